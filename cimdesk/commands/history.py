@@ -1,0 +1,114 @@
+"""Edits and undo: every change to the document is an Edit, applied and taken back as one step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cimdesk.base.signals import Signal
+from cimdesk.model.document import Changes, RecordChange
+from cimdesk.model.workspace import LayerData, Workspace
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One undoable step.
+
+    Attributes
+    ----------
+    label : str
+        What the person did, for the undo menu and the audit trail, already in their language.
+    records : tuple of RecordChange
+    data : mapping of layer id to LayerData
+        Data that appears with the edit and goes away when it is taken back.
+    removed_data : mapping of layer id to LayerData
+        Data that goes away with the edit and comes back when it is taken back.
+    merge : str
+        Consecutive edits with the same non-empty word are one undo step (a dragged slider).
+    """
+
+    label: str
+    records: tuple[RecordChange, ...]
+    data: Mapping[str, LayerData] = field(default_factory=dict)
+    removed_data: Mapping[str, LayerData] = field(default_factory=dict)
+    merge: str = ""
+
+    def apply(self, workspace: Workspace) -> Changes:
+        """Do it; return what it touched."""
+        data: dict[str, LayerData | None] = dict(self.data)
+        data.update(dict.fromkeys(self.removed_data))
+        return workspace.apply(self.records, data)
+
+    def revert(self, workspace: Workspace) -> Changes:
+        """Take it back exactly; return what that touched."""
+        data: dict[str, LayerData | None] = dict(self.removed_data)
+        data.update(dict.fromkeys(self.data))
+        return workspace.apply(tuple(change.reversed() for change in reversed(self.records)), data)
+
+    def merged_with(self, later: Edit) -> Edit:
+        """Return the one step that does both."""
+        first: dict[tuple[str, str], RecordChange] = {}
+        for change in (*self.records, *later.records):
+            place = (change.table, change.key)
+            known = first.get(place)
+            first[place] = change if known is None else RecordChange(change.table, change.key, known.before, change.after)
+        return Edit(
+            later.label,
+            tuple(first.values()),
+            {**self.data, **later.data},
+            {**self.removed_data, **later.removed_data},
+            later.merge,
+        )
+
+
+class History:
+    """Steps done and undone.
+
+    Attributes
+    ----------
+    changed : Signal of History
+        Emitted when what can be undone or redone changes.
+    """
+
+    def __init__(self) -> None:
+        self.changed: Signal[History] = Signal()
+        self.done: list[Edit] = []
+        self.undone: list[Edit] = []
+
+    @property
+    def undo_label(self) -> str:
+        """Label of the step that undo takes back; empty when there is none."""
+        return self.done[-1].label if self.done else ""
+
+    @property
+    def redo_label(self) -> str:
+        """Label of the step that redo does again; empty when there is none."""
+        return self.undone[-1].label if self.undone else ""
+
+    def push(self, edit: Edit) -> None:
+        """Remember an applied edit; what was undone before can no longer be redone."""
+        if edit.merge and self.done and self.done[-1].merge == edit.merge and not self.undone:
+            self.done[-1] = self.done[-1].merged_with(edit)
+        else:
+            self.done.append(edit)
+        self.undone.clear()
+        self.changed.emit(self)
+
+    def step_back(self) -> Edit:
+        """Move the last step to the undone ones and return it."""
+        edit = self.done.pop()
+        self.undone.append(edit)
+        self.changed.emit(self)
+        return edit
+
+    def step_forward(self) -> Edit:
+        """Move the last undone step back to the done ones and return it."""
+        edit = self.undone.pop()
+        self.done.append(edit)
+        self.changed.emit(self)
+        return edit
+
+    def restore(self, done: list[Edit], undone: list[Edit]) -> None:
+        """Take over the steps kept with a project."""
+        self.done, self.undone = list(done), list(undone)
+        self.changed.emit(self)

@@ -1,0 +1,1 @@
+"""One module per file format: bytes to model objects and, where it makes sense, back."""

@@ -1,0 +1,1 @@
+"""What a city is: plain Python and numpy. No Qt, no VTK, no file formats."""

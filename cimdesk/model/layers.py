@@ -1,0 +1,118 @@
+"""Layers: what is in the project, in which order, how visible and in which style. Each is one record of the document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from cimdesk.model.document import Document, Record
+from cimdesk.model.style import Style
+
+
+class LayerKind(StrEnum):
+    """What a layer holds, which decides its group in the layer tree and how it is drawn."""
+
+    BUILDINGS = "buildings"
+    TILES = "tiles"
+    TERRAIN = "terrain"
+    VECTOR = "vector"
+    NETWORK = "network"
+    SENSORS = "sensors"
+    FLOOD = "flood"
+
+
+GROUPS: tuple[tuple[str, tuple[LayerKind, ...]], ...] = (
+    ("City model", (LayerKind.BUILDINGS, LayerKind.TILES, LayerKind.TERRAIN)),
+    ("Underground", (LayerKind.NETWORK,)),
+    ("Sensors", (LayerKind.SENSORS,)),
+    ("Flood", (LayerKind.FLOOD,)),
+    ("Planning", (LayerKind.VECTOR,)),
+)
+"""Groups of the layer tree in order, by the English name of the group."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of the project.
+
+    Attributes
+    ----------
+    id : str
+        Stable key of the record, short and readable (``buildings``, ``drainage-2``).
+    name : str
+        What people call it; editable.
+    kind : LayerKind
+    source : str
+        Path of the file or folder, relative to the project file where that is possible; an address for services.
+    part : str
+        Which part of the source: a table or sub-layer name; empty for the whole.
+    crs : str
+        ``EPSG:n`` chosen by hand for sources that name none; empty to use what the source says.
+    visible : bool
+    opacity : float
+        0..1.
+    order : float
+        Position within its group; smaller is higher.
+    style : Style
+    options : mapping
+        What the reader was told (column names, time zone) and what the drawing needs (utility class, CIM level).
+    """
+
+    id: str
+    name: str
+    kind: LayerKind
+    source: str
+    part: str = ""
+    crs: str = ""
+    visible: bool = True
+    opacity: float = 1.0
+    order: float = 0.0
+    style: Style = field(default_factory=Style)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the JSON-able form kept in table ``layer`` under `id`."""
+        return {
+            "name": self.name, "kind": str(self.kind), "source": self.source, "part": self.part, "crs": self.crs,
+            "visible": self.visible, "opacity": self.opacity, "order": self.order,
+            "style": self.style.to_record(), "options": dict(self.options),
+        }  # fmt: skip
+
+    @staticmethod
+    def from_record(layer_id: str, record: Record) -> Layer:
+        """Return the layer of a record."""
+        return Layer(
+            layer_id,
+            str(record["name"]),
+            LayerKind(record["kind"]),
+            str(record["source"]),
+            str(record.get("part", "")),
+            str(record.get("crs", "")),
+            bool(record.get("visible", True)),
+            float(record.get("opacity", 1.0)),
+            float(record.get("order", 0.0)),
+            Style.from_record(record.get("style", {})),
+            dict(record.get("options", {})),
+        )
+
+    def but(self, **fields: Any) -> Layer:
+        """Return the layer with some fields replaced."""
+        return replace(self, **fields)
+
+
+def layers_of(document: Document) -> list[Layer]:
+    """Return every layer, by group and order, as the layer tree shows them."""
+    rank = {kind: k for k, (_, kinds) in enumerate(GROUPS) for kind in kinds}
+    found = [Layer.from_record(key, record) for key, record in document.records("layer").items()]
+    return sorted(found, key=lambda layer: (rank[layer.kind], layer.order))
+
+
+def new_layer_id(document: Document, name: str) -> str:
+    """Return a readable id that no layer has yet, made from ``name``."""
+    base = "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-") or "layer"
+    taken = document.records("layer")
+    if base not in taken:
+        return base
+    return next(f"{base}-{k}" for k in range(2, len(taken) + 3) if f"{base}-{k}" not in taken)

@@ -1,0 +1,152 @@
+"""Workspace: the open document in memory with the data its layers refer to; it tells observers what an edit touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from cimdesk.base.arrays import Float
+from cimdesk.base.crs import Crs, LocalFrame
+from cimdesk.base.errors import Problem
+from cimdesk.base.signals import Signal
+from cimdesk.model.city import CityModel
+from cimdesk.model.document import Changes, Document, RecordChange
+from cimdesk.model.features import FeatureTable, VectorLayer
+from cimdesk.model.flood import FloodResult
+from cimdesk.model.layers import Layer, layers_of
+from cimdesk.model.lifecycle import StageBook
+from cimdesk.model.network import UtilityNetwork
+from cimdesk.model.sensors import Sensors
+from cimdesk.model.terrain import Terrain
+from cimdesk.model.tileset import TiledCity
+
+LayerData: TypeAlias = CityModel | TiledCity | Terrain | VectorLayer | UtilityNetwork | Sensors | FloodResult
+
+
+class Workspace:
+    """The open document and its loaded data.
+
+    Attributes
+    ----------
+    document : Document
+        What the project file stores.
+    stages : StageBook
+        Stage histories, kept in step with the document.
+    changed : Signal of Changes
+        Emitted after every edit and whenever layer data is attached.
+    """
+
+    def __init__(self) -> None:
+        self.document = Document()
+        self.stages = StageBook()
+        self.changed: Signal[Changes] = Signal()
+        self._data: dict[str, LayerData] = {}
+        self._problems: dict[str, tuple[Problem, ...]] = {}
+        self._unavailable: dict[str, str] = {}
+        self._frame: LocalFrame | None = None
+
+    def layers(self) -> list[Layer]:
+        """Return every layer in the order of the layer tree."""
+        return layers_of(self.document)
+
+    def layer(self, layer_id: str) -> Layer:
+        """Return one layer; raises KeyError when there is none."""
+        record = self.document.get("layer", layer_id)
+        if record is None:
+            raise KeyError(layer_id)
+        return Layer.from_record(layer_id, record)
+
+    def data(self, layer_id: str) -> LayerData | None:
+        """Return the loaded data of a layer in the project's reference system; None while loading or unavailable."""
+        return self._data.get(layer_id)
+
+    def problems(self, layer_id: str) -> tuple[Problem, ...]:
+        """Return what was wrong with a layer's source."""
+        return self._problems.get(layer_id, ())
+
+    def unavailable(self, layer_id: str) -> str:
+        """Return why a layer's source cannot be read; empty when it can."""
+        return self._unavailable.get(layer_id, "")
+
+    def features(self, layer_id: str) -> FeatureTable | None:
+        """Return the attribute table of a layer: of a network the links; None for layers without features."""
+        data = self._data.get(layer_id)
+        if isinstance(data, TiledCity):
+            return data.city.features
+        if isinstance(data, UtilityNetwork):
+            return data.links
+        return data.features if isinstance(data, CityModel | VectorLayer | Sensors) else None
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Title, reference system and origin of the project."""
+        return self.document.get("project", "settings") or {}
+
+    @property
+    def frame(self) -> LocalFrame | None:
+        """The project's local frame; None until a first layer or person has set it."""
+        if self._frame is None and "origin" in self.settings:
+            east, north, height = self.settings["origin"]
+            crs = Crs(self.settings["crs"]) if self.settings.get("crs") else None
+            self._frame = LocalFrame(crs, (east, north, height))
+        return self._frame
+
+    def bounds(self, visible_only: bool = False) -> Float:
+        """Return (2, 3) world bounds of all loaded data; NaN when there is none."""
+        boxes = []
+        for layer in self.layers():
+            data = self._data.get(layer.id)
+            if data is None or (visible_only and not layer.visible):
+                continue
+            box = bounds_of(data)
+            if np.isfinite(box[:, :2]).all():
+                boxes.append(np.where(np.isfinite(box), box, 0.0))
+        if not boxes:
+            return np.full((2, 3), np.nan)
+        return np.array([np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)])
+
+    def apply(self, records: tuple[RecordChange, ...], data: Mapping[str, LayerData | None] | None = None) -> Changes:
+        """Change records and layer data together and tell the observers. Called by `commands.history` only.
+
+        Parameters
+        ----------
+        records : tuple of RecordChange
+        data : mapping of layer id to data or None
+            Data to attach; None detaches.
+        """
+        self.document.apply(records)
+        for layer_id, value in (data or {}).items():
+            if value is None:
+                self._data.pop(layer_id, None)
+            else:
+                self._data[layer_id] = value
+                self._unavailable.pop(layer_id, None)
+        changes = Changes(records, frozenset(data or ()))
+        if changes.touches("project"):
+            self._frame = None
+        self.stages.apply(changes)
+        self.changed.emit(changes)
+        return changes
+
+    def mark_unavailable(self, layer_id: str, reason: str) -> None:
+        """Say why a layer's source cannot be read; the layer stays in the project."""
+        self._unavailable[layer_id] = reason
+        self._data.pop(layer_id, None)
+        self.changed.emit(Changes(data=frozenset({layer_id})))
+
+    def set_problems(self, layer_id: str, problems: tuple[Problem, ...]) -> None:
+        """Keep what was wrong with a layer's source, for the messages panel."""
+        self._problems[layer_id] = problems
+
+
+def bounds_of(data: LayerData) -> Float:
+    """Return (2, 3) world bounds of any layer's data; NaN where unknown."""
+    if isinstance(data, TiledCity):
+        return data.city.bounds
+    if isinstance(data, VectorLayer):
+        return data.shapes.bounds
+    if isinstance(data, FloodResult):
+        return data.terrain.bounds
+    return data.bounds

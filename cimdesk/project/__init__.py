@@ -1,0 +1,1 @@
+"""The saved document: one GeoPackage that other GIS software opens too."""

@@ -1,0 +1,1 @@
+"""Findings to a document. Receives pictures and tables, never renders the scene."""

@@ -1,0 +1,1 @@
+"""Model to VTK: everything drawn. Runs off-screen, without Qt."""

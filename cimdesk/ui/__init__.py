@@ -1,0 +1,1 @@
+"""Qt only: shows state and turns gestures into commands."""
