@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import count
 from typing import Any
 
 from cimdesk.model.document import Document, Record
@@ -109,10 +110,9 @@ def layers_of(document: Document) -> list[Layer]:
     return sorted(found, key=lambda layer: (rank[layer.kind], layer.order))
 
 
-def new_layer_id(document: Document, name: str) -> str:
-    """Return a readable id that no layer has yet, made from ``name``."""
+def new_layer_id(taken: Container[str], name: str) -> str:
+    """Return a readable id, made from ``name``, that is not among those ``taken``."""
     base = "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-") or "layer"
-    taken = document.records("layer")
     if base not in taken:
         return base
-    return next(f"{base}-{k}" for k in range(2, len(taken) + 3) if f"{base}-{k}" not in taken)
+    return next(f"{base}-{k}" for k in count(2) if f"{base}-{k}" not in taken)

@@ -114,16 +114,20 @@ class Workspace:
         ----------
         records : tuple of RecordChange
         data : mapping of layer id to data or None
-            Data to attach; None detaches.
+            Data to attach; None detaches. Data of removed layers is detached without being named.
         """
         self.document.apply(records)
-        for layer_id, value in (data or {}).items():
+        attached: dict[str, LayerData | None] = {
+            change.key: None for change in records if change.table == "layer" and change.after is None and change.key in self._data
+        }
+        attached.update(data or {})
+        for layer_id, value in attached.items():
             if value is None:
                 self._data.pop(layer_id, None)
             else:
                 self._data[layer_id] = value
                 self._unavailable.pop(layer_id, None)
-        changes = Changes(records, frozenset(data or ()))
+        changes = Changes(records, frozenset(attached))
         if changes.touches("project"):
             self._frame = None
         self.stages.apply(changes)

@@ -1,0 +1,291 @@
+"""Bring files into the project: preview, add as layers, and load again what a project refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from cimdesk.base.crs import Crs, LocalFrame
+from cimdesk.base.errors import CimdeskError, DataError, Problem, Severity, UsageError
+from cimdesk.base.i18n import tr
+from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
+from cimdesk.commands.history import Edit
+from cimdesk.commands.placing import frame_for, place
+from cimdesk.commands.session import Session
+from cimdesk.formats import registry
+from cimdesk.formats.registry import ReadOptions, ReadResult, Source
+from cimdesk.model.appearance import default_style
+from cimdesk.model.document import RecordChange
+from cimdesk.model.layers import Layer, new_layer_id
+from cimdesk.model.workspace import LayerData
+
+LOCAL = "local"
+"""Said instead of a reference system for coordinates that have none."""
+
+Loaded: TypeAlias = "list[tuple[str, LoadedSource | CimdeskError]]"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What would load from a path: the result or the error, never both."""
+
+    path: Path
+    result: ReadResult | None
+    error: CimdeskError | None
+
+
+@dataclass(frozen=True)
+class LoadedSource:
+    """One source read and placed in the project's frame, ready to become a layer."""
+
+    path: Path
+    source: Source
+    data: LayerData
+    problems: tuple[Problem, ...]
+    crs: str
+
+
+def preview(paths: Sequence[Path], progress: Progress = no_progress, cancel: CancelToken | None = None) -> list[Preview]:
+    """Read files without changing anything and tell what each would give."""
+    previews = []
+    for k, path in enumerate(paths):
+        progress(k / len(paths), path.name)
+        try:
+            result = registry.read(path, ReadOptions(cancel=cancel or CancelToken()))
+            previews.append(Preview(path, result, None))
+        except DataError as error:
+            previews.append(Preview(path, None, error))
+    return previews
+
+
+def open_job(session: Session, paths: Sequence[Path], crs: str = "") -> JobSpec[list[LoadedSource]]:
+    """Return the job that reads ``paths`` and adds what they hold as layers, in one undoable step.
+
+    Parameters
+    ----------
+    crs : str
+        Reference system of sources that name none: ``EPSG:n``; ``local`` or empty takes their coordinates as they are.
+    """
+    frame = session.workspace.frame
+    base = session.base_dir
+
+    def work(progress: Progress, cancel: CancelToken) -> list[LoadedSource]:
+        return _read_all([base / path for path in paths], crs, frame, progress, cancel)
+
+    def done(loaded: list[LoadedSource]) -> None:
+        add_layers(session, loaded)
+
+    return JobSpec(tr("Opening {name}").format(name=_names(paths)), work, done)
+
+
+def import_files(session: Session, paths: Sequence[Path], crs: str = "") -> list[Layer]:
+    """Read files and add their layers now; return the new layers.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be used at all; nothing is added then.
+    UsageError
+        If ``crs`` is no reference system.
+    """
+    before = set(session.workspace.document.records("layer"))
+    job = open_job(session, paths, crs)
+    loaded = job.work(no_progress, CancelToken())
+    add_layers(session, loaded)
+    return [layer for layer in session.workspace.layers() if layer.id not in before]
+
+
+def add_layers(session: Session, loaded: Iterable[LoadedSource]) -> None:
+    """Add loaded sources as layers in one undoable step; the first one decides where the project lies."""
+    loaded = list(loaded)
+    if not loaded:
+        return
+    document = session.workspace.document
+    records: list[RecordChange] = []
+    frame = session.workspace.frame or _frame_of(loaded)
+    if session.workspace.frame is None:
+        settings = {**session.workspace.settings, "crs": frame.crs.definition if frame.crs else "", "origin": list(frame.origin)}
+        records.append(document.put("project", "settings", settings))
+    data: dict[str, LayerData] = {}
+    problems: dict[str, tuple[Problem, ...]] = {}
+    taken = dict(document.records("layer"))
+    for item in loaded:
+        layer_id = new_layer_id(taken, item.source.name)
+        layer = Layer(
+            layer_id,
+            item.source.name,
+            item.source.kind,
+            _relative(item.path, session.base_dir),
+            item.source.part,
+            item.crs,
+            order=float(len(taken)),
+            style=default_style(item.source.kind, item.data),
+            options=dict(item.source.options),
+        )
+        taken[layer_id] = layer.to_record()
+        records.append(RecordChange("layer", layer_id, None, layer.to_record()))
+        data[layer_id] = item.data
+        problems[layer_id] = item.problems
+    label = tr("Add {name}").format(
+        name=loaded[0].source.name if len(loaded) == 1 else tr("{count} layers").format(count=len(loaded))
+    )
+    session.do(Edit(label, tuple(records), data))
+    for layer_id, found in problems.items():
+        _tell(session, layer_id, found)
+
+
+def missing_layers(session: Session) -> list[Layer]:
+    """Return the layers whose data is not loaded and not known to be unavailable."""
+    workspace = session.workspace
+    return [layer for layer in workspace.layers() if workspace.data(layer.id) is None and not workspace.unavailable(layer.id)]
+
+
+def load_job(session: Session, layer_ids: Sequence[str] | None = None) -> JobSpec[Loaded] | None:
+    """Return the job that reads the sources of layers without data; None when every layer has its data.
+
+    A source that is missing or broken marks its layer unavailable; the layer stays in the project.
+    """
+    layers = missing_layers(session) if layer_ids is None else [session.workspace.layer(key) for key in layer_ids]
+    if not layers:
+        return None
+    frame = session.workspace.frame
+    base = session.base_dir
+
+    def work(progress: Progress, cancel: CancelToken) -> Loaded:
+        results: dict[tuple[str, str, str], ReadResult | CimdeskError] = {}
+        loaded: Loaded = []
+        for k, layer in enumerate(layers):
+            cancel.raise_if_cancelled()
+            progress(k / len(layers), layer.name)
+            loaded.append((layer.id, _reload(layer, base, frame, results, cancel)))
+        return loaded
+
+    def done(loaded: Loaded) -> None:
+        attach_loaded(session, loaded)
+
+    return JobSpec(tr("Loading {name}").format(name=tr("{count} layers").format(count=len(layers))), work, done, key="load-layers")
+
+
+def attach_loaded(session: Session, loaded: Iterable[tuple[str, LoadedSource | CimdeskError]]) -> None:
+    """Give layers their freshly read data, or mark them unavailable; not an edit."""
+    present = session.workspace.document.records("layer")
+    data: dict[str, LayerData | None] = {}
+    for layer_id, item in loaded:
+        if layer_id not in present:
+            continue
+        if isinstance(item, CimdeskError):
+            session.workspace.mark_unavailable(layer_id, item.localized())
+            _tell(
+                session, layer_id, (Problem(Severity.ERROR, "source-unavailable", layer_id, "{text}", {"text": item.localized()}),)
+            )
+        else:
+            data[layer_id] = item.data
+            _tell(session, layer_id, item.problems)
+    if data:
+        session.workspace.apply((), data)
+
+
+def reload(session: Session, layer_id: str) -> None:
+    """Read a layer's source again, for a file that changed or came back."""
+    session.workspace.mark_unavailable(layer_id, tr("Loading…"))
+    job = load_job(session, [layer_id])
+    if job is not None:
+        session.run(job)
+
+
+def _read_all(
+    paths: Sequence[Path], crs: str, frame: LocalFrame | None, progress: Progress, cancel: CancelToken
+) -> list[LoadedSource]:
+    options = ReadOptions(crs=_asked_crs(crs), cancel=cancel)
+    loaded: list[LoadedSource] = []
+    for k, path in enumerate(paths):
+        cancel.raise_if_cancelled()
+        progress(k / len(paths), path.name)
+        result = registry.read(path, options)
+        if not result.sources:
+            raise DataError(path, "there is nothing in it that can be shown.", remedy=_first_message(result.problems))
+        for source in result.sources:
+            frame = frame or frame_for(source)
+            loaded.append(_place(path, source, result.problems, frame, _asked_crs(crs), asked=bool(crs)))
+    return loaded
+
+
+def _place(
+    path: Path, source: Source, problems: tuple[Problem, ...], frame: LocalFrame, fallback: Crs | None, asked: bool
+) -> LoadedSource:
+    crs = source.crs or fallback
+    if crs is None and not asked:
+        problems = (
+            *problems,
+            Problem(
+                Severity.WARNING,
+                "no-crs",
+                source.name,
+                "The file names no coordinate reference system; its coordinates are taken as they are. Give one with --crs.",
+            ),
+        )
+    chosen = fallback.definition if source.crs is None and fallback is not None else ""
+    return LoadedSource(path, source, place(source.data, crs, frame), problems, chosen)
+
+
+def _reload(
+    layer: Layer,
+    base: Path,
+    frame: LocalFrame | None,
+    results: dict[tuple[str, str, str], ReadResult | CimdeskError],
+    cancel: CancelToken,
+) -> LoadedSource | CimdeskError:
+    path = base / layer.source
+    key = (layer.source, layer.crs, repr(layer.options))
+    crs = Crs.parse(layer.crs)
+    if key not in results:
+        try:
+            results[key] = registry.read(path, ReadOptions(crs=crs, cancel=cancel, extra=layer.options))
+        except DataError as error:
+            results[key] = error
+    result = results[key]
+    if isinstance(result, CimdeskError):
+        return result
+    source = _matching(result.sources, layer)
+    if source is None:
+        return DataError(path, "it no longer holds {part}.", part=layer.part or str(layer.kind))
+    return _place(path, source, result.problems, frame or frame_for(source), crs, asked=True)
+
+
+def _matching(sources: Sequence[Source], layer: Layer) -> Source | None:
+    same = [source for source in sources if source.kind is layer.kind]
+    return next((source for source in same if source.part == layer.part), same[0] if len(same) == 1 else None)
+
+
+def _asked_crs(text: str) -> Crs | None:
+    if not text or text == LOCAL:
+        return None
+    crs = Crs.parse(text)
+    if crs is None:
+        raise UsageError("{text} is no coordinate reference system; write EPSG:4547.", text=text)
+    return crs
+
+
+def _frame_of(loaded: Sequence[LoadedSource]) -> LocalFrame:
+    return frame_for(loaded[0].source)
+
+
+def _relative(path: Path, base: Path) -> str:
+    path, base = path.resolve(), base.resolve()
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
+
+
+def _tell(session: Session, layer_id: str, problems: tuple[Problem, ...]) -> None:
+    session.workspace.set_problems(layer_id, problems)
+    for problem in problems:
+        session.messages.emit((layer_id, problem))
+
+
+def _names(paths: Sequence[Path]) -> str:
+    return paths[0].name if len(paths) == 1 else tr("{count} files").format(count=len(paths))
+
+
+def _first_message(problems: tuple[Problem, ...]) -> str:
+    return problems[0].message if problems else ""
