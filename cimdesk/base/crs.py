@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 for _stale in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH"):
     os.environ.pop(_stale, None)
 
-_EPSG = re.compile(r"EPSG[/:]{1,2}(?:[\w.]*[/:])?(\d{4,6})(?!\.)", re.IGNORECASE)
+_EPSG = re.compile(r"EPSG(?:[/:]{1,2}(?:[\w.]*[/:])?|\.xml#|\.io/)(\d{4,6})(?![\d.])", re.IGNORECASE)
+_INIT = re.compile(r"\+init=epsg:(\d+)", re.IGNORECASE)
 _COMPOUND_SHORT = re.compile(r"^\s*EPSG:(\d+)\s*\+\s*(?:EPSG:)?(\d+)\s*$", re.IGNORECASE)
 # The German cadastre (AdV) names its systems without codes; names per the AdV GeoInfoDok.
 _ADV = {
@@ -31,6 +32,16 @@ _ADV = {
     "DE_DHDN_3GK2": 31466, "DE_DHDN_3GK3": 31467, "DE_DHDN_3GK4": 31468, "DE_DHDN_3GK5": 31469,
     "DE_DHHN92_NH": 5783, "DE_DHHN2016_NH": 7837,
 }  # fmt: skip
+# Datum names as Chinese survey files write them, with the first codes of the 3-degree (central meridian, zone number)
+# and 6-degree Gauss-Kruger series of each in the EPSG register.
+_CHINESE = (
+    (re.compile(r"CGCS\s*2000|国家大地|2000国家|大地2000", re.IGNORECASE), 4490, (4534, 4513), (4502, 4491)),
+    (re.compile(r"西安\s*(?:19)?80|XI'?AN\s*(?:19)?80", re.IGNORECASE), 4610, (2370, 2349), (2338, 2327)),
+    (re.compile(r"北京\s*(?:19)?54|BEIJING\s*(?:19)?54", re.IGNORECASE), 4214, (2422, 2401), (21453, 21413)),
+)
+_MERIDIAN = re.compile(r"(?:中央(?:子午线|经线)|CM|CENTRAL MERIDIAN)\D{0,4}(\d{2,3})", re.IGNORECASE)
+_ZONE = re.compile(r"(?:ZONE|带号|第)\D{0,3}(\d{2})", re.IGNORECASE)
+_SIX_DEGREE = re.compile(r"6\s*度|6[ -_]DEGREE|六度", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -55,27 +66,27 @@ class Crs:
         """Understand a reference system as files write it; None when it says nothing usable.
 
         Reads ``EPSG:n``, OGC URLs and URNs, compound URNs (``urn:ogc:def:crs,crs:EPSG::25832,crs:EPSG::5783``),
-        ``urn:adv:crs:...``, ``CRS84``, PROJ strings and WKT.
+        ``urn:adv:crs:...``, ``CRS84``, PROJ strings, WKT, PROJJSON and names, Chinese ones too
+        (``2000国家大地坐标系 3度带 中央子午线114``).
         """
         if not text or not text.strip():
             return None
         text = text.strip()
-        if "CRS84H" in text.upper():
-            return Crs.epsg(4979)
+        if "[" in text or text[0] in "+{":
+            return _parse_definition(text)
         if "CRS84" in text.upper():
-            return Crs.epsg(4326)
+            return Crs.epsg(4979 if "CRS84H" in text.upper() else 4326)
         if "adv:crs" in text.lower():
             return _parse_adv(text)
         if short := _COMPOUND_SHORT.match(text):
-            return Crs.epsg(int(short[1]), int(short[2]))
-        if "[" in text or text.startswith("+"):
-            return _parse_wkt(text)
+            codes = [int(short[1]), int(short[2])]
+            return Crs.epsg(*codes) if all(_is_known(code) for code in codes) else None
         codes = [int(code) for code in _EPSG.findall(text)]
         if not codes and text.isdigit():
             codes = [int(text)]
-        if codes and all(_is_known(code) for code in codes[:2]):
-            return Crs.epsg(codes[0], codes[1] if len(codes) > 1 else None)
-        return None
+        if codes:
+            return Crs.epsg(*codes[:2]) if all(_is_known(code) for code in codes[:2]) else None
+        return _parse_chinese(text) or _parse_name(text)
 
     @cached_property
     def pyproj(self) -> pyproj.CRS:
@@ -89,8 +100,7 @@ class Crs:
         """``EPSG:n`` or ``EPSG:n+m``; None when it is in no register."""
         if self.definition.upper().startswith("EPSG:"):
             return self.definition.upper()
-        found = self.pyproj.to_epsg(min_confidence=70)
-        return None if found is None else f"EPSG:{found}"
+        return _registered(self.pyproj)
 
     @cached_property
     def name(self) -> str:
@@ -129,21 +139,81 @@ class Crs:
 
 
 def _parse_adv(text: str) -> Crs | None:
-    parts = re.split(r"[*,]", text.split("crs:", 1)[1])
-    codes = [_ADV[part.strip()] for part in (p.rsplit(":", 1)[-1] for p in parts) if part.strip() in _ADV]
-    return Crs.epsg(codes[0], codes[1] if len(codes) > 1 else None) if codes else None
+    parts = re.split(r"[*,]", re.split("crs:", text, maxsplit=1, flags=re.IGNORECASE)[1])
+    codes = [_ADV[name] for part in parts if (name := part.rsplit(":", 1)[-1].strip()) in _ADV]
+    return Crs.epsg(*codes[:2]) if codes else None
 
 
-def _parse_wkt(text: str) -> Crs | None:
+def _parse_definition(text: str) -> Crs | None:
+    """Understand WKT, PROJJSON or a PROJ string; a registered code where the definition is one."""
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
+    if init := _INIT.search(text):
+        return Crs.epsg(int(init[1])) if _is_known(int(init[1])) else None
     try:
         found = CRS.from_user_input(text)
-    except CRSError:
+        code = _registered(found)
+    except (CRSError, ValueError):
         return None
-    code = found.to_epsg(min_confidence=90)
-    return Crs.epsg(code) if code else Crs(text)
+    return Crs(code or text)
+
+
+def _registered(crs: pyproj.CRS) -> str | None:
+    """Return ``EPSG:n`` or ``EPSG:n+m`` of a system the register knows."""
+    if crs.is_bound and crs.source_crs is not None:
+        crs = crs.source_crs
+    # What the definition calls itself comes first: the database may hold several systems that differ in axis order alone.
+    said = crs.to_json_dict().get("id", {})
+    if said.get("authority") == "EPSG":
+        return f"EPSG:{said['code']}"
+    code = crs.to_epsg(min_confidence=70)
+    if code is None and crs.is_compound:
+        parts = [part.to_epsg(min_confidence=70) for part in crs.sub_crs_list]
+        return f"EPSG:{parts[0]}+{parts[1]}" if len(parts) == 2 and None not in parts else None
+    return None if code is None else f"EPSG:{code}"
+
+
+def _parse_chinese(text: str) -> Crs | None:
+    for pattern, geographic, three_degree, six_degree in _CHINESE:
+        if not (datum := pattern.search(text)):
+            continue
+        rest = text[: datum.start()] + " " + text[datum.end() :]
+        meridian, zone = _MERIDIAN.search(rest), _ZONE.search(rest)
+        is_six = _SIX_DEGREE.search(rest) is not None
+        (by_meridian, by_zone), step, first = (six_degree, 6, 13) if is_six else (three_degree, 3, 25)
+        if meridian and 75 <= int(meridian[1]) <= 135 and (int(meridian[1]) - 75) % step == 0:
+            return Crs.epsg(by_meridian + (int(meridian[1]) - 75) // step)
+        if zone and first <= int(zone[1]) <= (23 if is_six else 45):
+            return Crs.epsg(by_zone + int(zone[1]) - first)
+        if not meridian and not zone:
+            return Crs.epsg(geographic)
+    return None
+
+
+def _parse_name(text: str) -> Crs | None:
+    """Understand a register name (``WGS 84 / UTM zone 49N``), not anything that merely resembles one."""
+    from pyproj import CRS
+    from pyproj.enums import WktVersion
+    from pyproj.exceptions import CRSError
+
+    # Asking the register for a name it does not have takes it 0.2 s, so nonsense is not asked for.
+    if not re.fullmatch(r"[A-Z][\w .,:()+/'-]{2,119}", text, re.ASCII | re.IGNORECASE):
+        return None
+    try:
+        found = CRS.from_user_input(text)
+        esri = found.to_wkt(WktVersion.WKT1_ESRI)[:200]
+    except (CRSError, ValueError):
+        return None
+    asked = _letters(text)
+    names = [_letters(found.name), _letters(esri.split('"')[1]) if '"' in esri else ""]
+    is_meant = text.upper().startswith("ESRI:") or asked in names
+    code = _registered(found) if is_meant else None
+    return Crs(code) if code else None
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.lower() if character.isalnum())
 
 
 @cache
@@ -202,4 +272,4 @@ class LocalFrame:
 
     def to_world(self, points: Float32 | Float) -> Points3:
         """Return (N, 3) float64 world coordinates of local ones."""
-        return np.asarray(points, dtype=np.float64) + np.asarray(self.origin)
+        return np.asarray(points + np.asarray(self.origin), dtype=np.float64)
