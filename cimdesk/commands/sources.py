@@ -80,7 +80,7 @@ def open_job(session: Session, paths: Sequence[Path], crs: str = "") -> JobSpec[
     return JobSpec(tr("Opening {name}").format(name=_names(paths)), work, done)
 
 
-def import_files(session: Session, paths: Sequence[Path], crs: str = "") -> list[Layer]:
+def import_files(session: Session, paths: Sequence[Path], crs: str = "", progress: Progress = no_progress) -> list[Layer]:
     """Read files and add their layers now; return the new layers.
 
     Raises
@@ -92,7 +92,7 @@ def import_files(session: Session, paths: Sequence[Path], crs: str = "") -> list
     """
     before = set(session.workspace.document.records("layer"))
     job = open_job(session, paths, crs)
-    loaded = job.work(no_progress, CancelToken())
+    loaded = job.work(progress, CancelToken())
     add_layers(session, loaded)
     return [layer for layer in session.workspace.layers() if layer.id not in before]
 

@@ -1,0 +1,85 @@
+"""The command line: every capability, scriptable, without a display. The same commands as the window's buttons."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cimdesk import __version__
+from cimdesk.app.console import EXIT_CANCELLED, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, Console, Outcome
+from cimdesk.base.errors import Cancelled, CimdeskError, EditError, ServiceError, UsageError
+
+Handler = Callable[[argparse.Namespace, Console], Outcome]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status of the command line's contract."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser, names = _parser()
+    first = next((argument for argument in arguments if not argument.startswith("-")), "")
+    if first not in names and not {"-h", "--help", "--version"} & set(arguments):
+        return _open_window(arguments)
+    parsed = parser.parse_args(arguments)
+    console = Console(as_json=getattr(parsed, "json", False))
+    try:
+        _set_language(parsed)
+        handler: Handler = parsed.handler
+        outcome = handler(parsed, console)
+    except (Cancelled, KeyboardInterrupt):
+        console.error("Cancelled.")
+        return EXIT_CANCELLED
+    except (UsageError, EditError) as error:
+        console.error(error.localized())
+        return EXIT_USAGE
+    except ServiceError as error:
+        console.error(error.localized())
+        return EXIT_UNREACHABLE
+    except CimdeskError as error:
+        console.error(error.localized())
+        return EXIT_REFUSED
+    except BrokenPipeError:
+        return 0
+    console.finish(outcome)
+    return outcome.status
+
+
+def _open_window(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="cimdesk", description="Open the window on a project or on files.")
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PROJECT or FILE")
+    _add_window_options(parser)
+    parsed = parser.parse_args(arguments)
+    from cimdesk.app.main import run_window
+
+    status: int = run_window(parsed.paths, theme=parsed.theme, language=parsed.lang)
+    return status
+
+
+def _add_window_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--theme", choices=("light", "dark", "projector"), help="colours of the window")
+    parser.add_argument("--lang", choices=("en", "zh_CN"), help="language of the window")
+
+
+def _parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
+    from cimdesk.app import cli_city, cli_data, cli_flood, cli_output
+
+    parser = argparse.ArgumentParser(
+        prog="cimdesk",
+        description="Desktop workstation for City Information Modelling. Without a command it opens the window.",
+        epilog="Exit status: 0 done, 1 done with problems listed, 2 bad usage, 3 refused, 4 service unreachable, 130 cancelled.",
+    )
+    parser.add_argument("--version", action="version", version=f"cimdesk {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for module in (cli_data, cli_city, cli_flood, cli_output):
+        module.add_commands(commands)
+    return parser, frozenset(commands.choices)
+
+
+def _set_language(parsed: argparse.Namespace) -> None:
+    language: Any = getattr(parsed, "lang", None)
+    if language:
+        from cimdesk.base.i18n import set_language
+
+        set_language(language)

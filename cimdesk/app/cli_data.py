@@ -1,0 +1,119 @@
+"""Commands about files and projects: check, import, export."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cimdesk.app.console import DONE, DONE_WITH_PROBLEMS, EXIT_REFUSED, Console, Outcome, add_json_option
+from cimdesk.app.sessions import open_or_create, opened
+from cimdesk.base.errors import UsageError
+
+
+def add_commands(commands: Any) -> None:
+    """Add the commands to the parser."""
+    check = commands.add_parser("check", help="tell what a file holds and every problem in it")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    add_json_option(check)
+    check.set_defaults(handler=run_check)
+
+    add = commands.add_parser("import", help="add files to a project as layers; makes the project when there is none")
+    add.add_argument("project", type=Path)
+    add.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    add.add_argument("--crs", default="", metavar="EPSG:n", help="reference system of files that name none")
+    add_json_option(add)
+    add.set_defaults(handler=run_import)
+
+    export = commands.add_parser("export", help="write a layer to a file; the suffix names the format")
+    export.add_argument("project", type=Path)
+    export.add_argument("layer", help="name or id of the layer")
+    export.add_argument("out", type=Path)
+    add_json_option(export)
+    export.set_defaults(handler=run_export)
+
+
+def run_check(arguments: argparse.Namespace, console: Console) -> Outcome:
+    """``cimdesk check FILE...``"""
+    from cimdesk.commands.checking import check
+
+    reports = []
+    for k, path in enumerate(arguments.files):
+        console.progress(k / len(arguments.files), str(path))
+        reports.append(check(path))
+    lines = [line for report in reports for line in _check_lines(report)]
+    # One file: its report is the document itself, and the list of one is there too for scripts that loop.
+    data = {**reports[0], "files": reports} if len(reports) == 1 else {"files": reports}
+    return Outcome(data, lines, _check_status(reports))
+
+
+def run_import(arguments: argparse.Namespace, console: Console) -> Outcome:
+    """``cimdesk import PROJECT FILE... [--crs EPSG]``"""
+    from cimdesk.commands.checking import plain_problem
+    from cimdesk.commands.sources import import_files
+
+    files = [path.absolute() for path in arguments.files]
+    with open_or_create(arguments.project, console) as session:
+        layers = import_files(session, files, arguments.crs, console.progress)
+        workspace = session.workspace
+        rows = [{"name": a.name, "kind": str(a.kind), "features": feature_count(workspace.data(a.id)), "id": a.id} for a in layers]
+        problems = [{"layer": a.id, **plain_problem(problem)} for a in layers for problem in workspace.problems(a.id)]
+    lines = [f"{row['name']}: {row['kind']}, {row['features']:,} features" for row in rows]
+    lines += [_problem_line(problem) for problem in problems]
+    return Outcome({"project": str(arguments.project), "layers": rows, "problems": problems}, lines, _status(problems))
+
+
+def run_export(arguments: argparse.Namespace, console: Console) -> Outcome:
+    """``cimdesk export PROJECT LAYER OUT``"""
+    from cimdesk.commands.export import export_layer
+
+    with opened(arguments.project, console) as session:
+        layers = session.workspace.layers()
+        layer = next((a for a in layers if arguments.layer in (a.id, a.name)), None)
+        if layer is None:
+            names = ", ".join(a.id for a in layers)
+            raise UsageError("There is no layer {name}; there are {names}.", name=arguments.layer, names=names)
+        count = export_layer(session, layer.id, arguments.out.absolute())
+    return Outcome({"path": str(arguments.out), "features": count}, [f"{arguments.out}: {count:,} features"])
+
+
+def feature_count(data: Any) -> int:
+    """Return how many features, cells or tiles a layer's data has, as the tables of the command line count them."""
+    from cimdesk.model.flood import FloodResult
+    from cimdesk.model.network import UtilityNetwork
+    from cimdesk.model.terrain import Terrain
+    from cimdesk.model.tileset import TiledCity
+
+    if isinstance(data, TiledCity):
+        return len(data.city.features)
+    if isinstance(data, UtilityNetwork):
+        return len(data.nodes) + len(data.links)
+    if isinstance(data, Terrain):
+        return int(data.elevations.size)
+    if isinstance(data, FloodResult):
+        return len(data.times)
+    return 0 if data is None else len(data.features)
+
+
+def _check_lines(report: dict[str, Any]) -> list[str]:
+    if not report["readable"]:
+        return [f"{report['path']}: cannot be used", *(_problem_line(problem) for problem in report["problems"])]
+    version = f" {report['version']}" if report["version"] else ""
+    head = f"{report['path']}: {report['format']}{version}, {report['crs'] or 'no reference system'}"
+    counts = [f"  {name}: {count:,}" for name, count in report["objects"].items()]
+    return [head, *counts, *(_problem_line(problem) for problem in report["problems"])]
+
+
+def _problem_line(problem: dict[str, str]) -> str:
+    where = f" [{problem['where']}]" if problem["where"] else ""
+    return f"  {problem['severity']}{where}: {problem['message']}"
+
+
+def _check_status(reports: list[dict[str, Any]]) -> int:
+    if not all(report["readable"] for report in reports):
+        return EXIT_REFUSED
+    return _status([problem for report in reports for problem in report["problems"]])
+
+
+def _status(problems: list[dict[str, str]]) -> int:
+    return DONE_WITH_PROBLEMS if any(problem["severity"] != "info" for problem in problems) else DONE

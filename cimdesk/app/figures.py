@@ -1,0 +1,103 @@
+"""Figures for the command line and reports: one picture of a session, off-screen, with its furniture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cimdesk.base.errors import UsageError
+from cimdesk.base.i18n import current_language, tr
+from cimdesk.base.jobs import Progress, no_progress
+
+if TYPE_CHECKING:
+    from cimdesk.commands.session import Session
+    from cimdesk.report.document import Figure
+    from cimdesk.scene.view import SnapshotRequest
+
+REPORT_FIGURE_SIZE = (1920, 1080)
+MAX_REPORT_FIGURES = 6
+
+
+def write_figure(
+    session: Session,
+    path: Path,
+    *,
+    bookmark: str | None,
+    width: int,
+    height: int,
+    theme: str,
+    time: float | None,
+    title: str | None,
+    xray: bool | None,
+) -> None:
+    """Draw what a bookmark shows (all of the project without one) and write it as PNG.
+
+    Raises
+    ------
+    UsageError
+        If there is no such bookmark.
+    """
+    from cimdesk.scene.view import snapshot, write_png
+
+    record = find_bookmark(session, bookmark) if bookmark else None
+    request = request_for(session, record, width, height, theme, time, title, xray)
+    picture = snapshot(session.workspace, request)
+    command = f"cimdesk snapshot {session.path or ''} --size {width}x{height} --theme {theme} -o {path.name}"
+    write_png(path, picture, {"Title": request.title, "Software": "cimdesk", "Command": command})
+
+
+def bookmark_figures(session: Session, progress: Progress = no_progress) -> list[Figure]:
+    """Draw every bookmark of a project (one overall view when it has none) for its report."""
+    from cimdesk.report.document import Figure
+    from cimdesk.scene.view import png_bytes, snapshot
+
+    bookmarks: list[Mapping[str, Any] | None] = list(session.workspace.document.records("bookmark").values())
+    figures = []
+    shown = bookmarks[:MAX_REPORT_FIGURES] or [None]
+    for k, record in enumerate(shown):
+        request = request_for(session, record, *REPORT_FIGURE_SIZE, "light", None, None, None)
+        progress(k / len(shown), request.title)
+        figures.append(Figure(request.title, png_bytes(snapshot(session.workspace, request))))
+    return figures
+
+
+def find_bookmark(session: Session, name: str) -> Mapping[str, Any]:
+    """Return the bookmark with this key or name, whatever the case."""
+    bookmarks = session.workspace.document.records("bookmark")
+    for key, record in bookmarks.items():
+        if name.lower() in (key.lower(), str(record.get("name", "")).lower()):
+            return record
+    raise UsageError("There is no bookmark {name}; there are {names}.", name=name, names=", ".join(bookmarks) or tr("none"))
+
+
+def request_for(
+    session: Session,
+    bookmark: Mapping[str, Any] | None,
+    width: int,
+    height: int,
+    theme: str,
+    time: float | None,
+    title: str | None,
+    xray: bool | None,
+) -> SnapshotRequest:
+    """Return what to draw for a bookmark: its camera, time, layers and X-ray, unless asked otherwise."""
+    from cimdesk.scene.view import SnapshotRequest
+
+    record: Mapping[str, Any] = bookmark or {}
+    settings = session.workspace.settings
+    moment = next((t for t in (time, record.get("time"), settings.get("time")) if t is not None), session.clock.range[1])
+    project_title = str(settings.get("title", "")) or (session.path.stem if session.path else "")
+    name = str(record.get("name", ""))
+    return SnapshotRequest(
+        width=width,
+        height=height,
+        theme=theme,
+        time=float(moment),
+        camera=dict(record["camera"]) if record.get("camera") else None,
+        title=title or name or project_title,
+        subtitle=project_title if (title or name) else "",
+        language=current_language(),
+        layers=tuple(record["layers"]) if record.get("layers") else None,
+        xray=bool(record.get("xray", False)) if xray is None else xray,
+    )

@@ -1,0 +1,68 @@
+"""Sessions for one command: open a project or plain files with their data loaded, and close it whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cimdesk.app.console import Console
+from cimdesk.base.errors import DataError
+from cimdesk.base.jobs import SynchronousRunner
+from cimdesk.commands.session import Session
+
+
+def is_project(path: Path) -> bool:
+    """Whether a path is a cimdesk project file."""
+    from cimdesk.commands.projects import is_project as check
+
+    return path.is_file() and check(path)
+
+
+@contextmanager
+def opened(path: Path, console: Console, load: bool = True, read_only: bool = False) -> Iterator[Session]:
+    """Open a project, loading the data of its layers unless told otherwise."""
+    from cimdesk.commands.projects import open_project
+    from cimdesk.commands.sources import load_job
+
+    if not path.exists():
+        raise DataError(
+            path, "there is no such project.", remedy="Check the name, or make one with: cimdesk import PROJECT FILE..."
+        )
+    session = open_project(path.absolute(), runner=SynchronousRunner(console.progress), read_only=read_only)
+    try:
+        if load and (job := load_job(session)) is not None:
+            session.run(job)
+        yield session
+    finally:
+        session.close()
+
+
+@contextmanager
+def open_or_create(path: Path, console: Console) -> Iterator[Session]:
+    """Open a project without loading its data, or make it when there is none."""
+    if path.exists():
+        with opened(path, console, load=False) as session:
+            yield session
+        return
+    from cimdesk.commands.projects import create
+
+    session = create(path.absolute(), title=path.stem, runner=SynchronousRunner(console.progress))
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+@contextmanager
+def showing(path: Path, console: Console) -> Iterator[Session]:
+    """Open a project read-only, or a plain file in a throw-away session."""
+    if is_project(path):
+        with opened(path, console, read_only=True) as session:
+            yield session
+        return
+    from cimdesk.commands.sources import import_files
+
+    session = Session(runner=SynchronousRunner(console.progress))
+    import_files(session, [path.absolute()], progress=console.progress)
+    yield session

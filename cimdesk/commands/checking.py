@@ -1,0 +1,56 @@
+"""Tell what a file holds and everything that is wrong with it, without adding it to anything."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import Float
+from cimdesk.base.errors import DataError, Problem, Severity
+from cimdesk.formats import registry
+from cimdesk.formats.registry import ReadOptions
+
+
+def check(path: Path, options: ReadOptions | None = None) -> dict[str, Any]:
+    """Return the report of one file with the keys of the command line's ``check --json``.
+
+    Never raises for a bad file: ``readable`` is then false and ``problems`` says why.
+    """
+    report: dict[str, Any] = {
+        "path": str(path), "format": None, "version": None, "crs": None, "objects": {}, "extent": None,
+        "layers": [], "problems": [], "readable": False,
+    }  # fmt: skip
+    try:
+        result = registry.read(path, options or ReadOptions())
+    except DataError as error:
+        report["problems"] = [_refusal(error)]
+        return report
+    report.update(
+        format=result.format,
+        version=result.version,
+        crs=result.crs,
+        objects=dict(result.objects),
+        extent=None if result.extent is None else plain_extent(result.extent),
+        layers=[{"name": source.name, "kind": str(source.kind)} for source in result.sources],
+        problems=[plain_problem(problem) for problem in result.problems],
+        readable=True,
+    )
+    return report
+
+
+def plain_problem(problem: Problem) -> dict[str, str]:
+    """Return a problem as the command line prints it."""
+    return {"severity": str(problem.severity), "code": problem.code, "where": problem.where, "message": problem.message}
+
+
+def plain_extent(extent: Float) -> list[float | None]:
+    """Return [min x, min y, min z, max x, max y, max z]; None for unknown heights."""
+    return [float(value) if math.isfinite(value) else None for value in np.asarray(extent, dtype=np.float64).ravel()]
+
+
+def _refusal(error: DataError) -> dict[str, str]:
+    message = f"{error.message} {error.remedy}".strip()
+    return {"severity": str(Severity.ERROR), "code": "unreadable", "where": error.where, "message": message}
