@@ -12,7 +12,6 @@ from cimdesk.base.jobs import Progress, no_progress
 
 if TYPE_CHECKING:
     from cimdesk.commands.session import Session
-    from cimdesk.report.document import Figure
     from cimdesk.scene.view import SnapshotRequest
 
 REPORT_FIGURE_SIZE = (1920, 1080)
@@ -47,9 +46,8 @@ def write_figure(
     write_png(path, picture, {"Title": request.title, "Software": "cimdesk", "Command": command})
 
 
-def bookmark_figures(session: Session, progress: Progress = no_progress) -> list[Figure]:
-    """Draw every bookmark of a project (one overall view when it has none) for its report."""
-    from cimdesk.report.document import Figure
+def bookmark_figures(session: Session, progress: Progress = no_progress) -> list[tuple[str, bytes]]:
+    """Return caption and PNG bytes of every bookmark of a project (one overall view when it has none) for its report."""
     from cimdesk.scene.view import png_bytes, snapshot
 
     bookmarks: list[Mapping[str, Any] | None] = list(session.workspace.document.records("bookmark").values())
@@ -58,7 +56,7 @@ def bookmark_figures(session: Session, progress: Progress = no_progress) -> list
     for k, record in enumerate(shown):
         request = request_for(session, record, *REPORT_FIGURE_SIZE, "light", None, None, None)
         progress(k / len(shown), request.title)
-        figures.append(Figure(request.title, png_bytes(snapshot(session.workspace, request))))
+        figures.append((request.title, png_bytes(snapshot(session.workspace, request))))
     return figures
 
 
