@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from cimdesk.base.signals import Signal
 from cimdesk.model.document import Changes, RecordChange
@@ -45,6 +46,24 @@ class Edit:
         data.update(dict.fromkeys(self.data))
         return workspace.apply(tuple(change.reversed() for change in reversed(self.records)), data)
 
+    def keeping_data(self, workspace: Workspace, reverting: bool) -> Edit:
+        """Return the edit that also carries the loaded data of layers about to go away, so that they come back with it.
+
+        Parameters
+        ----------
+        reverting : bool
+            Whether the edit is about to be taken back rather than applied.
+        """
+        gone = [c.key for c in self.records if c.table == "layer" and (c.before if reverting else c.after) is None]
+        loaded = {key: data for key in gone if (data := workspace.data(key)) is not None}
+        if not loaded:
+            return self
+        return (
+            replace(self, data={**self.data, **loaded})
+            if reverting
+            else replace(self, removed_data={**self.removed_data, **loaded})
+        )
+
     def merged_with(self, later: Edit) -> Edit:
         """Return the one step that does both."""
         first: dict[tuple[str, str], RecordChange] = {}
@@ -67,13 +86,25 @@ class History:
     Attributes
     ----------
     changed : Signal of History
-        Emitted when what can be undone or redone changes.
+        Emitted when what can be undone or redone, or whether that is saved, changes.
     """
 
     def __init__(self) -> None:
         self.changed: Signal[History] = Signal()
         self.done: list[Edit] = []
         self.undone: list[Edit] = []
+        self._bottom = Edit("", ())
+        self._clean: Edit | None = self._bottom
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the state is the one last marked clean, be it by undoing back to it."""
+        return self._clean is self._top
+
+    def mark_clean(self) -> None:
+        """Take the present state as the saved one."""
+        self._clean = self._top
+        self.changed.emit(self)
 
     @property
     def undo_label(self) -> str:
@@ -108,7 +139,27 @@ class History:
         self.changed.emit(self)
         return edit
 
-    def restore(self, done: list[Edit], undone: list[Edit]) -> None:
-        """Take over the steps kept with a project."""
+    def exchange(self, edit: Edit, other: Edit) -> None:
+        """Put ``other``, which does the same and carries more data, in the place of the next step back or forward."""
+        for steps in (self.done, self.undone):
+            if steps and steps[-1] is edit:
+                steps[-1] = other
+        if self._clean is edit:
+            self._clean = other
+
+    def restore(self, done: list[Edit], undone: list[Edit], clean: Edit | Literal["bottom"] | None = "bottom") -> None:
+        """Take over the steps kept with a project.
+
+        Parameters
+        ----------
+        done, undone : list of Edit
+        clean : Edit, ``bottom`` or None
+            The step whose state was last saved; the state before all of ``done``; or none of these.
+        """
         self.done, self.undone = list(done), list(undone)
+        self._clean = self._bottom if clean == "bottom" else clean
         self.changed.emit(self)
+
+    @property
+    def _top(self) -> Edit:
+        return self.done[-1] if self.done else self._bottom

@@ -59,6 +59,16 @@ class Session:
         return self.store.path if self.store else None
 
     @property
+    def read_only(self) -> bool:
+        """Whether edits are refused, because somebody else has the project open or its file cannot be written."""
+        return self.store is not None and self.store.read_only
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether there are edits since the last named save. They are safe on disk all the same."""
+        return not self.history.is_clean
+
+    @property
     def base_dir(self) -> Path:
         """Folder that relative sources are relative to."""
         return self.path.parent if self.path else Path.cwd()
@@ -108,17 +118,22 @@ class Session:
             self.store = None
 
     def _commit(self, kind: JournalKind, edit: Edit) -> Changes:
-        records = edit.records if kind != "undo" else tuple(change.reversed() for change in reversed(edit.records))
+        """Write a step, then make it. Only after both checks can nothing but the disk refuse it."""
+        reverting = kind == "undo"
+        records = tuple(change.reversed() for change in reversed(edit.records)) if reverting else edit.records
+        self.workspace.document.check(records)
         if self.store is not None:
             self.store.commit(kind, edit.label, self.author, records, merge=edit.merge)
-        changes = edit.revert(self.workspace) if kind == "undo" else edit.apply(self.workspace)
-        if kind == "edit":
-            self.history.push(edit)
-        elif kind == "undo":
-            self.history.step_back()
-        else:
-            self.history.step_forward()
-        return changes
+        full = edit.keeping_data(self.workspace, reverting)
+        try:
+            return full.revert(self.workspace) if reverting else full.apply(self.workspace)
+        finally:
+            # Whatever an observer does wrong, the step is done and can be undone.
+            if kind == "edit":
+                self.history.push(full)
+            else:
+                self.history.exchange(edit, full)
+                self.history.step_back() if reverting else self.history.step_forward()
 
     def _follow_changes(self, changes: Changes) -> None:
         if changes.data or changes.touches("stage_event"):

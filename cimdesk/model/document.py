@@ -86,6 +86,16 @@ class Document:
         """Return the change that removes a record."""
         return RecordChange(table, key, self._tables[table][key], None)
 
+    def check(self, changes: Iterable[RecordChange]) -> None:
+        """Raise ValueError unless the records that ``changes`` start from are the present ones."""
+        expected: dict[tuple[str, str], Record | None] = {}
+        for change in changes:
+            place = (change.table, change.key)
+            present = expected[place] if place in expected else self.get(*place)
+            if present != change.before:
+                raise ValueError(f"{change.table} {change.key} is not what the edit expects")
+            expected[place] = change.after
+
     def apply(self, changes: Iterable[RecordChange]) -> None:
         """Make the changes. The records they start from must be the present ones.
 
@@ -95,15 +105,9 @@ class Document:
             If a record is not what the change says it was; nothing is changed then.
         """
         changes = tuple(changes)
-        expected: dict[tuple[str, str], Record | None] = {}
-        for change in changes:
-            place = (change.table, change.key)
-            present = expected.get(place, self.get(*place)) if place in expected else self.get(*place)
-            if present != change.before:
-                raise ValueError(f"{change.table} {change.key} is not what the edit expects")
-            expected[place] = change.after
+        self.check(changes)
         for change in changes:
             if change.after is None:
-                del self._tables[change.table][change.key]
+                self._tables[change.table].pop(change.key, None)
             else:
                 self._tables[change.table][change.key] = change.after
