@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cimdesk.base.paths import resource_dir
 from cimdesk.base.signals import Signal
@@ -37,6 +39,18 @@ def set_language(language: str) -> None:
     _catalogue = {} if language == "en" else load_catalogue(language)
     _language = language
     language_changed.emit(language)
+
+
+@contextmanager
+def using_language(language: str) -> Iterator[None]:
+    """Speak another language for a while, for a document or figure, without telling the observers."""
+    global _language, _catalogue
+    before = _language, _catalogue
+    _language, _catalogue = language, {} if language == "en" else load_catalogue(language)
+    try:
+        yield
+    finally:
+        _language, _catalogue = before
 
 
 def load_catalogue(language: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from cimdesk import __version__
 from cimdesk.base.errors import CimdeskError
-from cimdesk.base.i18n import current_language, set_language, tr
+from cimdesk.base.i18n import tr, using_language
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress
 from cimdesk.base.units import format_area, format_number, format_quantity, format_time
 from cimdesk.commands.session import Session
@@ -58,12 +58,8 @@ def write_content(content: ReportContent, path: Path) -> dict[str, Any]:
 
 def build_content(session: Session, language: str, pictures: Pictures) -> ReportContent:
     """Return what the report of a project says, in ``language``."""
-    before = current_language()
-    set_language(language)
-    try:
+    with using_language(language):
         return _content(session, language, pictures)
-    finally:
-        set_language(before)
 
 
 def _content(session: Session, language: str, pictures: Pictures) -> ReportContent:
@@ -126,18 +122,18 @@ def _flood_section(session: Session, name: str, result: FloodResult) -> tuple[Se
     ]
     buildings = {str(key): int(value) for key, value in exposure["buildings"].items()}
     rows = tuple((tr(use), format_number(count, 9)) for use, count in sorted(buildings.items(), key=lambda item: -item[1]) if count)
-    tables = (
-        [Table(tr("Buildings with water at the wall, by use"), (tr("Use"), tr("Buildings")), rows, frozenset({1}))] if rows else []
-    )
+    table = Table(tr("Buildings with water at the wall, by use"), (tr("Use"), tr("Buildings")), rows, frozenset({1}))
     highlights = [
         (format_number(sum(buildings.values()), 9), tr("buildings with water at the wall")),
         (people_text(float(exposure["people"])), tr("people in them")),
         (format_quantity(deepest, "m"), tr("greatest depth")),
         (format_area(float(result.wet_area.max(initial=0.0))), tr("largest wet area")),
     ]
-    charts = [Chart(tr("Rain and flooded area over the run"), _flood_chart(result))]
+    chart = Chart(tr("Rain and flooded area over the run"), _flood_chart(result))
     text = tr("Simulated with the local-inertial form of the shallow-water equations on a regular grid; a screening model.")
-    return Section(tr("Flood: {name}").format(name=name), (text,), tuple(facts), tuple(tables), (), tuple(charts)), highlights
+    return Section(
+        tr("Flood: {name}").format(name=name), (text,), tuple(facts), (table,) if rows else (), (), tuple(charts)
+    ), highlights
 
 
 def _flood_chart(result: FloodResult) -> str:
@@ -213,13 +209,13 @@ def _data_section(session: Session) -> Section:
 
 def _method_section(has_flood: bool) -> Section:
     paragraphs = [
-        tr("Figures and numbers are taken from the layers named above at the moment shown; heights are as the sources give them.")
+        tr("Figures and numbers come from the layers named above at the moment shown; heights are as their sources give them.")
     ]
     if has_flood:
         paragraphs.append(
             tr(
-                "The flood model solves the local-inertial equations (de Almeida and Bates 2013): it is valid for gradually varied, "
-                "mostly subcritical flow. It does not replace a calibrated study."
+                "The flood model solves the local-inertial equations (de Almeida and Bates 2013): it is valid for gradually "
+                "varied, mostly subcritical flow. It does not replace a calibrated study."
             )
         )
         paragraphs.append(tr("Counts of people below ten are not told."))
