@@ -131,9 +131,8 @@ def _flood_section(session: Session, name: str, result: FloodResult) -> tuple[Se
     ]
     chart = Chart(tr("Rain and flooded area over the run"), _flood_chart(result))
     text = tr("Simulated with the local-inertial form of the shallow-water equations on a regular grid; a screening model.")
-    return Section(
-        tr("Flood: {name}").format(name=name), (text,), tuple(facts), (table,) if rows else (), (), tuple(charts)
-    ), highlights
+    title = tr("Flood: {name}").format(name=name)
+    return Section(title, (text,), tuple(facts), (table,) if rows else (), (), (chart,)), highlights
 
 
 def _flood_chart(result: FloodResult) -> str:
