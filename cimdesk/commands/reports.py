@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from cimdesk import __version__
-from cimdesk.base.errors import CimdeskError
 from cimdesk.base.i18n import tr, using_language
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress
 from cimdesk.base.units import format_area, format_number, format_quantity, format_time
 from cimdesk.commands.session import Session
+from cimdesk.formats.atomic import replacing
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.lifecycle import STAGE_PALETTE, Stage
 from cimdesk.model.selection import AssetRef
@@ -52,7 +50,8 @@ def write_content(content: ReportContent, path: Path) -> dict[str, Any]:
         data, pages = render_pdf(content)
     else:
         data, pages = render_html(content).encode("utf-8"), 1
-    _write_whole(path, data)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
     return {"pages": pages, "figures": content.figure_count, "tables": content.table_count}
 
 
@@ -219,20 +218,3 @@ def _method_section(has_flood: bool) -> Section:
         )
         paragraphs.append(tr("Counts of people below ten are not told."))
     return Section(tr("Method and limits"), tuple(paragraphs))
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise CimdeskError("It cannot be written ({reason}).", path=path, reason=os.strerror(error.errno or 0)) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise CimdeskError("It cannot be written ({reason}).", path=path, reason=os.strerror(error.errno or 0)) from error
