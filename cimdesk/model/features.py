@@ -94,7 +94,7 @@ def column_of(values: Sequence[Any]) -> AnyArray:
         return np.array(values, dtype=bool)
     if kinds == {int} and len(present) == len(values) and all(abs(v) < 2**63 for v in present):
         return np.array(values, dtype=np.int64)
-    if kinds and kinds <= {int, float}:
+    if kinds and kinds <= {int, float} and all(abs(v) < 2**63 for v in present if type(v) is int):
         return np.array([np.nan if value is None else float(value) for value in values])
     import json
 

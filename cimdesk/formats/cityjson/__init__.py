@@ -1,0 +1,10 @@
+"""CityJSON 1.0, 1.1 and 2.0 and CityJSON sequences: files to and from `CityModel`."""
+
+from __future__ import annotations
+
+from cimdesk.formats.cityjson.reader import CityJSONReader, CityJSONSeqReader
+
+READER = CityJSONReader()
+SEQUENCE_READER = CityJSONSeqReader()
+
+__all__ = ["READER", "SEQUENCE_READER"]
