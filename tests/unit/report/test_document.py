@@ -77,8 +77,6 @@ def test_few_people_are_not_counted_out(count: float, text: str):
 
 
 def test_bars_are_as_long_as_their_values():
-    import re
-
     widths = [
         float(w)
         for w in re.findall(r'<rect x="[\d.]+" y="\d+" width="([\d.]+)"', bars([("a", 10, "#111111"), ("b", 5, "#222222")]))
