@@ -171,7 +171,27 @@ def _registered(crs: pyproj.CRS) -> str | None:
     if code is None and crs.is_compound:
         parts = [part.to_epsg(min_confidence=70) for part in crs.sub_crs_list]
         return f"EPSG:{parts[0]}+{parts[1]}" if len(parts) == 2 and None not in parts else None
+    if code is None:
+        code = _same_by_name(crs)
     return None if code is None else f"EPSG:{code}"
+
+
+def _same_by_name(crs: pyproj.CRS) -> int | None:
+    """Return the code of the registered system with this name and these parameters.
+
+    Old WKT writes northing-first systems of the register easting first, and then the register denies that it knows them.
+    """
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    try:
+        candidate = CRS.from_user_input(crs.name)
+    except CRSError:
+        return None
+    ours, theirs = crs.coordinate_operation, candidate.coordinate_operation
+    a, b = (np.sort([float(p.value) for p in operation.params]) if operation else np.zeros(0) for operation in (ours, theirs))
+    is_same = crs.ellipsoid == candidate.ellipsoid and len(a) == len(b) and np.allclose(a, b, rtol=1e-9)
+    return candidate.to_epsg() if is_same and candidate.is_projected == crs.is_projected else None
 
 
 def _parse_chinese(text: str) -> Crs | None:

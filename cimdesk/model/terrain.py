@@ -67,13 +67,39 @@ class Terrain:
         height = north * (1 - fr) + np.where(fr > 0, south, 0.0) * fr
         return np.where(outside, np.nan, height)
 
+    def part(self, west: float, south: float, east: float, north: float) -> Terrain:
+        """Return the cells that touch a rectangle of world coordinates.
+
+        Raises
+        ------
+        ValueError
+            If the rectangle does not meet the grid.
+        """
+        rows, columns = self.shape
+        left = max(0, int(np.floor((west - self.west) / self.cell_x + 1e-9)))
+        right = min(columns, int(np.ceil((east - self.west) / self.cell_x - 1e-9)))
+        top = max(0, int(np.floor((self.north - north) / self.cell_y + 1e-9)))
+        bottom = min(rows, int(np.ceil((self.north - south) / self.cell_y - 1e-9)))
+        if right <= left or bottom <= top:
+            raise ValueError("the rectangle lies outside the terrain")
+        return Terrain(
+            self.elevations[top:bottom, left:right],
+            self.west + left * self.cell_x,
+            self.north - top * self.cell_y,
+            self.cell_x,
+            self.cell_y,
+        )
+
     def hillshade(self, azimuth_deg: float = 225.0, altitude_deg: float = 45.0, exaggeration: float = 1.0) -> Float32:
         """Return (R, C) float32 illumination in 0..1 from a sun at this azimuth (clockwise from north) and altitude.
 
-        Horn's gradient as in Burrough and McDonnell (1998), Principles of GIS, 190-193.
+        Lambert's law on central differences; Burrough and McDonnell (1998), Principles of GIS, 190-193.
         """
-        z = np.where(np.isfinite(self.elevations), self.elevations, np.nanmean(self.elevations)) * exaggeration
-        d_north, d_east = np.gradient(z, self.cell_y, self.cell_x)
+        is_known = np.isfinite(self.elevations)
+        level = float(self.elevations[is_known].mean()) if is_known.any() else 0.0
+        z = np.where(is_known, self.elevations, level).astype(np.float64) * exaggeration
+        d_north = np.gradient(z, self.cell_y, axis=0) if z.shape[0] > 1 else np.zeros_like(z)
+        d_east = np.gradient(z, self.cell_x, axis=1) if z.shape[1] > 1 else np.zeros_like(z)
         azimuth, altitude = np.radians(azimuth_deg), np.radians(altitude_deg)
         sun = np.array([np.sin(azimuth) * np.cos(altitude), np.cos(azimuth) * np.cos(altitude), np.sin(altitude)])
         # Rows run south, so the northward slope is minus the row gradient.

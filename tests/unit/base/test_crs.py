@@ -74,6 +74,19 @@ def test_well_known_text_gives_back_its_code(code: int, version: str):
     assert Crs.parse(CRS.from_epsg(code).to_wkt(version)).code == f"EPSG:{code}"
 
 
+@pytest.mark.parametrize("code", [4547, 4526, 4490, 2384, 31467, 2326])
+def test_well_known_text_that_gdal_made_of_an_esri_projection_file_gives_back_its_code(code: int):
+    from rasterio.crs import CRS as RasterCrs  # noqa: N811
+
+    projection = CRS.from_epsg(code).to_wkt("WKT1_ESRI")
+    assert Crs.parse(RasterCrs.from_wkt(projection, morph_from_esri_dialect=True).to_wkt()).code == f"EPSG:{code}"
+
+
+def test_a_system_that_only_borrows_a_name_keeps_its_own_definition():
+    borrowed = CRS.from_epsg(4547).to_wkt("WKT1_ESRI").replace("500000.0", "400000.0")
+    assert Crs.parse(borrowed).code is None
+
+
 def test_a_compound_in_well_known_text_gives_both_codes():
     assert Crs.parse(CRS.from_user_input("EPSG:28992+5783").to_wkt()).code == "EPSG:28992+5783"
 

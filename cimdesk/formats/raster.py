@@ -1,0 +1,435 @@
+"""Elevation rasters -> Terrain: GeoTIFF and COG, Arc ASCII grids, the other DEM formats of GDAL, a raster in a zip.
+
+Writing is in `raster_write`, changing the reference system in `raster_warp`, quantized-mesh tiles in `raster_tiles`.
+"""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+import zlib
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cimdesk.base.arrays import Float, Float32
+from cimdesk.base.crs import Crs
+from cimdesk.base.errors import DataError, Problem, Severity
+from cimdesk.formats.raster_tiles import is_terrain_tile, is_tile_set, read_terrain_tile, refuse_tile_set
+from cimdesk.formats.raster_warp import reproject_terrain
+from cimdesk.formats.raster_write import write_ascii_grid, write_geotiff
+from cimdesk.formats.registry import ReadOptions, ReadResult, Source
+from cimdesk.model.layers import LayerKind
+from cimdesk.model.terrain import Terrain
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+    from rasterio.windows import Window
+
+__all__ = ["READER", "RasterReader", "reproject_terrain", "write_ascii_grid", "write_geotiff"]
+
+MAX_CELLS = 16_000_000
+"""Cells read at full resolution; larger grids are thinned through their overviews to at most this many."""
+MAX_UNZIPPED = 2 << 30
+MAX_RATIO = 2000
+STRIP_CELLS = 2_000_000
+
+# What a folder of elevations may hold. VRT is left out: it names other files and addresses.
+_DRIVERS = {
+    ".tif": "GTiff", ".tiff": "GTiff", ".gtiff": "GTiff",
+    ".asc": "AAIGrid", ".grd": "", ".hgt": "SRTMHGT", ".dem": "", ".dt0": "DTED", ".dt1": "DTED", ".dt2": "DTED",
+    ".img": "HFA", ".bil": "EHdr", ".bip": "EHdr", ".flt": "EHdr",
+}  # fmt: skip
+_ALLOWED = ("GTiff", "AAIGrid", "GRASSASCIIGrid", "SRTMHGT", "USGSDEM", "DTED", "HFA", "EHdr", "GSAG", "GSBG", "GS7BG")
+_DRIVER_NAMES = {"GTiff": "GeoTIFF", "AAIGrid": "Arc ASCII grid", "GRASSASCIIGrid": "GRASS ASCII grid"}
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+class RasterReader:
+    """Reads one band of an elevation raster as a `Terrain`.
+
+    ``ReadOptions.extra`` may hold ``band`` (from 1), ``window`` ([west, south, east, north] in the raster's system)
+    and ``max_cells``.
+    """
+
+    name = "Elevation raster"
+    suffixes = (*_DRIVERS, ".terrain", ".zip")
+
+    def claim(self, path: Path, head: bytes) -> float:
+        """Return how surely the file is a raster."""
+        suffix = path.suffix.lower()
+        if suffix == ".terrain":
+            return 0.95
+        if suffix == ".json":
+            return 0.9 if is_tile_set(head) else 0.0
+        if head[:4] in _TIFF_MAGIC:
+            return 0.95
+        if head[:5].lower() == b"ncols":
+            return 0.95
+        if head[:4] == b"PK\3\4" and suffix == ".zip":
+            return 0.8 if _raster_members(path) else 0.0
+        return 0.6 if suffix in _DRIVERS and head else 0.0
+
+    def read(self, path: Path, options: ReadOptions) -> ReadResult:
+        """Read the file; raises `DataError` when no elevation in it can be read."""
+        if path.suffix.lower() == ".json":
+            raise refuse_tile_set(path)
+        if is_terrain_tile(path):
+            return read_terrain_tile(path)
+        from rasterio.errors import NotGeoreferencedWarning
+
+        with ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # told as a problem instead
+            dataset, crs_text = _open(path, stack)
+            return _read_dataset(path, dataset, crs_text, options)
+
+
+READER = RasterReader()
+
+
+@dataclass
+class _Reading:
+    """What is decided and found while one raster is read."""
+
+    path: Path
+    options: ReadOptions
+    problems: list[Problem]
+
+    def note(self, severity: Severity, code: str, template: str, where: str = "", **values: Any) -> None:
+        self.problems.append(Problem(severity, code, where, template, values))
+
+
+def _open(path: Path, stack: ExitStack) -> tuple[DatasetReader, str]:
+    """Open a raster, or the only raster of a zip; also the text of a .prj packed with it."""
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    stack.enter_context(rasterio.Env(GDAL_PAM_ENABLED=False, GDAL_DISABLE_READDIR_ON_OPEN="FALSE"))
+    try:
+        if path.suffix.lower() == ".zip":
+            name, data, projection = _unzip(path)
+            memory = stack.enter_context(rasterio.MemoryFile(data, filename=Path(name).name))
+            return stack.enter_context(memory.open(driver=_driver_of(Path(name)))), projection
+        driver = _driver_of(path)
+        return stack.enter_context(rasterio.open(path, driver=driver or list(_ALLOWED), sharing=False)), ""
+    except (RasterioError, ValueError) as error:
+        raise _broken(path, error) from error
+
+
+def _driver_of(path: Path) -> str | None:
+    return _DRIVERS.get(path.suffix.lower()) or None
+
+
+def _broken(path: Path, error: Exception) -> DataError:
+    reason = str(error.__cause__ or error).replace(str(path), path.name).strip().rstrip(".")
+    return DataError(
+        path,
+        "the raster cannot be read ({reason}).",
+        remedy="Copy or download it again, or convert it to GeoTIFF.",
+        reason=reason.splitlines()[0] if reason else type(error).__name__,
+    )
+
+
+def _raster_members(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [info.filename for info in archive.infolist() if Path(info.filename).suffix.lower() in _DRIVERS]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return []
+
+
+def _unzip(path: Path) -> tuple[str, bytes, str]:
+    """Return name and bytes of the only raster in a zip, and the text of its .prj."""
+    members = _raster_members(path)
+    if len(members) != 1:
+        raise DataError(
+            path,
+            "the zip holds {count} rasters; only a zip of exactly one can be opened.",
+            remedy="Unpack it and open the rasters one by one.",
+            count=len(members),
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            info = archive.getinfo(members[0])
+            if info.file_size > MAX_UNZIPPED or info.file_size > MAX_RATIO * max(info.compress_size, 1):
+                raise DataError(
+                    path,
+                    "{name} would unpack to {size} bytes from {packed}; that is not believable for a raster.",
+                    remedy="Unpack it yourself if you trust it, and open the raster.",
+                    name=info.filename,
+                    size=info.file_size,
+                    packed=info.compress_size,
+                )
+            with archive.open(info) as file:
+                data = file.read(info.file_size)
+            beside = str(Path(info.filename).with_suffix(".prj").as_posix())
+            projection = archive.read(beside)[:100_000].decode("utf-8", "replace") if beside in archive.namelist() else ""
+    except (zipfile.BadZipFile, OSError, RuntimeError, EOFError, zlib.error) as error:
+        raise _broken(path, error) from error
+    return info.filename, data, projection
+
+
+def _read_dataset(path: Path, dataset: DatasetReader, crs_text: str, options: ReadOptions) -> ReadResult:
+    reading = _Reading(path, options, [])
+    found = Crs.parse(dataset.crs.to_wkt() if dataset.crs else crs_text)
+    band = _band(reading, dataset)
+    gcps = bool(dataset.gcps[0]) and dataset.transform.is_identity
+    if dataset.transform.is_rectilinear and not gcps:
+        terrain = _read_upright(reading, dataset, band)
+    else:
+        terrain, found = _read_warped(reading, dataset, band, found, gcps)
+    _report(reading, dataset, terrain, found)
+    driver = str(dataset.driver)
+    crs = options.crs_for(found)
+    return ReadResult(
+        format=_DRIVER_NAMES.get(driver, driver),
+        version=None,
+        crs=found.code if found else None,
+        objects={"bands": dataset.count, "width": dataset.width, "height": dataset.height},
+        extent=terrain.bounds,
+        sources=(Source(path.stem, LayerKind.TERRAIN, terrain, crs, options=dict(options.extra)),),
+        problems=tuple(reading.problems),
+    )
+
+
+def _band(reading: _Reading, dataset: DatasetReader) -> int:
+    band = int(reading.options.extra.get("band", 1))
+    if not 1 <= band <= dataset.count:
+        raise DataError(reading.path, "there is no band {band}; the raster has {count}.", band=band, count=dataset.count)
+    if dataset.count > 1 and "band" not in reading.options.extra:
+        reading.note(
+            Severity.INFO, "several-bands", "The raster has {count} bands; band 1 is taken as the elevation.", count=dataset.count
+        )
+    if dataset.dtypes[band - 1] == "uint8":
+        reading.note(
+            Severity.WARNING,
+            "looks-like-picture",
+            "The values are whole numbers from 0 to 255: this looks like a picture or a class map, not elevations.",
+            where=f"band {band}",
+        )
+    return band
+
+
+def _read_upright(reading: _Reading, dataset: DatasetReader, band: int) -> Terrain:
+    """Read a raster whose rows and columns run along the axes."""
+    from rasterio.windows import Window
+    from rasterio.windows import transform as window_transform
+
+    whole = Window(0, 0, dataset.width, dataset.height)
+    window = _window(reading, dataset, whole)
+    factor = _thinning(reading, window)
+    rows, columns = -(-int(window.height) // factor), -(-int(window.width) // factor)
+    values = _read_cells(reading, dataset, band, window, (rows, columns))
+    transform = window_transform(window, dataset.transform)
+    cell_x, cell_y = transform.a * window.width / columns, transform.e * window.height / rows
+    west, north = transform.c, transform.f
+    if cell_y > 0:  # row 0 is south
+        values, north = values[::-1], north + cell_y * rows
+    if cell_x < 0:
+        values, west = values[:, ::-1], west + cell_x * columns
+    return Terrain(np.ascontiguousarray(values), float(west), float(north), float(abs(cell_x)), float(abs(cell_y)))
+
+
+def _window(reading: _Reading, dataset: DatasetReader, whole: Window) -> Window:
+    """Return the part that is asked for, in whole cells."""
+    asked = reading.options.extra.get("window")
+    if not asked:
+        return whole
+    from rasterio.errors import WindowError
+    from rasterio.windows import Window, from_bounds
+
+    try:
+        part = from_bounds(*(float(value) for value in asked), transform=dataset.transform)
+        left, top = max(0, int(np.floor(part.col_off + 1e-6))), max(0, int(np.floor(part.row_off + 1e-6)))
+        right = min(dataset.width, int(np.ceil(part.col_off + part.width - 1e-6)))
+        bottom = min(dataset.height, int(np.ceil(part.row_off + part.height - 1e-6)))
+    except (WindowError, TypeError, ValueError) as error:
+        raise DataError(
+            reading.path, "the part asked for is no rectangle: {window}.", remedy="Give west, south, east, north.", window=asked
+        ) from error
+    if right <= left or bottom <= top:
+        raise DataError(
+            reading.path,
+            "the part asked for lies outside the raster.",
+            remedy="Its extent is {extent}.",
+            extent=", ".join(f"{value:.6g}" for value in dataset.bounds),
+        )
+    return Window(left, top, right - left, bottom - top)
+
+
+def _thinning(reading: _Reading, window: Window) -> int:
+    """Return the whole factor that brings the window under the cell budget, and say so when it is more than one."""
+    budget = max(4, int(reading.options.extra.get("max_cells", MAX_CELLS)))
+    cells = int(window.width) * int(window.height)
+    factor = max(1, int(np.ceil(np.sqrt(cells / budget))))
+    if factor > 1:
+        reading.note(
+            Severity.INFO,
+            "thinned",
+            "The raster has {cells} cells; it is read {factor} times coarser. Choose a part of it to see every cell.",
+            cells=cells,
+            factor=factor,
+        )
+    return factor
+
+
+def _read_cells(reading: _Reading, dataset: DatasetReader, band: int, window: Window, shape: tuple[int, int]) -> Float32:
+    """Read a window as float32 of ``shape``, strip by strip; strips that are damaged stay NaN and are reported."""
+    from rasterio.enums import Resampling
+    from rasterio.errors import RasterioError
+    from rasterio.windows import Window
+
+    rows, columns = shape
+    out = np.full(shape, np.nan, dtype=np.float32)
+    damaged = 0
+    block = max(1, int(dataset.block_shapes[band - 1][0]) * rows // max(1, int(window.height)))
+    step = max(block, STRIP_CELLS // max(columns, 1) // block * block)
+    for top in range(0, rows, step):
+        reading.options.cancel.raise_if_cancelled()
+        reading.options.progress(top / rows, reading.path.name)
+        bottom = min(rows, top + step)
+        scale = window.height / rows
+        part = Window(window.col_off, window.row_off + top * scale, window.width, (bottom - top) * scale)
+        resampling = Resampling.nearest if rows == window.height else Resampling.average
+        try:
+            cells = dataset.read(band, window=part, out_shape=(bottom - top, columns), masked=True, resampling=resampling)
+            out[top:bottom] = _elevations(dataset, band, cells)
+        except RasterioError as error:
+            damaged += _read_blocks(dataset, band, part, out[top:bottom])
+            if not np.isfinite(out).any() and bottom == rows:
+                raise _broken(reading.path, error) from error
+    if damaged:
+        reading.note(
+            Severity.ERROR,
+            "damaged-blocks",
+            "{count} blocks of the raster are damaged; there is no elevation there.",
+            count=damaged,
+        )
+    return out
+
+
+def _read_blocks(dataset: DatasetReader, band: int, part: Window, out: Float32) -> int:
+    """Save what can be read of a damaged strip, block by block; return the number of blocks lost."""
+    from rasterio.errors import RasterioError
+    from rasterio.windows import Window
+
+    rows, columns = out.shape
+    height, width = dataset.block_shapes[band - 1]
+    scale_y, scale_x = part.height / rows, part.width / columns
+    lost = 0
+    for top in range(0, rows, max(1, int(height / scale_y))):
+        bottom = min(rows, top + max(1, int(height / scale_y)))
+        for left in range(0, columns, max(1, int(width / scale_x))):
+            right = min(columns, left + max(1, int(width / scale_x)))
+            piece = Window(
+                part.col_off + left * scale_x, part.row_off + top * scale_y, (right - left) * scale_x, (bottom - top) * scale_y
+            )
+            try:
+                cells = dataset.read(band, window=piece, out_shape=(bottom - top, right - left), masked=True)
+                out[top:bottom, left:right] = _elevations(dataset, band, cells)
+            except RasterioError:
+                lost += 1
+    return lost
+
+
+def _elevations(dataset: DatasetReader, band: int, cells: Any) -> Float32:
+    """Return masked raw cells as metres: scale and offset applied, no-data and infinities as NaN."""
+    scale, offset = dataset.scales[band - 1], dataset.offsets[band - 1]
+    values = np.ma.getdata(cells).astype(np.float64 if (scale, offset) != (1.0, 0.0) else np.float32)
+    if (scale, offset) != (1.0, 0.0):
+        values = values * scale + offset
+    values[np.ma.getmaskarray(cells)] = np.nan
+    values[~np.isfinite(values)] = np.nan
+    return np.asarray(values, dtype=np.float32)
+
+
+def _read_warped(reading: _Reading, dataset: DatasetReader, band: int, found: Crs | None, gcps: bool) -> tuple[Terrain, Crs | None]:
+    """Read a rotated or control-point raster, resampled to a grid that points north."""
+    from rasterio.crs import CRS
+    from rasterio.errors import RasterioError
+    from rasterio.warp import Resampling, reproject
+
+    count = dataset.width * dataset.height
+    if count > MAX_CELLS:
+        raise DataError(
+            reading.path,
+            "the raster is rotated and has {cells} cells, too many to straighten.",
+            remedy="Straighten it with gdalwarp, then open the result.",
+            cells=count,
+        )
+    if gcps:
+        found = Crs.parse(dataset.gcps[1].to_wkt()) if dataset.gcps[1] else found
+    values = _read_raw(reading, dataset, band)
+    west, north, cell, shape = _upright_grid(dataset, gcps)
+    out = np.full(shape, np.nan, dtype=np.float32)
+    # Source and target system are the same, so any system will do for the warp.
+    system = CRS.from_epsg(3857)
+    place = {"gcps": dataset.gcps[0]} if gcps else {"src_transform": dataset.transform}
+    try:
+        reproject(
+            values, out, src_crs=system, dst_crs=system, dst_transform=_affine(west, north, cell), **place,
+            src_nodata=np.nan, dst_nodata=np.nan, resampling=Resampling.bilinear,
+        )  # fmt: skip
+    except (RasterioError, ValueError) as error:
+        raise _broken(reading.path, error) from error
+    reading.note(Severity.INFO, "straightened", "The raster is not aligned with north; it was resampled to a grid that is.")
+    return Terrain(out, west, north, cell, cell), found
+
+
+def _read_raw(reading: _Reading, dataset: DatasetReader, band: int) -> Float32:
+    from rasterio.windows import Window
+
+    return _read_cells(reading, dataset, band, Window(0, 0, dataset.width, dataset.height), (dataset.height, dataset.width))
+
+
+def _upright_grid(dataset: DatasetReader, gcps: bool) -> tuple[float, float, float, tuple[int, int]]:
+    """Return west, north, cell size and shape of the grid that covers a slanted raster."""
+    if gcps:
+        points = dataset.gcps[0]
+        from rasterio.transform import from_gcps
+
+        transform = from_gcps(points)
+    else:
+        transform = dataset.transform
+    x, y = np.array([[x, y] for x in (0, dataset.width) for y in (0, dataset.height)], dtype=np.float64).T
+    t = transform
+    corners: Float = np.column_stack([t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f])
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    cell = float(np.sqrt(abs(transform.determinant)))
+    if not np.isfinite(corners).all() or cell <= 0.0:
+        cell, low, high = 1.0, np.zeros(2), np.array([float(dataset.width), float(dataset.height)])
+    columns, rows = (max(1, int(np.ceil(extent / cell - 1e-6))) for extent in high - low)
+    return float(low[0]), float(high[1]), cell, (rows, columns)
+
+
+def _affine(west: float, north: float, cell: float) -> Any:
+    from rasterio.transform import from_origin
+
+    return from_origin(west, north, cell, cell)
+
+
+def _report(reading: _Reading, dataset: DatasetReader, terrain: Terrain, found: Crs | None) -> None:
+    """Say what a planner should know before trusting the terrain."""
+    if not np.isfinite(terrain.elevations).any():
+        raise DataError(
+            reading.path,
+            "no cell of the raster has an elevation.",
+            remedy="Check its no-data value ({nodata}) and the band.",
+            nodata=dataset.nodata,
+        )
+    if dataset.transform.is_identity and not dataset.gcps[0]:
+        reading.note(
+            Severity.WARNING, "no-georeference", "The raster does not say where it lies; its cells are placed from 0, 0 at 1 m."
+        )
+    if found is None and reading.options.crs is None:
+        reading.note(Severity.WARNING, "no-crs", "The file names no coordinate reference system.")
+        if np.abs(terrain.bounds[:, 0]).max() <= 180 and np.abs(terrain.bounds[:, 1]).max() <= 90 and terrain.cell_x < 0.02:
+            reading.note(
+                Severity.WARNING,
+                "looks-like-degrees",
+                "The cells look like degrees; say so with a geographic system such as EPSG:4326.",
+            )
