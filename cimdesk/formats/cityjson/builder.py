@@ -33,8 +33,6 @@ class CityBuilder:
     findings : Findings
     transform : tuple of two (3,) float64, or None
         Scale and translation of quantised vertices.
-    templates : text or None
-        ``geometry-templates`` of the file.
 
     Attributes
     ----------
@@ -44,7 +42,7 @@ class CityBuilder:
         Geometries with texture, which is not drawn.
     """
 
-    def __init__(self, findings: Findings, transform: tuple[Float, Float] | None, templates: Raw | None = None) -> None:
+    def __init__(self, findings: Findings, transform: tuple[Float, Float] | None) -> None:
         self.types: Counter[str] = Counter()
         self.textured = 0
         self._findings = findings
@@ -57,7 +55,7 @@ class CityBuilder:
         self._surfaces = SurfaceCollector(findings)
         self._instances = Instances()
         self._template_count = 0
-        self._templates = self._read_templates(templates)
+        self._templates: dict[str, TriangleMesh] = {}
 
     def add_vertices(self, text: Raw | None, where: str = "") -> Numbering:
         """Take the ``vertices`` of the file or of one feature; what is added next refers to them."""
@@ -77,6 +75,25 @@ class CityBuilder:
         self._colors.append(colors)
         theme = appearance.get("default-theme-material") if isinstance(appearance, dict) else None
         return start, len(colors), theme if isinstance(theme, str) else ""
+
+    def add_templates(self, text: Raw | None, materials: tuple[int, int, str]) -> None:
+        """Take the ``geometry-templates`` of the file; ``materials`` is what `add_materials` returned."""
+        if not text:
+            return
+        try:
+            found = TEMPLATES.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._findings.error("bad-template", "geometry-templates", "Templates cannot be used ({reason}).", reason=error)
+            return
+        shapes = found.templates or []
+        vertices = decode_vertices(found.vertices, self._findings, "vertices-templates")
+        self._template_count = len(shapes)
+        names = [f"template {k}" for k in range(len(shapes))]
+        collector = SurfaceCollector(self._findings)
+        for row, shape in enumerate(shapes):
+            collector.add(row, names[row], shape, Numbering(0, len(vertices), *materials))
+        colors = np.concatenate(self._colors)
+        self._templates = build_meshes(collector.surfaces(), vertices, np.zeros(3), colors, names, self._findings)
 
     def add_objects(self, objects: Mapping[str, CityObject], numbering: Numbering, where: str = "") -> None:
         """Take city objects by id; ``where`` is the line they are on."""
@@ -135,25 +152,6 @@ class CityBuilder:
         self._instances.templates.append(template)
         self._instances.anchors.append(anchor + numbering.vertex_start)
         self._instances.matrices.append([float(v) for v in matrix])
-
-    def _read_templates(self, text: Raw | None) -> dict[str, TriangleMesh]:
-        if not text:
-            return {}
-        try:
-            found = TEMPLATES.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            self._findings.error("bad-template", "geometry-templates", "Templates cannot be used ({reason}).", reason=error)
-            return {}
-        shapes = found.templates or []
-        vertices = decode_vertices(found.vertices, self._findings, "vertices-templates")
-        self._template_count = len(shapes)
-        names = [f"template {k}" for k in range(len(shapes))]
-        collector = SurfaceCollector(self._findings)
-        for row, shape in enumerate(shapes):
-            collector.add(row, names[row], shape, Numbering(0, len(vertices)))
-        # Templates use the materials of the file, which are read after them; they are rarely painted.
-        none = np.zeros((0, 4), dtype=np.uint8)
-        return build_meshes(collector.surfaces(), vertices, np.zeros(3), none, names, self._findings)
 
 
 def decode_vertices(text: Raw | None, findings: Findings, where: str = "") -> Float:

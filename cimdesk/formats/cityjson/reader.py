@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,7 @@ from cimdesk.formats.cityjson.builder import CityBuilder
 from cimdesk.formats.cityjson.encoding import byte_of, load_text, refuse_json, without_not_numbers
 from cimdesk.formats.cityjson.header import count_textures, read_crs, read_metadata, read_transform, read_version
 from cimdesk.formats.cityjson.sequence import is_sequence, read_sequence
-from cimdesk.formats.cityjson.structure import OBJECT, OBJECTS, PARTS, CityObject, decode_any, no_collection
-from cimdesk.formats.cityjson.surfaces import Numbering
+from cimdesk.formats.cityjson.structure import OBJECT, OBJECTS, PARTS, SERIALS, CityObject, decode_any, no_collection
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.model.layers import LayerKind
@@ -34,7 +34,7 @@ class CityJSONReader:
         """Claim JSON that speaks of CityObjects at its beginning or its end."""
         text = _plain_head(head)
         lower = path.name.lower()
-        if not text.lstrip()[:1] == b"{":
+        if text.lstrip()[:1] != b"{":
             return 0.3 if lower.endswith((".city.json", ".cityjson")) else 0.0
         if lower.endswith(SEQUENCE_SUFFIXES):
             return 0.6 if _speaks_cityjson(text) else 0.0
@@ -113,7 +113,7 @@ def layer_name(path: Path) -> str:
 def _read_object(
     path: Path, data: bytes, options: ReadOptions, findings: Findings
 ) -> tuple[CityBuilder, str | None, dict[str, Any]]:
-    parts, data = _parts(path, data, findings)
+    parts = _parts(path, data, findings)
     kind = decode_any(parts.get("type"))
     if "CityObjects" not in parts and kind != "CityJSON":
         raise DataError(path, "this JSON is not CityJSON: it has no CityObjects.", remedy="Choose a CityJSON file.")
@@ -121,23 +121,24 @@ def _read_object(
         findings.add("wrong-type", "type", "The type of the file is {type}, not CityJSON.", type=repr(kind)[:40])
     version = read_version(parts, findings)
     metadata = read_metadata(parts)
-    builder = CityBuilder(findings, read_transform(parts, findings), parts.get("geometry-templates"))
+    builder = CityBuilder(findings, read_transform(parts, findings))
     appearance = decode_any(parts.get("appearance"))
     if textures := count_textures(appearance):
         metadata["textures"] = textures
+    materials = builder.add_materials(appearance)
+    builder.add_templates(parts.get("geometry-templates"), materials)
     vertices = builder.add_vertices(parts.get("vertices"))
-    first, count, theme = builder.add_materials(appearance)
-    objects = _objects(path, parts.get("CityObjects"), data, findings)
+    objects = _objects(path, parts.get("CityObjects"), findings)
     options.cancel.raise_if_cancelled()
     options.progress(0.3)
-    builder.add_objects(objects, Numbering(vertices.vertex_start, vertices.vertex_count, first, count, theme))
+    builder.add_objects(objects, replace(vertices, material_start=materials[0], material_count=materials[1], theme=materials[2]))
     return builder, version, metadata
 
 
-def _parts(path: Path, data: bytes, findings: Findings) -> tuple[dict[str, Raw], bytes]:
+def _parts(path: Path, data: bytes, findings: Findings) -> dict[str, Raw]:
     """Return the members of the outermost object, still text."""
     try:
-        return PARTS.decode(data), data
+        return PARTS.decode(data)
     except msgspec.ValidationError as error:
         raise DataError(path, "this JSON is not CityJSON: it has no CityObjects.", remedy="Choose a CityJSON file.") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -149,19 +150,19 @@ def _parts(path: Path, data: bytes, findings: Findings) -> tuple[dict[str, Raw],
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         refuse_json(path, data, error)
     findings.add("not-a-number", "", "{count} numbers are NaN or Infinity, which JSON does not have.", count=count)
-    return parts, data
+    return parts
 
 
-def _objects(path: Path, text: Raw | None, data: bytes, findings: Findings) -> dict[str, CityObject]:
+def _objects(path: Path, text: Raw | None, findings: Findings) -> dict[str, CityObject]:
     """Return the city objects; one that cannot be decoded is left out with a finding."""
     if text is None:
         return {}
+    first = next(SERIALS)
     try:
         objects = OBJECTS.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         objects = _objects_one_by_one(path, text, findings)
-    serials = [item.serial for item in objects.values()]
-    if serials and max(serials) - min(serials) + 1 != len(serials):
+    if next(SERIALS) - first - 1 != len(objects):
         _report_repeated_keys(text, findings)
     return objects
 

@@ -47,9 +47,10 @@ def read_sequence(
     header = _header(first, number, findings)
     metadata = read_metadata(header)
     version = read_version(header, findings) if header else None
-    builder = CityBuilder(findings, read_transform(header, findings), header.get("geometry-templates"))
+    builder = CityBuilder(findings, read_transform(header, findings))
     appearance = decode_any(header.get("appearance"))
     materials = builder.add_materials(appearance)
+    builder.add_templates(header.get("geometry-templates"), materials)
     textures = count_textures(appearance)
     good = bool(header)
     if header:

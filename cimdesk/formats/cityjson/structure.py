@@ -16,10 +16,11 @@ Index = Annotated[int, Meta(ge=-(2**62), le=2**62)]
 Ring = list[Index]
 Surfaces = list[list[Ring]]
 Vertex = tuple[float, float, float]
-_serials = itertools.count()
+SERIALS = itertools.count()
 
 NESTING = {
-    "MultiPoint": -1, "MultiLineString": 0, "MultiSurface": 1, "CompositeSurface": 1, "Solid": 2, "MultiSolid": 3, "CompositeSolid": 3,
+    "MultiPoint": -1, "MultiLineString": 0, "MultiSurface": 1, "CompositeSurface": 1,
+    "Solid": 2, "MultiSolid": 3, "CompositeSolid": 3,
 }  # fmt: skip
 """Lists around the list of surfaces, itself included: 1 is a list of surfaces, 2 of shells, 3 of solids."""
 
@@ -38,7 +39,7 @@ class Geometry(Struct, gc=False):
 
 
 class CityObject(Struct, gc=False):
-    """One city object. ``serial`` counts objects as they are decoded: a gap shows a key that came twice."""
+    """One city object. ``serial`` counts objects as they are decoded: more of them than ids show one that came twice."""
 
     type: str = ""
     geometry: list[Geometry] | None = None
@@ -47,7 +48,7 @@ class CityObject(Struct, gc=False):
     children: list[str] | None = None
     members: list[str] | None = None
     address: Raw = Raw()
-    serial: int = field(default_factory=_serials.__next__, name="@serial")
+    serial: int = field(default_factory=SERIALS.__next__, name="@serial")
 
 
 class Templates(Struct, gc=False):
