@@ -137,6 +137,27 @@ class UtilityNetwork:
         np.cumsum(np.bincount(ends, minlength=len(self.nodes)), out=offsets[1:])
         return offsets, others[order].astype(np.int64), rows[order].astype(np.int64)
 
+    def find(self, ref: str) -> tuple[bool, int]:
+        """Return whether ``ref`` is a node, and its row.
+
+        ``node:<id>`` and ``link:<id>`` are exact; a bare identifier is a link if there is one, else a node.
+
+        Raises
+        ------
+        KeyError
+            If there is neither.
+        """
+        kind, colon, name = ref.partition(":")
+        if colon and kind == "node" and name in self.nodes:
+            return True, self.nodes.row_of(name)
+        if colon and kind == "link" and name in self.links:
+            return False, self.links.row_of(name)
+        return (False, self.links.row_of(ref)) if ref in self.links else (True, self.nodes.row_of(ref))
+
+    def ref_of_node(self, row: int) -> str:
+        """Return what an `AssetRef` calls a node: ``node:<id>``."""
+        return f"node:{self.nodes.ids[row]}"
+
     def link_points(self, link: int) -> Float:
         """Return the (P, 3) polyline of one link, both ends included."""
         assert self.bend_offsets is not None

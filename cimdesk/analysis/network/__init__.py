@@ -1,0 +1,1 @@
+"""Questions asked of one utility network: what is upstream, what is downstream, what must be shut."""
