@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -146,6 +146,13 @@ class History:
                 steps[-1] = other
         if self._clean is edit:
             self._clean = other
+
+    def rewrite(self, change: Callable[[Edit], Edit]) -> None:
+        """Put ``change(edit)`` in the place of every step, such as after the project's folder has changed."""
+        new = {id(edit): change(edit) for edit in (*self.done, *self.undone)}
+        if self._clean is not None:
+            self._clean = new.get(id(self._clean), self._clean)
+        self.done, self.undone = ([new[id(edit)] for edit in steps] for steps in (self.done, self.undone))
 
     def restore(self, done: list[Edit], undone: list[Edit], clean: Edit | Literal["bottom"] | None = "bottom") -> None:
         """Take over the steps kept with a project.

@@ -11,7 +11,7 @@ from cimdesk.base.jobs import JobRunner, JobSpec, SynchronousRunner
 from cimdesk.base.signals import Signal
 from cimdesk.commands.history import Edit, History
 from cimdesk.model.clock import Clock
-from cimdesk.model.document import Changes
+from cimdesk.model.document import Changes, Document
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.selection import Selection
 from cimdesk.model.sensors import Sensors
@@ -39,7 +39,9 @@ class Session:
     author : str
         Who edits, for histories.
     messages : Signal of (str, Problem)
-        Problems found while loading, with the layer id.
+        Problems found while loading, with the layer id; an empty one for the project itself.
+    is_scratch : bool
+        Whether this is an untitled project, kept until it gets a name.
     """
 
     def __init__(self, store: ProjectStore | None = None, runner: JobRunner | None = None) -> None:
@@ -49,6 +51,7 @@ class Session:
         self.selection = Selection()
         self.runner: JobRunner = runner or SynchronousRunner()
         self.store = store
+        self.is_scratch = False
         self.author = getpass.getuser()
         self.messages: Signal[tuple[str, Problem]] = Signal()
         self.workspace.changed.connect(self._follow_changes)
@@ -111,11 +114,19 @@ class Session:
         """Hand a job to the runner."""
         self.runner.start(job)
 
+    def adopt(self, document: Document) -> None:
+        """Take over a document as it was loaded; layer data comes later."""
+        self.workspace.document = document
+        self.workspace.stages.rebuild(document)
+        self._widen_clock()
+
     def close(self) -> None:
-        """Close the project file."""
+        """Close the project file; an untitled project without any edit goes away."""
         if self.store is not None:
-            self.store.close()
-            self.store = None
+            store, self.store = self.store, None
+            store.close()
+            if self.is_scratch and not store.last_number:
+                store.path.unlink(missing_ok=True)
 
     def _commit(self, kind: JournalKind, edit: Edit) -> Changes:
         """Write a step, then make it. Only after both checks can nothing but the disk refuse it."""
@@ -137,9 +148,9 @@ class Session:
 
     def _follow_changes(self, changes: Changes) -> None:
         if changes.data or changes.touches("stage_event"):
-            self._widen_clock(changes)
+            self._widen_clock()
 
-    def _widen_clock(self, changes: Changes) -> None:
+    def _widen_clock(self) -> None:
         """Let the clock cover what has times: floods and readings first, lifecycle dates when there is nothing else."""
         ranges = []
         for layer in self.workspace.layers():

@@ -157,16 +157,10 @@ class ProjectStore:
         EditError
             If a value cannot be kept.
         """
-        text = encode_records(records)
-        number, now = self._number + 1, time.time()
-        made = chained_hash(self._hash, number, kind, label, who, now, merge, text)
         with self._transaction() as connection:
             self._require_unchanged(connection)
-            self._write_records(connection, records)
-            row = (number, kind, label, who, now, merge, text, made)
-            connection.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-            set_meta(connection, "head", f"{number}:{made}")
-        self._number, self._hash = number, made
+            head = _append(connection, (self._number, self._hash), kind, label, who, records, merge)
+        self._number, self._hash = head
 
     def journal(self) -> list[JournalEntry]:
         """Return every entry, oldest first."""
@@ -211,8 +205,14 @@ class ProjectStore:
             rows = connection.execute(sql).fetchall()
         return [RestorePoint(*row) for row in rows]
 
-    def copy_to(self, path: Path) -> None:
+    def copy_to(self, path: Path, label: str = "", who: str = "", records: Sequence[RecordChange] = (), merge: str = "") -> None:
         """Write a copy of the whole project as it is now, replacing what is there only when the copy is complete.
+
+        Parameters
+        ----------
+        path : Path
+        label, who, records, merge
+            A last step that only the copy has; none when ``records`` is empty.
 
         Raises
         ------
@@ -224,6 +224,11 @@ class ProjectStore:
             raise _held_error(path, other)
         with _writing(path), replacing(path) as temporary:
             copy_database(self._connection, temporary)
+            if records:
+                with contextlib.closing(sqlite3.connect(temporary, isolation_level=None)) as copy:
+                    copy.execute("BEGIN IMMEDIATE")
+                    _append(copy, (self._number, self._hash), "edit", label, who, records, merge)
+                    copy.execute("COMMIT")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -286,26 +291,45 @@ class ProjectStore:
             for number, kind, label, who, when, records, merge, made in connection.execute(sql, values):
                 yield JournalEntry(number, kind, label, who, when, decode_records(records), merge, made)
 
-    def _write_records(self, connection: sqlite3.Connection, records: Sequence[RecordChange]) -> None:
-        final: dict[tuple[str, str], RecordChange] = {(change.table, change.key): change for change in records}
-        put: defaultdict[str, list[RecordChange]] = defaultdict(list)
-        gone: defaultdict[str, list[tuple[str]]] = defaultdict(list)
-        for change in final.values():
-            if change.after is None:
-                gone[change.table].append((change.key,))
-            else:
-                put[change.table].append(change)
-        for table, keys in gone.items():
-            connection.executemany(f"DELETE FROM {SPEC_OF[table].name} WHERE key = ?", keys)
-        if "project" in put or "project" in gone:
-            _follow_reference_system(connection, final.get(("project", "settings")))
-        srs_id = connection.execute("SELECT srs_id FROM gpkg_geometry_columns WHERE table_name = 'note'").fetchone()[0]
-        for table, changes in put.items():
-            _upsert(connection, table, changes, int(srs_id))
-        touched = [(SPEC_OF[table].name,) for table in {*gone, *put}]
-        connection.executemany(
-            "UPDATE gpkg_contents SET last_change = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE table_name = ?", touched
-        )
+
+def _append(
+    connection: sqlite3.Connection,
+    head: tuple[int, str],
+    kind: JournalKind,
+    label: str,
+    who: str,
+    records: Sequence[RecordChange],
+    merge: str,
+) -> tuple[int, str]:
+    """Write a step after the entry ``head`` within the caller's transaction; return its number and hash."""
+    text = encode_records(records)
+    number, now = head[0] + 1, time.time()
+    made = chained_hash(head[1], number, kind, label, who, now, merge, text)
+    _write_records(connection, records)
+    connection.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (number, kind, label, who, now, merge, text, made))
+    set_meta(connection, "head", f"{number}:{made}")
+    return number, made
+
+
+def _write_records(connection: sqlite3.Connection, records: Sequence[RecordChange]) -> None:
+    final: dict[tuple[str, str], RecordChange] = {(change.table, change.key): change for change in records}
+    put: defaultdict[str, list[RecordChange]] = defaultdict(list)
+    gone: defaultdict[str, list[tuple[str]]] = defaultdict(list)
+    for change in final.values():
+        if change.after is None:
+            gone[change.table].append((change.key,))
+        else:
+            put[change.table].append(change)
+    for table, keys in gone.items():
+        connection.executemany(f"DELETE FROM {SPEC_OF[table].name} WHERE key = ?", keys)
+    _follow_reference_system(connection, [change for change in records if change.table == "project" and change.key == "settings"])
+    srs_id = connection.execute("SELECT srs_id FROM gpkg_geometry_columns WHERE table_name = 'note'").fetchone()[0]
+    for table, changes in put.items():
+        _upsert(connection, table, changes, int(srs_id))
+    touched = [(SPEC_OF[table].name,) for table in {*gone, *put}]
+    connection.executemany(
+        "UPDATE gpkg_contents SET last_change = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE table_name = ?", touched
+    )
 
 
 def _upsert(connection: sqlite3.Connection, table: str, changes: Sequence[RecordChange], srs_id: int) -> None:
@@ -319,10 +343,10 @@ def _upsert(connection: sqlite3.Connection, table: str, changes: Sequence[Record
     connection.executemany(sql, rows)
 
 
-def _follow_reference_system(connection: sqlite3.Connection, change: RecordChange | None) -> None:
-    if change is None:
+def _follow_reference_system(connection: sqlite3.Connection, changes: Sequence[RecordChange]) -> None:
+    if not changes:
         return
-    before, after = ((record or {}).get("crs") or "" for record in (change.before, change.after))
+    before, after = ((record or {}).get("crs") or "" for record in (changes[0].before, changes[-1].after))
     if before == after:
         return
     srs_id = set_reference_system(connection, str(after))

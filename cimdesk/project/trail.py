@@ -20,6 +20,9 @@ BYTES_KEPT = 64_000_000
 RELOCATION = "relocation:"
 """Merge word of the entry that a save under another name leaves, followed by where the old folder is from the new one."""
 
+BASELINE = "baseline"
+"""Merge word of the entry a new project begins with; undo stops there."""
+
 _PATH_FIELDS = {"layer": ("source",), "scenario": ("source", "path"), "result": ("source", "path")}
 
 
@@ -135,7 +138,11 @@ def _replay(steps: Sequence[JournalStep], saved: int) -> tuple[list[_Pending], l
     clean: int | None = 0
     for step in steps:
         if step.merge.startswith(RELOCATION):
-            pass
+            # Not a step, but what is saved right after it is the state before and after it alike.
+            clean = len(done) if step.number <= saved else clean
+            continue
+        if step.merge == BASELINE:
+            done.clear()
         elif step.kind == "undo":
             # What is taken back may have been done before a migration that shortened the trail.
             undone.append(done.pop() if done else _Pending([step.number], step.merge, step.size, is_reversed=True))
@@ -151,7 +158,7 @@ def _replay(steps: Sequence[JournalStep], saved: int) -> tuple[list[_Pending], l
                 clean = None
             undone.clear()
             done.append(_Pending([step.number], step.merge, step.size))
-        if step.number == saved:
+        if step.number <= saved:
             clean = len(done)
     return done, undone, clean
 
