@@ -1,0 +1,191 @@
+"""The computational grid: arrays inside a closed ring, cut into tiles of which only the wet ones are computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cimdesk.analysis.flood.kernels import CLOSED_HEIGHT
+from cimdesk.base.arrays import AnyArray, Bool, Float, Int32
+from cimdesk.model.flood import FloodScenario
+
+TILE_ROWS, TILE_COLUMNS = 32, 512
+GRAVITY = 9.81
+
+
+@dataclass
+class GridState:
+    """Arrays of a run, all (R + 3, C + 3) of the run's precision; see `kernels` for the layout.
+
+    Attributes
+    ----------
+    h, lo : depth and the remainder it cannot hold [m]
+    z : bed height, `CLOSED_HEIGHT` where no water comes [m]
+    k : gravity times Manning's n squared
+    qx, qy, qx_new, qy_new : unit discharge through western and northern faces, now and next [m2 s-1]
+    limits, flags : outflow limits, and which rows of which tiles hold any below one
+    rain_share : cells' worth of rain each cell receives
+    deepest, speed2, discharge2, arrival : running maxima (of squares) and time of arrival
+    """
+
+    h: AnyArray
+    lo: AnyArray
+    z: AnyArray
+    k: AnyArray
+    qx: AnyArray
+    qy: AnyArray
+    qx_new: AnyArray
+    qy_new: AnyArray
+    limits: AnyArray
+    flags: AnyArray
+    rain_share: AnyArray
+    deepest: AnyArray
+    speed2: AnyArray
+    discharge2: AnyArray
+    arrival: AnyArray
+
+    def inside(self, array: AnyArray) -> AnyArray:
+        """Return the (R, C) view of the grid's own cells."""
+        return array[1:-2, 1:-2]
+
+    def volume(self, cell_area: float) -> float:
+        """Return the water in the grid [m3], summed in float64."""
+        return float((self.h.sum(dtype=np.float64) + self.lo.sum(dtype=np.float64)) * cell_area)
+
+
+def new_state(scenario: FloodScenario, is_open: Bool) -> GridState:
+    """Return the arrays at the start of a run; ``is_open`` (R, C) tells where water can be."""
+    real = np.dtype(scenario.precision)
+    rows, columns = scenario.terrain.shape
+
+    def padded(fill: float = 0.0) -> AnyArray:
+        return np.full((rows + 3, columns + 3), fill, dtype=real)
+
+    z, k, h, share = padded(CLOSED_HEIGHT), padded(GRAVITY * 0.035**2), padded(), padded()
+    ground = scenario.terrain.elevations.astype(np.float64)
+    z[1:-2, 1:-2] = np.where(is_open, ground, CLOSED_HEIGHT)
+    k[1:-2, 1:-2] = GRAVITY * np.asarray(scenario.manning_n, dtype=np.float64) ** 2
+    share[1:-2, 1:-2] = rain_shares(is_open, np.isfinite(ground), scenario.rain_on_blocked)
+    if scenario.initial_level is not None:
+        with np.errstate(invalid="ignore"):
+            depth = np.asarray(scenario.initial_level, dtype=np.float64) - ground
+        h[1:-2, 1:-2] = np.where(is_open & (depth > 0.0), depth, 0.0)
+    tile_columns = -(-columns // TILE_COLUMNS)
+    state = GridState(
+        h=h, lo=padded(), z=z, k=k, qx=padded(), qy=padded(), qx_new=padded(), qy_new=padded(), limits=padded(1.0),
+        flags=np.zeros((rows + 3, tile_columns + 2), dtype=np.uint8), rain_share=share,
+        deepest=h.copy(), speed2=padded(), discharge2=padded(), arrival=padded(np.inf),
+    )  # fmt: skip
+    return state
+
+
+def rain_shares(is_open: Bool, is_ground: Bool, rain_on_blocked: str) -> Float:
+    """Return (R, C) float64 cells' worth of rain that each open cell receives.
+
+    Parameters
+    ----------
+    is_open, is_ground : (R, C) bool
+        Where water can be; where the terrain has a height (open or built on).
+    rain_on_blocked : str
+        ``shed`` gives the rain of a blocked cell to the nearest open one, as roofs do; ``drop`` leaves it out.
+    """
+    share = is_open.astype(np.float64)
+    blocked = is_ground & ~is_open
+    if rain_on_blocked != "shed" or not blocked.any() or not is_open.any():
+        return share
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = distance_transform_edt(~is_open, return_distances=False, return_indices=True)
+    np.add.at(share, (nearest[0][blocked], nearest[1][blocked]), 1.0)
+    return share
+
+
+class Tiles:
+    """The grid cut into tiles of `TILE_ROWS` by `TILE_COLUMNS`, and which of them water may reach in the next step.
+
+    Water moves one cell a step, so a dry tile with dry neighbours cannot change. A tile once wet stays active.
+
+    Attributes
+    ----------
+    active : (T, 6) int64
+        First row, end row, first column, end column in the padded arrays, tile column from 1, and tile number.
+    depths, losses : (all tiles,) float64
+        Largest depth [m] and infiltration [m cells] of each tile in the last step.
+    """
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self._shape = (-(-rows // TILE_ROWS), -(-columns // TILE_COLUMNS))
+        down, across = self._shape
+        table = [
+            (
+                1 + r * TILE_ROWS, 1 + min((r + 1) * TILE_ROWS, rows), 1 + c * TILE_COLUMNS, 1 + min((c + 1) * TILE_COLUMNS, columns),
+                c + 1, r * across + c,
+            )
+            for r in range(down)
+            for c in range(across)
+        ]  # fmt: skip
+        self._all = np.array(table, dtype=np.int64)
+        self._is_wet = np.zeros(self._shape, dtype=bool)
+        self.depths: Float = np.zeros(down * across)
+        self.losses: Float = np.zeros(down * across)
+        self.active: AnyArray = self._all[:0]
+
+    def activate_all(self) -> None:
+        """Compute every tile from now on."""
+        self._is_wet[:] = True
+        self.active = self._all
+
+    def activate_at(self, rows: AnyArray, columns: AnyArray) -> None:
+        """Compute from now on the tiles of these cells of the grid."""
+        self._grow(rows // TILE_ROWS, columns // TILE_COLUMNS)
+
+    def follow_water(self) -> None:
+        """Activate the neighbours of tiles that have become wet."""
+        if len(self.active) < len(self._all):
+            wet = (self.depths.reshape(self._shape) > 0.0) & ~self._is_wet
+            if wet.any():
+                self._grow(*np.nonzero(wet))
+
+    def _grow(self, rows: AnyArray, columns: AnyArray) -> None:
+        self._is_wet[rows, columns] = True
+        near = np.zeros((self._shape[0] + 2, self._shape[1] + 2), dtype=bool)
+        for dr in range(3):
+            for dc in range(3):
+                near[dr : dr + self._shape[0], dc : dc + self._shape[1]] |= self._is_wet
+        self.active = self._all[near[1:-1, 1:-1].ravel()]
+
+
+def cells_of(scenario: FloodScenario, xy: Float) -> tuple[Int32, Int32, Bool]:
+    """Return rows, columns and whether they are on the grid, for (N, 2) world points."""
+    terrain = scenario.terrain
+    columns = np.floor((xy[:, 0] - terrain.west) / terrain.cell_x).astype(np.int64)
+    rows = np.floor((terrain.north - xy[:, 1]) / terrain.cell_y).astype(np.int64)
+    inside = (rows >= 0) & (rows < terrain.shape[0]) & (columns >= 0) & (columns < terrain.shape[1])
+    return rows.astype(np.int32), columns.astype(np.int32), inside
+
+
+def inflow_cells(scenario: FloodScenario, is_open: Bool, points: Float, radius: float) -> tuple[AnyArray, AnyArray, Float]:
+    """Return rows, columns and shares (summing to one) of the open cells that an inflow enters; empty where there is none."""
+    terrain = scenario.terrain
+    shares: dict[tuple[int, int], float] = {}
+    rows, columns, inside = cells_of(scenario, points)
+    placed = 0
+    for p in range(len(points)):
+        cells = [(int(rows[p]), int(columns[p]))] if inside[p] else []
+        if radius > 0.0:
+            reach = int(radius / terrain.cell_x) + 1
+            r, c = np.mgrid[rows[p] - reach : rows[p] + reach + 1, columns[p] - reach : columns[p] + reach + 1]
+            x = terrain.west + (c + 0.5) * terrain.cell_x
+            y = terrain.north - (r + 0.5) * terrain.cell_y
+            near = np.hypot(x - points[p, 0], y - points[p, 1]) <= radius
+            near &= (r >= 0) & (c >= 0) & (r < terrain.shape[0]) & (c < terrain.shape[1])
+            cells = list(zip(r[near].tolist(), c[near].tolist(), strict=True)) or cells
+        cells = [cell for cell in cells if is_open[cell]]
+        placed += bool(cells)
+        for cell in cells:
+            shares[cell] = shares.get(cell, 0.0) + 1.0 / len(cells)
+    index: Any = np.array(sorted(shares), dtype=np.int64).reshape(-1, 2)
+    weights = np.array([shares[key] for key in sorted(shares)], dtype=np.float64) / max(placed, 1)
+    return index[:, 0], index[:, 1], weights

@@ -1,0 +1,368 @@
+"""The inertial engine: set-up, time steps, boundaries, water ledger, envelopes, cancelling.
+
+The scheme is de Almeida and Bates (2013): local-inertial shallow water, q-centred, on a staggered grid. Outflows are scaled
+so that no cell gives more than it holds, hence depths stay positive without clipping and no water is made or lost.
+Results do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any, Protocol
+
+import numpy as np
+
+from cimdesk.analysis.flood import kernels
+from cimdesk.analysis.flood.grid import GRAVITY, GridState, Tiles, cells_of, inflow_cells, new_state
+from cimdesk.analysis.flood.ledger import FloodLedger
+from cimdesk.base.arrays import AnyArray, Bool, Float, Float32
+from cimdesk.base.i18n import tr
+from cimdesk.base.jobs import CancelToken, Progress, no_progress
+from cimdesk.model.flood import EdgeBoundary, FloodResult, FloodScenario, GaugeSeries, Series
+
+COURANT = 0.7
+LEAST_WAVE_DEPTH = 0.05
+"""The time step is never longer than for waves on this depth [m]."""
+WET_DEPTH = 0.03
+FROUDE_LIMIT = 0.8
+FROUDE_DEPTH = 0.05
+
+
+class Frames(Protocol):
+    """Takes the depth of each output time and gives them all back as one array-like (F, R, C) float32."""
+
+    def append(self, depth: Float32) -> None: ...
+
+    def finish(self) -> Float32: ...
+
+
+class StackedFrames:
+    """Frames kept as they are."""
+
+    def __init__(self) -> None:
+        self._frames: list[Float32] = []
+
+    def append(self, depth: Float32) -> None:
+        """Take a frame."""
+        self._frames.append(depth)
+
+    def finish(self) -> Float32:
+        """Return (F, R, C) float32 depths."""
+        return np.stack(self._frames)
+
+
+def run_inundation(
+    scenario: FloodScenario,
+    threads: int = 1,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+    frames: Frames | None = None,
+) -> FloodResult:
+    """Simulate a scenario.
+
+    Parameters
+    ----------
+    scenario : FloodScenario
+    threads : int
+        Workers; the result is the same to the last bit for any number.
+    progress, cancel
+        Told and asked at every step.
+    frames : Frames or None
+        Where output frames are kept; None keeps them as they are.
+
+    Returns
+    -------
+    FloodResult
+        ``statistics`` lacks ``seconds``, which only the caller's clock knows.
+
+    Raises
+    ------
+    Cancelled
+    """
+    run = Run(scenario, max(1, threads), cancel or CancelToken())
+    store = frames or StackedFrames()
+    outputs = output_times(scenario.duration, scenario.output_every)
+    store.append(run.frame())
+    with run:
+        for end in outputs[1:]:
+            run.advance(float(end), progress)
+            store.append(run.frame())
+    progress(1.0, tr("Flood simulated"))
+    return run.result(outputs, store.finish())
+
+
+def output_times(duration: float, every: float) -> Float:
+    """Return (F,) seconds from the start at which frames are kept: 0, every, ... and the end."""
+    times = np.arange(0.0, duration, every)
+    if len(times) > 1 and duration - times[-1] < 1e-9 * duration:
+        times = times[:-1]
+    return np.append(times, duration)
+
+
+class Run:
+    """One simulation in progress.
+
+    Attributes
+    ----------
+    time : float
+        Seconds from the start.
+    steps : int
+    """
+
+    def __init__(self, scenario: FloodScenario, threads: int, cancel: CancelToken) -> None:
+        self.scenario = scenario
+        self.time = 0.0
+        self.steps = 0
+        self._cancel = cancel
+        self._threads = threads
+        self._pool: ThreadPoolExecutor | None = None
+        self._cleanup = ExitStack()
+        self._dx = float(scenario.terrain.cell_x)
+        self._real: Any = np.dtype(scenario.precision).type
+        self._keep = self._real(1.0 - 16.0 * float(np.finfo(self._real).eps))
+        self.is_open: Bool = np.isfinite(scenario.terrain.elevations) & ~scenario.is_blocked
+        self.state: GridState = new_state(scenario, self.is_open)
+        self.tiles = Tiles(*scenario.terrain.shape)
+        self._rain = _Accumulated(scenario.rain)
+        self._inflows = self._place_inflows()
+        self._start_tiles()
+        self._deepest = float(self.state.h.max())
+        self.ledger = FloodLedger(self.state.volume(self._dx**2))
+        self._gauges = _GaugeLog(self)
+        self._wet_areas: list[float] = []
+        self._froude_high = 0.0
+        self.step_range = [np.inf, 0.0]
+
+    def __enter__(self) -> Run:
+        if self._threads > 1:
+            self._pool = self._cleanup.enter_context(ThreadPoolExecutor(self._threads, thread_name_prefix="flood"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cleanup.close()
+        self._pool = None
+
+    def advance(self, end: float, progress: Progress = no_progress) -> None:
+        """Step to ``end`` [s from the start] exactly."""
+        duration = self.scenario.duration
+        told = self.time
+        text = tr("Simulating flood")
+        progress(self.time / duration, text)
+        while self.time < end:
+            self._cancel.raise_if_cancelled()
+            left = end - self.time
+            dt = COURANT * self._dx / np.sqrt(GRAVITY * max(self._deepest, LEAST_WAVE_DEPTH))
+            steps = int(np.ceil(left / dt))
+            # The last two steps to an output share what is left, so none is tiny.
+            dt = left / steps if steps <= 2 else dt
+            self._step(dt, end if steps == 1 else self.time + dt)
+            if self.time - told > 0.002 * duration:
+                told = self.time
+                progress(self.time / duration, text)
+
+    def _step(self, dt: float, time: float) -> None:
+        real, s = self._real, self.state
+        rain = self._rain.between(self.time, time)
+        loss = self.scenario.infiltration * dt
+        self._add_inflows(dt)
+        dt_dx = real(dt / self._dx)
+        self._each(kernels.flux_tiles, s.h, s.z, s.k, s.qx, s.qy, s.qx_new, s.qy_new, real(GRAVITY * dt / self._dx), real(dt))
+        for boundary in self.scenario.boundaries:
+            self._apply_boundary(boundary, dt)
+        s.qx, s.qx_new, s.qy, s.qy_new = s.qx_new, s.qx, s.qy_new, s.qy
+        self._each(kernels.limit_tiles, s.h, s.qx, s.qy, s.limits, s.flags, dt_dx, self._keep)
+        if s.flags.any():
+            self._each(kernels.scale_tiles, s.qx, s.qy, s.limits, s.flags)
+        self._record_edges(dt_dx)
+        self._each(
+            kernels.update_tiles, s.h, s.lo, s.qx, s.qy, s.rain_share, s.deepest, s.speed2, s.discharge2, s.arrival,
+            self.tiles.depths, self.tiles.losses, dt_dx, real(rain), real(loss), real(time),
+        )  # fmt: skip
+        area = self._dx**2
+        if rain > 0.0:
+            self.ledger.rain += float(real(rain)) * self._rain_cells * area
+        if loss > 0.0:
+            self.ledger.infiltration += float(self.tiles.losses.sum()) * area
+        self._deepest = float(self.tiles.depths.max())
+        self.tiles.follow_water()
+        self.time = time
+        self.steps += 1
+        self.step_range = [min(self.step_range[0], dt), max(self.step_range[1], dt)]
+        self._gauges.note(time)
+
+    def _each(self, kernel: Callable[..., None], *arrays: Any) -> None:
+        """Run a kernel over the active tiles, shared among the workers."""
+        active = self.tiles.active
+        if self._pool is None or len(active) < 2 * self._threads:
+            kernel(active, 0, len(active), *arrays)
+            return
+        cuts = np.linspace(0, len(active), 2 * self._threads + 1).astype(int).tolist()
+        jobs = [self._pool.submit(kernel, active, a, b, *arrays) for a, b in zip(cuts[:-1], cuts[1:], strict=True) if b > a]
+        for job in jobs:
+            job.result()
+
+    def _start_tiles(self) -> None:
+        self._rain_cells = float(self.state.inside(self.state.rain_share).sum(dtype=np.float64))
+        wet_rows, wet_columns = np.nonzero(self.state.inside(self.state.h) > 0.0)
+        self.tiles.activate_at(wet_rows, wet_columns)
+        for rows, columns, _, _ in self._inflows:
+            self.tiles.activate_at(rows - 1, columns - 1)
+        if self._rain.total > 0.0 or any(boundary.kind == "level" for boundary in self.scenario.boundaries):
+            self.tiles.activate_all()
+        if self.scenario.initial_level is not None:
+            self.state.arrival[self.state.h > kernels.ARRIVAL_DEPTH] = 0.0
+
+    def _place_inflows(self) -> list[tuple[AnyArray, AnyArray, Float, Series]]:
+        placed = []
+        for inflow in self.scenario.inflows:
+            rows, columns, shares = inflow_cells(self.scenario, self.is_open, inflow.points, inflow.radius)
+            if len(rows) == 0:
+                raise ValueError("an inflow enters no open cell of the grid")
+            placed.append((rows + 1, columns + 1, shares, inflow.discharge))
+        return placed
+
+    def _add_inflows(self, dt: float) -> None:
+        area = self._dx**2
+        for rows, columns, shares, series in self._inflows:
+            discharge = float(np.interp(self.time + 0.5 * dt, series.times, series.values))
+            if discharge > 0.0:
+                depths = (shares * (discharge * dt / area)).astype(self._real)
+                self.ledger.inflow += kernels.add_at(self.state.h, self.state.lo, rows, columns, depths) * area
+
+    def _apply_boundary(self, boundary: EdgeBoundary, dt: float) -> None:
+        cell, face, sign = _EDGES[boundary.edge]
+        s = self.state
+        old, new = (s.qx, s.qx_new) if boundary.edge in ("west", "east") else (s.qy, s.qy_new)
+        if boundary.kind == "free":
+            kernels.free_edge(s.h[cell], s.k[cell], new[face], sign, boundary.slope, GRAVITY)
+        elif boundary.kind == "level" and boundary.level is not None:
+            level = float(np.interp(self.time + dt, boundary.level.times, boundary.level.values))
+            kernels.level_edge(s.h[cell], s.z[cell], s.k[cell], old[face], new[face], sign, level, GRAVITY * dt / self._dx, dt)
+
+    def _record_edges(self, dt_dx: Any) -> None:
+        for boundary in self.scenario.boundaries:
+            if boundary.kind != "closed":
+                _, face, sign = _EDGES[boundary.edge]
+                q = self.state.qx if boundary.edge in ("west", "east") else self.state.qy
+                entered = sign * (q[face] * dt_dx).astype(np.float64) * self._dx**2
+                self.ledger.edges_in += float(entered[entered > 0].sum())
+                self.ledger.edges_out -= float(entered[entered < 0].sum())
+
+    def frame(self) -> Float32:
+        """Return the (R, C) float32 depths now, and note volume, wet area and Froude numbers."""
+        s = self.state
+        depth = s.inside(s.h).astype(np.float32)
+        self.ledger.volumes.append(s.volume(self._dx**2))
+        self._wet_areas.append(float(np.count_nonzero(depth > WET_DEPTH)) * self._dx**2)
+        wet = depth > FROUDE_DEPTH
+        if self.steps and (count := np.count_nonzero(wet)):
+            qx = 0.5 * (s.inside(s.qx) + s.qx[1:-2, 2:-1])[wet]
+            qy = 0.5 * (s.inside(s.qy) + s.qy[2:-1, 1:-2])[wet]
+            high = np.hypot(qx, qy) > FROUDE_LIMIT * np.sqrt(GRAVITY * depth[wet].astype(np.float64) ** 3)
+            self._froude_high = max(self._froude_high, np.count_nonzero(high) / count)
+        return depth
+
+    def result(self, times: Float, depths: Float32) -> FloodResult:
+        """Return what has been simulated so far."""
+        s, scenario = self.state, self.scenario
+        arrival = s.inside(s.arrival).astype(np.float32)
+        deepest = s.inside(s.deepest).astype(np.float32)
+        return FloodResult(
+            name=scenario.name,
+            terrain=scenario.terrain,
+            is_blocked=scenario.is_blocked,
+            start_time=scenario.start_time,
+            times=times,
+            depths=depths,
+            max_depth=deepest,
+            max_speed=np.sqrt(s.inside(s.speed2)).astype(np.float32),
+            max_depth_speed=np.sqrt(s.inside(s.discharge2)).astype(np.float32),
+            arrival=np.where(np.isfinite(arrival), arrival, np.float32(np.nan)),
+            gauges=self._gauges.series(),
+            volume=np.array(self.ledger.volumes),
+            wet_area=np.array(self._wet_areas),
+            rain=scenario.rain,
+            statistics=self._statistics(deepest),
+        )
+
+    def _statistics(self, deepest: Float32) -> dict[str, Any]:
+        scenario = self.scenario
+        return {
+            "engine": scenario.engine,
+            "precision": scenario.precision,
+            "cell": self._dx,
+            "cells": int(deepest.size),
+            "open_cells": int(np.count_nonzero(self.is_open)),
+            "steps": self.steps,
+            "step_min_s": float(self.step_range[0]),
+            "step_max_s": float(self.step_range[1]),
+            "max_depth_m": float(deepest.max()),
+            "wet_area_m2": float(np.count_nonzero(deepest > WET_DEPTH)) * self._dx**2,
+            "froude_high_fraction": self._froude_high,
+            "froude_warning": self._froude_high > 0.01,
+            **self.ledger.statistics(),
+        }
+
+
+_EDGES: dict[str, tuple[Any, Any, float]] = {
+    "west": ((slice(1, -2), 1), (slice(1, -2), 1), 1.0),
+    "east": ((slice(1, -2), -3), (slice(1, -2), -2), -1.0),
+    "north": ((1, slice(1, -2)), (1, slice(1, -2)), 1.0),
+    "south": ((-3, slice(1, -2)), (-2, slice(1, -2)), -1.0),
+}
+"""Cells along each edge, the faces beyond them, and the sign of discharge that enters."""
+
+
+class _Accumulated:
+    """Depth fallen up to any time, from rates that are held until the next time."""
+
+    def __init__(self, series: Series | None) -> None:
+        self._times = np.zeros(1) if series is None else series.times
+        self._rates = np.zeros(1) if series is None else series.values
+        steps = np.diff(self._times) * self._rates[:-1]
+        self._depths = np.concatenate([[0.0], np.cumsum(steps)])
+        self.total = float(self._rates.max(initial=0.0))
+
+    def at(self, time: float) -> float:
+        """Return the depth fallen from the first time to ``time`` [m]."""
+        k = int(np.searchsorted(self._times, time, side="right")) - 1
+        return 0.0 if k < 0 else float(self._depths[k] + self._rates[k] * (time - self._times[k]))
+
+    def between(self, first: float, last: float) -> float:
+        """Return the depth fallen between two times [m]."""
+        return self.at(last) - self.at(first)
+
+
+class _GaugeLog:
+    """Depths at the gauges, kept about a thousand times in a run."""
+
+    def __init__(self, run: Run) -> None:
+        scenario = run.scenario
+        xy = np.array([(g.x, g.y) for g in scenario.gauges], dtype=np.float64).reshape(-1, 2)
+        rows, columns, inside = cells_of(scenario, xy)
+        if not inside.all():
+            raise ValueError("a gauge is outside the grid")
+        self._gauges = scenario.gauges
+        self._at = (rows + 1, columns + 1)
+        self._beds = scenario.terrain.elevations[rows, columns].astype(np.float64)
+        self._state = run.state
+        self._every = min(scenario.output_every, scenario.duration / 1000.0)
+        self._times: list[float] = []
+        self._depths: list[AnyArray] = []
+        self._next = 0.0
+        self.note(0.0)
+
+    def note(self, time: float) -> None:
+        """Keep the depths when it is time."""
+        if self._gauges and time >= self._next:
+            self._times.append(time)
+            self._depths.append(self._state.h[self._at])
+            self._next = time + self._every
+
+    def series(self) -> tuple[GaugeSeries, ...]:
+        """Return what each gauge saw."""
+        times = np.array(self._times)
+        depths = np.array(self._depths, dtype=np.float64).reshape(len(times), -1)
+        return tuple(GaugeSeries(g, times, depths[:, k], depths[:, k] + self._beds[k]) for k, g in enumerate(self._gauges))
