@@ -1,0 +1,354 @@
+"""Appearance: what each layer's style makes of its features at a moment, and the legend that explains the picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import Float, Int
+from cimdesk.base.i18n import tr
+from cimdesk.base.units import format_quantity
+from cimdesk.model.city import CityModel
+from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer, plain_value
+from cimdesk.model.flood import FloodResult
+from cimdesk.model.layers import Layer, LayerKind
+from cimdesk.model.lifecycle import STAGE_PALETTE
+from cimdesk.model.network import LinkKind, NodeKind, Utility, UtilityNetwork
+from cimdesk.model.selection import AssetRef
+from cimdesk.model.sensors import STATUS_PALETTE, Sensors
+from cimdesk.model.style import NEUTRAL, Coloring, LegendEntry, Style, StyleMode, color_by_codes, color_features, rgba
+from cimdesk.model.terrain import Terrain
+from cimdesk.model.tileset import TiledCity
+from cimdesk.model.workspace import Workspace
+
+DEPTH_CLASSES: tuple[tuple[float, float, str], ...] = (
+    (0.03, 0.15, "#bfe3f5"),
+    (0.15, 0.40, "#6db7e3"),
+    (0.40, 1.0, "#2f7fc1"),
+    (1.0, math.inf, "#124a86"),
+)
+"""Water depth classes [m] and their colours, shallow to deep."""
+
+UTILITY_COLORS: dict[Utility, str] = {
+    Utility.WATER: "#00ffff",
+    Utility.DRAINAGE: "#4c3926",
+    Utility.GAS: "#ff00ff",
+    Utility.HEAT: "#ff8000",
+    Utility.POWER: "#ff0000",
+    Utility.TELECOM: "#00ff00",
+    Utility.INDUSTRIAL: "#000000",
+    Utility.UNKNOWN: "#6600cc",
+}
+"""Pipeline colours of CJJ 61-2017, Appendix B."""
+
+UTILITY_NAMES: dict[Utility, str] = {
+    Utility.WATER: "Water supply",
+    Utility.DRAINAGE: "Drainage",
+    Utility.GAS: "Gas",
+    Utility.HEAT: "Heat",
+    Utility.POWER: "Power",
+    Utility.TELECOM: "Telecom",
+    Utility.INDUSTRIAL: "Industrial",
+    Utility.UNKNOWN: "Unknown utility",
+}
+
+_LINK_NAMES: dict[tuple[Utility, LinkKind] | LinkKind, str] = {
+    (Utility.WATER, LinkKind.PIPE): "Water pipe",
+    (Utility.DRAINAGE, LinkKind.CONDUIT): "Sewer",
+    (Utility.DRAINAGE, LinkKind.PIPE): "Sewer",
+    (Utility.GAS, LinkKind.PIPE): "Gas pipe",
+    (Utility.HEAT, LinkKind.PIPE): "Heat pipe",
+    (Utility.POWER, LinkKind.CABLE): "Power cable",
+    (Utility.TELECOM, LinkKind.CABLE): "Telecom cable",
+    LinkKind.PIPE: "Pipe",
+    LinkKind.PUMP: "Pump",
+    LinkKind.VALVE: "Valve",
+    LinkKind.CONDUIT: "Conduit",
+    LinkKind.ORIFICE: "Orifice",
+    LinkKind.WEIR: "Weir",
+    LinkKind.OUTLET: "Outlet",
+    LinkKind.CABLE: "Cable",
+    LinkKind.SWITCH: "Switch",
+    LinkKind.TRANSFORMER: "Transformer",
+}
+_NODE_NAMES: dict[NodeKind, str] = {
+    NodeKind.JUNCTION: "Junction",
+    NodeKind.RESERVOIR: "Reservoir",
+    NodeKind.TANK: "Tank",
+    NodeKind.OUTFALL: "Outfall",
+    NodeKind.DIVIDER: "Divider",
+    NodeKind.STORAGE: "Storage",
+    NodeKind.VALVE: "Valve",
+    NodeKind.HYDRANT: "Hydrant",
+    NodeKind.METER: "Meter",
+    NodeKind.SUBSTATION: "Substation",
+    NodeKind.SOURCE: "Source",
+}
+NODE_PREFIX = "node:"
+
+
+@dataclass(frozen=True)
+class LegendCard:
+    """The legend of one coloured layer, already in the current language.
+
+    Attributes
+    ----------
+    title : str
+    entries : tuple of LegendEntry
+    layer : str
+        Layer id; of the first one where a card explains several.
+    symbol : str
+        ``fill``, ``line``, ``point`` or ``ramp``.
+    """
+
+    title: str
+    entries: tuple[LegendEntry, ...]
+    layer: str
+    symbol: str
+
+
+def color_layer(workspace: Workspace, layer: Layer, time: float) -> Coloring:
+    """Return one colour per feature of a layer at a moment of the clock, and its legend.
+
+    Networks have one per link. Layers without features (terrain, floods) have a legend only.
+    """
+    data = workspace.data(layer.id)
+    if isinstance(data, FloodResult):
+        return Coloring(np.zeros((0, 4), dtype=np.uint8), depth_legend())
+    table = workspace.features(layer.id)
+    if table is None:
+        return Coloring(np.zeros((0, 4), dtype=np.uint8), ())
+    mode = layer.style.mode
+    if mode is StyleMode.STAGE:
+        return color_by_codes(stage_codes(workspace, layer.id, table, time), STAGE_PALETTE)
+    if mode is StyleMode.STATUS and isinstance(data, Sensors):
+        return color_by_codes(data.status_at(time), STATUS_PALETTE)
+    if mode is StyleMode.DEPTH:
+        return _color_by_depth(layer.style, feature_depths(workspace, layer.id, time))
+    return color_features(layer.style, table)
+
+
+def stage_codes(workspace: Workspace, layer_id: str, table: FeatureTable, time: float) -> Int:
+    """Return (N,) `Stage` codes of a layer's features at a moment."""
+    codes = np.zeros(len(table), dtype=np.int64)
+    for asset in workspace.stages.assets(layer_id):
+        if asset.feature in table:
+            codes[table.row_of(asset.feature)] = workspace.stages.stage_at(asset, time)
+    return codes
+
+
+def depth_legend() -> tuple[LegendEntry, ...]:
+    """Return the legend of water depth."""
+    entries = []
+    for low, high, color in DEPTH_CLASSES:
+        text = tr("over {low} m").format(low=f"{low:.1f}") if math.isinf(high) else f"{low:.2f} – {high:.2f} m"
+        entries.append(LegendEntry(text, color))
+    return tuple(entries)
+
+
+def active_flood(workspace: Workspace) -> tuple[Layer, FloodResult] | None:
+    """Return the topmost visible flood layer that has a result."""
+    for layer in workspace.layers():
+        data = workspace.data(layer.id)
+        if layer.kind is LayerKind.FLOOD and layer.visible and isinstance(data, FloodResult):
+            return layer, data
+    return None
+
+
+def feature_depths(workspace: Workspace, layer_id: str, time: float) -> Float:
+    """Return (N,) the deepest water touching each feature of a layer at a moment [m]; NaN where there is no flood result."""
+    data = workspace.data(layer_id)
+    table = workspace.features(layer_id)
+    count = 0 if table is None else len(table)
+    flood = active_flood(workspace)
+    depths = np.full(count, np.nan)
+    if flood is None:
+        return depths
+    points, owner = _feature_points(data)
+    result = flood[1]
+    around = _widest(result.depth_at(time))
+    row = np.floor((result.terrain.north - points[:, 1]) / result.terrain.cell_y).astype(np.int64)
+    column = np.floor((points[:, 0] - result.terrain.west) / result.terrain.cell_x).astype(np.int64)
+    rows, columns = result.terrain.shape
+    inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+    found = np.full(count, -1.0)
+    np.maximum.at(found, owner[inside], around[row[inside], column[inside]])
+    return np.where(found < 0, np.nan, found)
+
+
+def _widest(depth: np.ndarray) -> np.ndarray:
+    """Return the greatest depth of each cell and its eight neighbours: a building's own cells are dry, those beside it are not."""
+    padded = np.pad(np.nan_to_num(depth), 1)
+    rows, columns = depth.shape
+    windows = [padded[r : r + rows, c : c + columns] for r in range(3) for c in range(3)]
+    return np.asarray(np.max(windows, axis=0))
+
+
+def _feature_points(data: Any) -> tuple[Float, Int]:
+    if isinstance(data, TiledCity):
+        data = data.city
+    if isinstance(data, CityModel):
+        mesh = data.finest
+        return mesh.world_vertices()[mesh.triangles.ravel(), :2], np.repeat(mesh.feature_index, 3).astype(np.int64)
+    if isinstance(data, VectorLayer):
+        return data.shapes.coordinates[:, :2], np.repeat(data.shapes.feature_of_ring, np.diff(data.shapes.ring_offsets))
+    if isinstance(data, UtilityNetwork):
+        ends = np.concatenate([data.positions[data.start, :2], data.positions[data.end, :2]])
+        return np.nan_to_num(ends, nan=-1e12), np.tile(np.arange(len(data.links)), 2)
+    if isinstance(data, Sensors):
+        return np.nan_to_num(data.positions[:, :2], nan=-1e12), np.arange(len(data.features))
+    return np.zeros((0, 2)), np.zeros(0, dtype=np.int64)
+
+
+def _color_by_depth(style: Style, depths: Float) -> Coloring:
+    colors = np.tile(np.array(rgba(style.color), dtype=np.uint8), (len(depths), 1))
+    entries = []
+    for (low, high, color), entry in zip(DEPTH_CLASSES, depth_legend(), strict=True):
+        inside = (depths >= low) & (depths < high)
+        colors[inside] = rgba(color)
+        entries.append(LegendEntry(entry.label, color, int(inside.sum())))
+    return Coloring(colors, tuple(entries))
+
+
+def legend_cards(workspace: Workspace, time: float) -> list[LegendCard]:
+    """Return the legend of every visible coloured layer, in the order of the layer tree."""
+    cards: list[LegendCard] = []
+    utilities: list[tuple[str, LegendEntry]] = []
+    for layer in workspace.layers():
+        data = workspace.data(layer.id)
+        if data is None or not layer.visible or layer.opacity <= 0:
+            continue
+        if isinstance(data, UtilityNetwork) and layer.style.mode is StyleMode.SINGLE:
+            utilities.append((layer.id, LegendEntry(_utility_label(data), layer.style.color, len(data.links))))
+            continue
+        legend = color_layer(workspace, layer, time).legend
+        if legend:
+            entries = tuple(LegendEntry(_translated(layer, entry.label), entry.color, entry.count) for entry in legend)
+            cards.append(LegendCard(_card_title(layer), entries, layer.id, _symbol(layer, data)))
+    if utilities:
+        entries = tuple({entry.label: entry for _, entry in utilities}.values())
+        cards.append(LegendCard(tr("Utilities"), entries, utilities[0][0], "line"))
+    return cards
+
+
+def _utility_label(network: UtilityNetwork) -> str:
+    return tr(UTILITY_NAMES[network.utility])
+
+
+def _translated(layer: Layer, label: str) -> str:
+    return tr(label) if layer.style.mode in (StyleMode.STAGE, StyleMode.STATUS) else label
+
+
+def _card_title(layer: Layer) -> str:
+    mode = layer.style.mode
+    if layer.kind is LayerKind.FLOOD or mode is StyleMode.DEPTH:
+        water = tr("Water depth")
+        return water if layer.kind is LayerKind.FLOOD else f"{layer.name} · {water}"
+    if mode is StyleMode.STATUS:
+        return f"{layer.name} · {tr('Status')}"
+    if mode is StyleMode.STAGE:
+        return f"{layer.name} · {tr('Stage')}"
+    return f"{layer.name} · {layer.style.attribute}"
+
+
+def _symbol(layer: Layer, data: Any) -> str:
+    if layer.kind is LayerKind.NETWORK:
+        return "line"
+    if layer.kind is LayerKind.SENSORS:
+        return "point"
+    if isinstance(data, VectorLayer):
+        return {ShapeKind.POINT: "point", ShapeKind.LINE: "line", ShapeKind.POLYGON: "fill"}[data.shapes.kind]
+    return "fill"
+
+
+def default_style(kind: LayerKind, data: Any) -> Style:
+    """Return what a freshly added layer looks like."""
+    if isinstance(data, UtilityNetwork):
+        return Style(color=UTILITY_COLORS[data.utility], size=2.5)
+    if isinstance(data, Sensors):
+        return Style(mode=StyleMode.STATUS, color="#66727f", size=14.0)
+    if isinstance(data, FloodResult):
+        return Style(mode=StyleMode.DEPTH, color="#6db7e3", ramp="depth")
+    if isinstance(data, Terrain):
+        return Style(color="#cccbc6")
+    if isinstance(data, VectorLayer):
+        colors = {ShapeKind.POINT: "#b4531a", ShapeKind.LINE: "#8d8f94", ShapeKind.POLYGON: "#d7b34a"}
+        return Style(color=colors[data.shapes.kind], size=8.0 if data.shapes.kind is ShapeKind.POINT else 2.0)
+    return Style(color=NEUTRAL)
+
+
+def describe(workspace: Workspace, ref: AssetRef) -> str:
+    """Return what people call a feature, such as ``Storm sewer YS-2217``."""
+    data = workspace.data(ref.layer)
+    if isinstance(data, UtilityNetwork):
+        return _describe_network(data, ref.feature)
+    table = workspace.features(ref.layer)
+    if table is None or ref.feature not in table:
+        return ref.feature
+    row = table.row_of(ref.feature)
+    name = next((str(value) for key in ("name", "Name", "NAME", "名称") if (value := _value(table, key, row))), "")
+    if isinstance(data, Sensors):
+        return name or ref.feature
+    kind = _value(table, "type", row)
+    if isinstance(data, CityModel | TiledCity) and kind:
+        words = tr(_spaced(str(kind).lstrip("+")))
+        return f"{name} ({words})" if name else f"{words} {ref.feature}"
+    return name or ref.feature
+
+
+def value_text(workspace: Workspace, ref: AssetRef, time: float) -> str:
+    """Return what the layer's style shows of a feature, with its unit: a class, a stage, a reading, a depth."""
+    layer = workspace.layer(ref.layer)
+    data, table = workspace.data(ref.layer), workspace.features(ref.layer)
+    if table is None or ref.feature not in table:
+        return ""
+    row, style = table.row_of(ref.feature), layer.style
+    if isinstance(data, Sensors):
+        return _reading(data, row, time)
+    if style.mode is StyleMode.STAGE:
+        return tr(STAGE_PALETTE[workspace.stages.stage_at(ref, time)][0])
+    if style.mode is StyleMode.DEPTH:
+        depth = float(feature_depths(workspace, ref.layer, time)[row])
+        return tr("Water depth") + " " + format_quantity(depth, "m") if math.isfinite(depth) else ""
+    if style.mode in (StyleMode.CATEGORIES, StyleMode.GRADUATED):
+        value = _value(table, style.attribute, row)
+        text = format_quantity(value, "") if isinstance(value, float) else str(value if value is not None else "–")
+        return f"{style.attribute} {text}"
+    if isinstance(data, UtilityNetwork) and np.isfinite(data.diameters[row]):
+        return f"DN {data.diameters[row] * 1000:.0f}"
+    return ""
+
+
+def _reading(sensors: Sensors, row: int, time: float) -> str:
+    _, values = sensors.observations.latest(time)
+    unit = _value(sensors.features, "unit", row) or ""
+    status = tr(STATUS_PALETTE[int(sensors.status_at(time)[row])][0])
+    return f"{format_quantity(float(values[row]), str(unit))} · {status}"
+
+
+def _describe_network(network: UtilityNetwork, feature: str) -> str:
+    if feature.startswith(NODE_PREFIX):
+        node = feature.removeprefix(NODE_PREFIX)
+        if node not in network.nodes:
+            return node
+        kind = NodeKind(int(network.node_kind[network.nodes.row_of(node)]))
+        drains = network.utility is Utility.DRAINAGE and kind is NodeKind.JUNCTION
+        return f"{tr('Manhole' if drains else _NODE_NAMES[kind])} {node}"
+    if feature not in network.links:
+        return feature
+    link = LinkKind(int(network.link_kind[network.links.row_of(feature)]))
+    name = _LINK_NAMES.get((network.utility, link)) or _LINK_NAMES[link]
+    return f"{tr(name)} {feature}"
+
+
+def _value(table: FeatureTable, name: str, row: int) -> Any:
+    return plain_value(table.columns[name][row]) if name in table.columns else None
+
+
+def _spaced(words: str) -> str:
+    """Return ``BuildingPart`` as ``Building part``."""
+    out = "".join(f" {c.lower()}" if c.isupper() and k else c for k, c in enumerate(words))
+    return out.strip()

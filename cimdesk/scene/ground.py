@@ -1,0 +1,97 @@
+"""Where the ground is: heights for everything that stands on it, and the plane that carries the scene."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import Float
+from cimdesk.model.city import CityModel
+from cimdesk.model.flood import FloodResult
+from cimdesk.model.layers import Layer
+from cimdesk.model.network import UtilityNetwork
+from cimdesk.model.terrain import Terrain
+from cimdesk.model.tileset import TiledCity
+from cimdesk.scene.terrain import GroundPlane, base_height
+from cimdesk.scene.visual import Context, View
+
+UNDER_NETWORKS = 3.0
+"""Metres between the lowest pipe and the plane, where a network is all there is."""
+XRAY_OPACITY = 0.5
+
+
+class Ground:
+    """Heights from the first terrain there is (else from a flood's grid, else from the feet of the buildings)."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.terrain: Terrain | None = None
+        self.base = 0.0
+        self.plane = GroundPlane()
+        self.actors: list[Any] = [self.plane.actor]
+        self._placed: object = None
+        self.plane.actor.SetVisibility(False)
+
+    def follow(self, layers: list[Layer]) -> None:
+        """Find the ground among the layers."""
+        loaded = [(layer, self.context.workspace.data(layer.id)) for layer in layers]
+        terrains = [data for _, data in loaded if isinstance(data, Terrain)]
+        terrains += [data.terrain for _, data in loaded if isinstance(data, FloodResult)]
+        self.terrain = terrains[0] if terrains else None
+        self.base = self._base([data for _, data in loaded])
+        self._placed = None
+
+    def heights(self, points: Float) -> Float:
+        """Return (N,) local ground heights at (N, 2 or 3) local points; the plane's where there is no terrain."""
+        if self.terrain is None:
+            return np.full(len(points), self.base)
+        world = np.asarray(points, dtype=np.float64)[:, :2] + self.context.origin[:2]
+        found = self.terrain.sample(world) - self.context.origin[2]
+        return np.where(np.isfinite(found), found, self.base)
+
+    def sync(self, bounds: Float) -> None:
+        """Lay the plane around the local bounds of what is visible."""
+        key = (bounds.tobytes(), self.context.look.name, self.context.xray, self.base)
+        if key == self._placed:
+            return
+        self._placed = key
+        is_known = bool(np.isfinite(bounds).all())
+        self.plane.actor.SetVisibility(is_known)
+        if not is_known:
+            return
+        radius = 1.25 * float(np.linalg.norm(bounds[1, :2] - bounds[0, :2])) / 2.0 + 50.0
+        self.plane.place(bounds.mean(axis=0), radius, self.base, self.context.look)
+        self.plane.set_opacity(XRAY_OPACITY if self.context.xray and self.terrain is None else 1.0)
+
+    def restyle(self) -> None:
+        """Take over another theme or X-ray state."""
+        self._placed = None
+
+    def prepare(self, view: View) -> None:
+        """Follow the camera: seen from below, the plane would hide everything."""
+        self.plane.actor.GetProperty().SetBackfaceCulling(self.context.xray)
+
+    def _base(self, loaded: list[Any]) -> float:
+        if self.terrain is not None:
+            valid = self.terrain.elevations[np.isfinite(self.terrain.elevations)]
+            return (base_height(valid) if valid.size else 0.0) - float(self.context.origin[2])
+        feet = [_foot(data) for data in loaded]
+        known = [foot for foot in feet if foot is not None]
+        if known:
+            return min(known) - float(self.context.origin[2])
+        depths = [data.bounds[0, 2] for data in loaded if isinstance(data, UtilityNetwork) and np.isfinite(data.bounds[0, 2])]
+        return (min(depths) if depths else 0.0) - UNDER_NETWORKS - float(self.context.origin[2])
+
+
+def _foot(data: Any) -> float | None:
+    """Return the height at which most buildings of a city stand; None for other data."""
+    city = data.city if isinstance(data, TiledCity) else data
+    if not isinstance(city, CityModel) or not city.meshes:
+        return None
+    mesh = city.finest
+    if not len(mesh.triangles):
+        return None
+    low = np.full(len(city.features), np.inf)
+    np.minimum.at(low, mesh.feature_index, mesh.vertices[mesh.triangles].min(axis=1)[:, 2])
+    return float(np.percentile(low[np.isfinite(low)], 10.0) + mesh.origin[2])

@@ -1,0 +1,57 @@
+"""Outlines of what is selected and of what is under the cursor; colours of the features stay as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import Float32, Int
+from cimdesk.scene.geometry import actor_of, draw_on_top, poly_data, pull_to_eye, set_pull
+from cimdesk.scene.look import unit_rgb
+from cimdesk.scene.visual import View
+
+PULL = 0.004
+
+
+class Outline:
+    """Bright lines around features: full where they are seen, faint where something hides them."""
+
+    def __init__(self) -> None:
+        self.front, self.hidden = _line_actor(), _line_actor()
+        pull_to_eye(self.front)
+        draw_on_top(self.hidden)
+        self.hidden.GetProperty().SetOpacity(0.28)
+        self.actors: list[Any] = [self.hidden, self.front]
+        self.is_empty = True
+
+    def show(self, shapes: list[tuple[Float32, Int]], color: str, width: float, through: bool) -> None:
+        """Outline these shapes (local points and segments); ``through`` shows them fully even behind other things."""
+        shapes = [shape for shape in shapes if len(shape[1])]
+        self.is_empty = not shapes
+        if shapes:
+            starts = np.cumsum([0, *(len(points) for points, _ in shapes[:-1])])
+            points = np.concatenate([points for points, _ in shapes])
+            lines = np.concatenate([segments + start for (_, segments), start in zip(shapes, starts, strict=True)])
+            data = poly_data(points, lines=lines)
+        for actor in self.actors:
+            if shapes:
+                actor.GetMapper().SetInputData(data)
+            actor.SetVisibility(bool(shapes))
+            actor.GetProperty().SetColor(*unit_rgb(color))
+            actor.GetProperty().SetLineWidth(width)
+        self.hidden.GetProperty().SetOpacity(0.9 if through else 0.28)
+
+    def prepare(self, view: View) -> None:
+        """Follow the camera."""
+        if not self.is_empty:
+            set_pull(self.front, PULL, view.near, view.far)
+
+
+def _line_actor() -> Any:
+    actor = actor_of(poly_data(np.zeros((2, 3), dtype=np.float32), lines=np.array([[0, 1]])))
+    actor.GetProperty().LightingOff()
+    actor.PickableOff()
+    actor.UseBoundsOff()
+    actor.SetVisibility(False)
+    return actor

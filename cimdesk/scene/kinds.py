@@ -1,0 +1,23 @@
+"""Which visual draws which data: the one place that knows them all."""
+
+from __future__ import annotations
+
+from cimdesk.model.city import CityModel
+from cimdesk.model.layers import Layer
+from cimdesk.model.terrain import Terrain
+from cimdesk.model.tileset import TiledCity
+from cimdesk.model.workspace import LayerData
+from cimdesk.scene.terrain import TerrainVisual
+from cimdesk.scene.tiles import CityVisual
+from cimdesk.scene.visual import Context, Visual
+
+
+def new_visual(context: Context, layer: Layer, data: LayerData) -> Visual:
+    """Return the visual of a layer's data."""
+    if isinstance(data, TiledCity):
+        return CityVisual(context, layer, data.city)
+    if isinstance(data, CityModel):
+        return CityVisual(context, layer, data)
+    if isinstance(data, Terrain):
+        return TerrainVisual(context, layer, data)
+    return Visual(context, layer)

@@ -1,0 +1,326 @@
+"""Scene: a Workspace drawn into a render window that somebody else owns. No Qt, and no rendering unless asked."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cimdesk.base.arrays import Float, Int
+from cimdesk.base.crs import LocalFrame
+from cimdesk.base.signals import Signal
+from cimdesk.model.document import Changes
+from cimdesk.model.layers import Layer
+from cimdesk.model.selection import AssetRef
+from cimdesk.model.style import StyleMode
+from cimdesk.model.workspace import Workspace
+from cimdesk.scene.camera import CameraControl
+from cimdesk.scene.canvas import Canvas
+from cimdesk.scene.ground import Ground
+from cimdesk.scene.highlight import Outline
+from cimdesk.scene.kinds import new_visual
+from cimdesk.scene.look import look_of
+from cimdesk.scene.picking import Pick, Picker
+from cimdesk.scene.visual import Context, View, Visual
+
+if TYPE_CHECKING:
+    from vtkmodules.vtkRenderingCore import vtkRenderWindow
+
+BUILD_BUDGET = 0.030
+"""Seconds per frame spent on what is still to be built, so that the window stays alive while a city appears."""
+QUALITIES = ("moving", "still", "export")
+
+
+class Scene:
+    """Draws a Workspace.
+
+    Attributes
+    ----------
+    needs_render : Signal of None
+        Emitted when something visible changed.
+    camera : CameraControl
+    xray : bool
+    layers : tuple of str or None
+        Draw only these layers, whatever their visibility; None follows the records.
+    """
+
+    def __init__(self, workspace: Workspace, theme: str = "light") -> None:
+        self.workspace = workspace
+        self.needs_render: Signal[None] = Signal()
+        self.layers: tuple[str, ...] | None = None
+        look = look_of(theme)
+        self.canvas = Canvas(look)
+        self.context = Context(workspace, np.zeros(3), look)
+        self.ground = Ground(self.context)
+        self.context.ground = self.ground.heights
+        self.camera = CameraControl(self._pivot_at, self._ground_under, lambda: self.canvas.size)
+        self.visuals: dict[str, Visual] = {}
+        self._data: dict[str, object] = {}
+        self._stale: set[str] = set()
+        self._quality = "still"
+        self._is_framed = False
+        self._selection: frozenset[AssetRef] = frozenset()
+        self._hover: AssetRef | None = None
+        self._selected, self._hovered = Outline(), Outline()
+        self._outlines_stale = False
+        self.picker = Picker(self.context, self.canvas, self.visuals)
+        for actor in (*self.ground.actors, *self._selected.actors, *self._hovered.actors):
+            self.canvas.renderer.AddActor(actor)
+        self.camera.changed.connect(self._on_camera)
+        workspace.changed.connect(self.apply)
+        self._follow_frame()
+        self._stale.update(layer.id for layer in workspace.layers())
+
+    @property
+    def xray(self) -> bool:
+        """Whether the ground is see-through."""
+        return self.context.xray
+
+    def attach(self, window: vtkRenderWindow) -> None:
+        """Draw into a window from now on."""
+        self.canvas.attach(window)
+        self.set_quality(self._quality)
+        self.needs_render.emit(None)
+
+    def detach(self) -> None:
+        """Leave the window and stop following the workspace; safe to call twice."""
+        self.canvas.detach()
+        self.workspace.changed.disconnect(self.apply)
+
+    def apply(self, changes: Changes) -> None:
+        """Follow an edit: the layers it touched are synced before the next frame."""
+        touched = changes.keys("layer") | changes.data
+        if changes.touches("project"):
+            self._follow_frame()
+        if changes.touches("stage_event"):
+            touched |= {layer.id for layer in self.workspace.layers() if layer.style.mode is StyleMode.STAGE}
+        if touched:
+            touched |= {layer.id for layer in self.workspace.layers() if layer.style.mode is StyleMode.DEPTH}
+        self._stale |= touched
+        if self._stale:
+            self._outlines_stale = True
+            self.needs_render.emit(None)
+
+    def set_time(self, time: float) -> None:
+        """Show this moment of the clock [POSIX s]."""
+        if time == self.context.time:
+            return
+        self.context.time = time
+        changed = [visual.set_time(time) for visual in self.visuals.values()]
+        if any(changed):
+            self.needs_render.emit(None)
+
+    def set_selection(self, refs: frozenset[AssetRef]) -> None:
+        """Outline these assets."""
+        if refs != self._selection:
+            self._selection = refs
+            self._outlines_stale = True
+            self.needs_render.emit(None)
+
+    def set_hover(self, ref: AssetRef | None) -> None:
+        """Outline one asset lightly; None for nothing."""
+        if ref != self._hover:
+            self._hover = ref
+            self._outlines_stale = True
+            self.needs_render.emit(None)
+
+    def set_xray(self, on: bool) -> None:
+        """Make the ground see-through and fade the buildings, or not."""
+        if on != self.context.xray:
+            self.context.xray = on
+            self.camera.may_go_under = on
+            self._restyle()
+
+    def set_theme(self, theme: str) -> None:
+        """Draw in another theme: ``light``, ``dark`` or ``projector``."""
+        look = look_of(theme)
+        if look != self.context.look:
+            self.context.look = look
+            self.canvas.set_look(look)
+            self._restyle()
+
+    def set_quality(self, quality: str) -> None:
+        """Choose ``moving`` (as fast as can be), ``still`` or ``export`` (ambient occlusion, smooth edges)."""
+        if quality not in QUALITIES:
+            raise ValueError(f"no quality {quality!r}; there are {', '.join(QUALITIES)}")
+        self._quality = quality
+        self.canvas.set_quality(quality)
+
+    def prepare(self) -> None:
+        """Get ready for a frame: build what is pending within the budget, follow the camera. Call before each Render."""
+        deadline = perf_counter() + (3600.0 if self._quality == "export" else BUILD_BUDGET)
+        more = self._sync_stale(deadline)
+        self.ground.sync(self._bounds())
+        if self._outlines_stale:
+            self._show_outlines()
+        if not self._is_framed and self.visuals:
+            self.fit()
+        view = self._view()
+        self.ground.prepare(view)
+        for visual in self.visuals.values():
+            visual.prepare(view)
+        self._selected.prepare(view)
+        self._hovered.prepare(view)
+        if more:
+            self.needs_render.emit(None)
+
+    def pick(self, x: float, y: float) -> Pick | None:
+        """Return what is under a pixel of the last frame (device px from the top left); None for the sky."""
+        return self.picker.pick(x, y)
+
+    def pick_box(self, x0: float, y0: float, x1: float, y1: float) -> frozenset[AssetRef]:
+        """Return the assets whose reference point (centre of the top, middle of a pipe, sensor) is in a rectangle.
+
+        What is hidden behind something else counts too.
+        """
+        return self.picker.inside([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], self._view())
+
+    def pick_polygon(self, points: list[tuple[float, float]]) -> frozenset[AssetRef]:
+        """Return the assets whose reference point is inside a polygon on the screen."""
+        return self.picker.inside(points, self._view())
+
+    def world_at(self, x: float, y: float) -> tuple[float, float, float] | None:
+        """Return the world point drawn at a pixel of the last frame; None for the sky."""
+        found = self.canvas.world_at(x, y)
+        if found is None:
+            return None
+        east, north, height = found[0] + self.context.origin
+        return float(east), float(north), float(height)
+
+    def screen_of(self, world: Float) -> Float:
+        """Return (N, 3) of world points (N, 3): device px from left and top, and the distance ahead (negative behind)."""
+        return self._view().project(np.asarray(world, dtype=np.float64) - self.context.origin)
+
+    def fit(self, refs: frozenset[AssetRef] | None = None) -> None:
+        """Bring everything visible, or these assets, into the picture."""
+        boxes = [self._bounds()] if refs is None else list(self._bounds_of(refs))
+        boxes = [box for box in boxes if np.isfinite(box).all()]
+        if not boxes:
+            return
+        self._is_framed = True
+        low = np.min([box[0] for box in boxes], axis=0) + self.context.origin
+        high = np.max([box[1] for box in boxes], axis=0) + self.context.origin
+        self.camera.max_distance = 12.0 * max(float(np.linalg.norm(self._bounds()[1] - self._bounds()[0])), 500.0)
+        self.camera.frame(low, high)
+
+    def shown_layers(self) -> list[Layer]:
+        """Return the layers as they are drawn: with the visibility that `layers` asks for."""
+        layers = self.workspace.layers()
+        return layers if self.layers is None else [layer.but(visible=layer.id in self.layers) for layer in layers]
+
+    def rows_by_layer(self, refs: frozenset[AssetRef]) -> dict[str, Int]:
+        """Return the rows of assets by layer, of those layers that are drawn."""
+        names: dict[str, list[str]] = {}
+        for ref in refs:
+            names.setdefault(ref.layer, []).append(ref.feature)
+        return {layer: self.visuals[layer].rows_of(features) for layer, features in names.items() if layer in self.visuals}
+
+    def _sync_stale(self, deadline: float) -> bool:
+        """Build or refresh what is stale until the deadline; return whether something is left."""
+        layers = {layer.id: layer for layer in self.shown_layers()}
+        for key in [key for key in (*self.visuals, *self._stale) if key not in layers]:
+            self._drop(key)
+        # The ground comes first: other visuals stand on it.
+        for key in sorted(self._stale, key=lambda k: (self.workspace.layer(k).kind not in ("terrain", "flood"), k)):
+            self._refresh(layers[key])
+            self._stale.discard(key)
+            if perf_counter() > deadline:
+                break
+        more = False
+        for visual in self.visuals.values():
+            actors = visual.advance(deadline)
+            for actor in actors:
+                self.canvas.renderer.AddActor(actor)
+            more |= visual.is_pending
+        return more or bool(self._stale)
+
+    def _refresh(self, layer: Layer) -> None:
+        data = self.workspace.data(layer.id)
+        visual = self.visuals.get(layer.id)
+        if visual is not None and self._data.get(layer.id) is data and visual.fits(layer):
+            visual.sync(layer)
+            return
+        self._drop(layer.id)
+        if data is None:
+            return
+        if self.workspace.frame is None and not self.visuals:
+            self._follow_frame()
+        self.ground.follow(self.shown_layers())
+        visual = new_visual(self.context, layer, data)
+        self.visuals[layer.id] = visual
+        self._data[layer.id] = data
+        for actor in visual.actors:
+            self.canvas.renderer.AddActor(actor)
+
+    def _drop(self, key: str) -> None:
+        self._stale.discard(key)
+        self._data.pop(key, None)
+        visual = self.visuals.pop(key, None)
+        if visual is not None:
+            for actor in visual.actors:
+                self.canvas.renderer.RemoveActor(actor)
+            visual.release()
+            self.ground.follow(self.shown_layers())
+
+    def _restyle(self) -> None:
+        self._stale.update(self.visuals)
+        self._outlines_stale = True
+        self.ground.restyle()
+        self.needs_render.emit(None)
+
+    def _follow_frame(self) -> None:
+        """Take the project's origin; what is drawn around another one is built anew."""
+        frame = self.workspace.frame
+        if frame is None:
+            bounds = self.workspace.bounds()
+            if not np.isfinite(bounds[:, :2]).all():
+                return
+            frame = LocalFrame.around(None, bounds.mean(axis=0))
+        if tuple(self.context.origin) != frame.origin:
+            self.context.origin = np.asarray(frame.origin, dtype=np.float64)
+            for key in list(self.visuals):
+                self._drop(key)
+            self._stale.update(layer.id for layer in self.workspace.layers())
+
+    def _bounds(self) -> Float:
+        """Return (2, 3) local bounds of what is visible; NaN when nothing is."""
+        boxes = [
+            visual.extent for visual in self.visuals.values() if visual.layer.visible and np.isfinite(visual.extent).all()
+        ]  # fmt: skip
+        if not boxes:
+            return np.full((2, 3), np.nan)
+        return np.array([np.min([box[0] for box in boxes], axis=0), np.max([box[1] for box in boxes], axis=0)])
+
+    def _bounds_of(self, refs: frozenset[AssetRef]) -> list[Float]:
+        boxes = [self.visuals[layer].bounds(rows) for layer, rows in self.rows_by_layer(refs).items() if len(rows)]
+        return [box for box in boxes if box is not None]
+
+    def _view(self) -> View:
+        bounds = self._bounds()
+        if not np.isfinite(bounds).all():
+            bounds = np.array([[-500.0, -500.0, 0.0], [500.0, 500.0, 100.0]])
+        return self.canvas.place(self.camera, self.context.origin, bounds[0], bounds[1], self._quality == "moving")
+
+    def _show_outlines(self) -> None:
+        self._outlines_stale = False
+        look = self.context.look
+        hover = frozenset() if self._hover is None or self._hover in self._selection else frozenset({self._hover})
+        for outline, refs, color, factor in (
+            (self._selected, self._selection, look.accent, 1.0),
+            (self._hovered, hover, look.hover, 0.7),
+        ):
+            shapes = [self.visuals[layer].outline(rows) for layer, rows in self.rows_by_layer(refs).items() if len(rows)]
+            width = look.line_width * factor * self.canvas.pixel_scale
+            outline.show([shape for shape in shapes if shape is not None], color, width, self.context.xray)
+
+    def _ground_under(self, world: Float) -> float:
+        local = (world - self.context.origin)[None, :]
+        return float(self.ground.heights(local)[0] + self.context.origin[2])
+
+    def _pivot_at(self, x: float, y: float) -> tuple[float, float, float] | None:
+        return self.world_at(x, y)
+
+    def _on_camera(self, _: None) -> None:
+        self._is_framed = True
+        self.needs_render.emit(None)

@@ -1,0 +1,226 @@
+"""The ground: an elevation surface with shading baked into its picture, and the plain plane that everything stands on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cimdesk.base.arrays import Float, Float32, Int, UInt8
+from cimdesk.model.layers import Layer
+from cimdesk.model.style import rgba
+from cimdesk.model.terrain import Terrain
+from cimdesk.scene.geometry import actor_of, poly_data, set_point_array
+from cimdesk.scene.look import Look
+from cimdesk.scene.textures import PictureTexture
+from cimdesk.scene.visual import Context, Visual
+
+MAX_SIDE = 193
+"""Vertices along the longer side of the surface; the picture on it is finer."""
+MAX_PICTURE = 2048
+GRID_STEPS = (10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0)
+
+
+class TerrainVisual(Visual):
+    """Draws a terrain."""
+
+    def __init__(self, context: Context, layer: Layer, terrain: Terrain) -> None:
+        super().__init__(context, layer)
+        self.terrain = terrain
+        self._look: tuple[str, bool, str] | None = None
+        points, triangles, coordinates = surface_of(terrain, context.origin)
+        self.data = poly_data(points, triangles)
+        set_point_array(self.data, coordinates, "tcoords")
+        self.actor = actor_of(self.data)
+        self.actors = [self.actor]
+        self.picture: PictureTexture | None = None
+        self.extent = np.array([points.min(axis=0), points.max(axis=0)], dtype=np.float64)
+        self.sync(layer)
+
+    def sync(self, layer: Layer) -> None:
+        super().sync(layer)
+        look = (self.context.look.name, self.context.xray, layer.style.color)
+        if look != self._look:
+            self._look = look
+            self._paint()
+        surface = self.actor.GetProperty()
+        surface.SetAmbient(1.0)
+        surface.SetDiffuse(0.0)
+        opacity = layer.opacity * (0.55 if self.context.xray else 1.0)
+        surface.SetOpacity(opacity)
+        (self.actor.ForceTranslucentOn if opacity < 1.0 else self.actor.ForceOpaqueOn)()
+        self.actor.SetVisibility(layer.visible and layer.opacity > 0.0)
+
+    def _paint(self) -> None:
+        step = max(1, -(-max(self.terrain.shape) // MAX_PICTURE))
+        picture = ground_picture(self.terrain, self.context.look, step)
+        if self.context.xray:
+            draw_grid(picture, self.terrain, step, self.context.look)
+        if self.picture is None:
+            self.picture = PictureTexture(picture)
+            self.actor.SetTexture(self.picture.texture)
+        else:
+            self.picture.replace(picture)
+
+
+def surface_of(terrain: Terrain, origin: Float) -> tuple[Float32, Int, Float32]:
+    """Return the surface as local points (P, 3) float32, triangles (T, 3) and texture coordinates (P, 2) float32.
+
+    Cells without data are holes; a skirt hangs from the outer edge.
+    """
+    rows, columns = _lines(terrain.shape[0]), _lines(terrain.shape[1])
+    z = terrain.elevations[np.ix_(rows, columns)].astype(np.float64)
+    x = terrain.column_centres()[columns] - origin[0]
+    y = terrain.row_centres()[rows] - origin[1]
+    grid = np.stack([*np.meshgrid(x, y), z - origin[2]], axis=-1).astype(np.float32)
+    # The outer half cells belong to the terrain too.
+    grid[:, 0, 0] -= terrain.cell_x / 2
+    grid[:, -1, 0] += terrain.cell_x / 2
+    grid[0, :, 1] += terrain.cell_y / 2
+    grid[-1, :, 1] -= terrain.cell_y / 2
+    u = (columns + 0.5) / terrain.shape[1]
+    v = 1.0 - (rows + 0.5) / terrain.shape[0]
+    coordinates = np.stack(np.meshgrid(u, v), axis=-1).astype(np.float32)
+    number = np.arange(grid.shape[0] * grid.shape[1]).reshape(grid.shape[:2])
+    a, b, c, d = number[:-1, :-1], number[:-1, 1:], number[1:, 1:], number[1:, :-1]
+    triangles = np.stack([np.stack([a, d, c], axis=-1), np.stack([a, c, b], axis=-1)], axis=2).reshape(-1, 3)
+    valid = np.isfinite(grid[..., 2]).ravel()
+    triangles = triangles[valid[triangles].all(axis=1)]
+    points = grid.reshape(-1, 3)
+    points[~valid, 2] = 0.0
+    return _with_skirt(points, triangles, coordinates.reshape(-1, 2), number, valid)
+
+
+def _lines(count: int) -> Int:
+    return np.unique(np.linspace(0, count - 1, min(count, MAX_SIDE)).round().astype(np.int64))
+
+
+def _with_skirt(
+    points: Float32, triangles: Int, coordinates: Float32, number: Int, valid: np.ndarray
+) -> tuple[Float32, Int, Float32]:
+    rim = np.concatenate([number[0, :], number[1:, -1], number[-1, -2::-1], number[-2:0:-1, 0]])
+    base = base_height(points[valid, 2]) if valid.any() else 0.0
+    foot = points[rim].copy()
+    foot[:, 2] = np.minimum(foot[:, 2], base)
+    low = len(points) + np.arange(len(rim))
+    after = np.roll(np.arange(len(rim)), -1)
+    walls = np.concatenate([np.column_stack([rim, rim[after], low]), np.column_stack([rim[after], low[after], low])])
+    walls = walls[valid[np.minimum(walls, len(points) - 1)].all(axis=1) | (walls >= len(points)).any(axis=1)]
+    keep = valid[rim] & valid[rim[after]]
+    walls = walls[np.concatenate([keep, keep])]
+    return (
+        np.concatenate([points, foot]),
+        np.concatenate([triangles, walls]),
+        np.concatenate([coordinates, coordinates[rim]]),
+    )
+
+
+def base_height(heights: Float32 | Float) -> float:
+    """Return the height of the plane that a terrain with these heights stands on."""
+    low, high = float(np.min(heights)), float(np.max(heights))
+    return low - 0.02 * (high - low) - 0.5
+
+
+def ground_picture(terrain: Terrain, look: Look, step: int = 1) -> UInt8:
+    """Return the (R, C, 3) uint8 colours of the ground: neutral flats, green slopes, paler heights, with hill shading."""
+    coarse = Terrain(
+        np.ascontiguousarray(terrain.elevations[::step, ::step]),
+        terrain.west,
+        terrain.north,
+        terrain.cell_x * step,
+        terrain.cell_y * step,
+    )
+    z = np.where(
+        np.isfinite(coarse.elevations),
+        coarse.elevations,
+        np.nanmedian(coarse.elevations) if np.isfinite(coarse.elevations).any() else 0.0,
+    )
+    smooth = _blurred(z.astype(np.float32), 2)
+    d_north, d_east = np.gradient(smooth, coarse.cell_y, coarse.cell_x)
+    slope = np.hypot(d_north, d_east)
+    middle, low, high = np.percentile(z, [40, 2, 99.5])
+    relief = max(float(high - low), 1.0)
+    height = np.clip((z - middle) / relief, 0.0, 1.0)
+    # Flat city ground stays quiet; hills turn green with slope and height, and pale again on the very top of big relief.
+    green = np.clip((z - middle) / max(12.0, 0.10 * relief), 0.0, 1.0) * np.clip(0.35 + slope / 0.10, 0.0, 1.0)
+    rock = np.clip((height - 0.55) / 0.4, 0.0, 1.0) * np.clip((relief - 250.0) / 400.0, 0.0, 1.0)
+    base, meadow, stone = (np.array(rgba(c)[:3], dtype=np.float32) for c in (look.ground, look.green, look.rock))
+    color = base + (meadow - base) * green[..., None]
+    color = color + (stone - color) * rock[..., None]
+    exaggeration = float(np.clip(0.25 / max(float(np.percentile(slope, 90)), 1e-4), 1.0, 6.0))
+    light = Terrain(smooth, coarse.west, coarse.north, coarse.cell_x, coarse.cell_y).hillshade(225.0, 48.0, exaggeration)
+    flat = np.sin(np.radians(48.0))
+    shade = 1.0 + look.shade * 0.55 * (light - flat)
+    return np.asarray(np.clip(color * shade[..., None], 0, 255), dtype=np.uint8)
+
+
+def draw_grid(picture: UInt8, terrain: Terrain, step: int, look: Look) -> None:
+    """Draw metric grid lines on a ground picture, in place: the depth cue of the X-ray view."""
+    rows, columns = picture.shape[:2]
+    width = terrain.shape[1] * terrain.cell_x
+    spacing = next((s for s in GRID_STEPS if width / s <= 24), GRID_STEPS[-1])
+    line = np.array(rgba(look.dim)[:3], dtype=np.float32)
+    east = terrain.west + (np.arange(columns) + 0.5) * terrain.cell_x * step
+    north = terrain.north - (np.arange(rows) + 0.5) * terrain.cell_y * step
+    for values, cell, across in ((east, terrain.cell_x * step, False), (north, terrain.cell_y * step, True)):
+        on = np.abs(values / spacing - np.round(values / spacing)) * spacing <= 0.75 * cell
+        part = picture[on] if across else picture[:, on]
+        mixed = np.asarray(part * 0.5 + line * 0.5, dtype=np.uint8)
+        if across:
+            picture[on] = mixed
+        else:
+            picture[:, on] = mixed
+
+
+def _blurred(values: Float32, passes: int) -> Float32:
+    out = values.astype(np.float32)
+    for _ in range(passes):
+        padded = np.pad(out, 1, mode="edge")
+        mixed = (padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:] + 4.0 * padded[1:-1, 1:-1]) / 8.0
+        out = mixed.astype(np.float32)
+    return out
+
+
+class GroundPlane:
+    """A wide plane fading into the horizon, so that nothing floats in a void."""
+
+    RINGS = (0.0, 1.0, 1.5, 2.5, 4.0, 7.0, 12.0, 24.0)
+    SPOKES = 72
+
+    def __init__(self) -> None:
+        self._angles = np.linspace(0.0, 2.0 * np.pi, self.SPOKES, endpoint=False)
+        count = len(self.RINGS) * self.SPOKES
+        self._points: Float32 = np.zeros((count, 3), dtype=np.float32)
+        self._colors: UInt8 = np.zeros((count, 3), dtype=np.uint8)
+        self.data = poly_data(self._points, self._cells())
+        self._scalars = set_point_array(self.data, self._colors, "scalars")
+        self.actor = actor_of(self.data)
+        self.actor.GetMapper().ScalarVisibilityOn()
+        self.actor.GetProperty().LightingOff()
+        self.actor.UseBoundsOff()
+        self.actor.PickableOff()
+
+    def _cells(self) -> Int:
+        spoke = np.arange(self.SPOKES)
+        after = (spoke + 1) % self.SPOKES
+        cells = []
+        for ring in range(len(self.RINGS) - 1):
+            a, b = ring * self.SPOKES, (ring + 1) * self.SPOKES
+            cells += [np.column_stack([a + spoke, b + spoke, b + after]), np.column_stack([a + spoke, b + after, a + after])]
+        return np.concatenate(cells)
+
+    def place(self, centre: Float, radius: float, height: float, look: Look) -> None:
+        """Lay the plane around a local ``centre`` at a local ``height``, plain up to ``radius`` and fading beyond."""
+        ground, haze = (np.array(rgba(c)[:3], dtype=np.float64) for c in (look.ground, look.horizon))
+        for ring, factor in enumerate(self.RINGS):
+            part = slice(ring * self.SPOKES, (ring + 1) * self.SPOKES)
+            self._points[part, 0] = centre[0] + np.cos(self._angles) * factor * radius
+            self._points[part, 1] = centre[1] + np.sin(self._angles) * factor * radius
+            self._points[part, 2] = height
+            fade = np.clip((factor - 1.0) / (self.RINGS[-2] - 1.0), 0.0, 1.0) ** 0.6
+            self._colors[part] = ground + (haze - ground) * fade
+        self.data.GetPoints().Modified()
+        self._scalars.Modified()
+        self.data.Modified()
+
+    def set_opacity(self, opacity: float) -> None:
+        """Fade the plane for the X-ray view."""
+        self.actor.GetProperty().SetOpacity(opacity)

@@ -1,0 +1,262 @@
+"""City meshes: spatial tiles of about 2,400 buildings, coloured through one texel per feature and kind of surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import Float, Float32, Int, Int32, UInt8
+from cimdesk.model.appearance import color_layer
+from cimdesk.model.city import CityModel
+from cimdesk.model.layers import Layer
+from cimdesk.model.mesh import Surface, TriangleMesh
+from cimdesk.model.style import NEUTRAL, Style, StyleMode, rgba
+from cimdesk.scene.cells import CellIndex
+from cimdesk.scene.geometry import actor_of, hide_transparent_texels, poly_data, pull_to_eye, set_point_array, set_pull, sharp_edges
+from cimdesk.scene.look import Look, unit_rgb
+from cimdesk.scene.textures import FeatureTexture
+from cimdesk.scene.visual import Context, Hit, View, Visual
+
+FEATURES_PER_TILE = 2400
+XRAY_OPACITY = 0.22
+EDGE_METRES_PER_PIXEL = 0.9
+"""Edges are drawn where a pixel is smaller than this; farther away they would only make the picture darker."""
+
+
+@dataclass
+class Tile:
+    """One batch of features."""
+
+    actor: Any
+    edges: Any
+    low: Float
+    high: Float
+    index: CellIndex
+
+
+class CityVisual(Visual):
+    """Draws a city model."""
+
+    def __init__(self, context: Context, layer: Layer, city: CityModel) -> None:
+        super().__init__(context, layer)
+        self.city = city
+        self.mesh = _local_mesh(city.finest, context.origin)
+        self.count = len(city.features)
+        self._sources = _source_colors(self.mesh) if _shows_source_colors(layer.style) else None
+        extra = 0 if self._sources is None else len(self._sources[0])
+        self.texture = FeatureTexture(2 * self.count + extra)
+        self.tiles: list[Tile] = []
+        self._hides = False
+        self._entry = self._entries()
+        self._waiting = _tile_rows(self.mesh, self.count)
+        self.is_pending = bool(self._waiting)
+        if len(self.mesh.triangles):
+            used = self.mesh.vertices[self.mesh.triangles.ravel()]
+            self.extent = np.array([used.min(axis=0), used.max(axis=0)], dtype=np.float64)
+        self.sync(layer)
+
+    def advance(self, deadline: float) -> list[Any]:
+        joined: list[Any] = []
+        while self._waiting:
+            rows = self._waiting.pop()
+            tile = self._tile(rows, self._entry[rows])
+            self._style(tile)
+            self.tiles.append(tile)
+            joined += [tile.actor, tile.edges]
+            if perf_counter() > deadline:
+                break
+        self.is_pending = bool(self._waiting)
+        self.actors += joined
+        return joined
+
+    def _entries(self) -> Int:
+        """Return (T,) texels: two per feature (walls, roofs), or one per material where the source gives colours."""
+        roof = self.mesh.surface == Surface.ROOF
+        entry: Int = self.mesh.feature_index.astype(np.int64) * 2 + roof
+        if self._sources is not None:
+            entry = np.where(self._sources[2], 2 * self.count + self._sources[1], entry)
+        return entry
+
+    def _tile(self, rows: Int, entry: Int) -> Tile:
+        triangles = self.mesh.triangles[rows]
+        # A vertex is shared within a feature's surfaces of one kind only: it carries that texel.
+        code = triangles.astype(np.int64) + entry[:, None] * np.int64(len(self.mesh.vertices))
+        unique, compact = np.unique(code.ravel(), return_inverse=True)
+        points = self.mesh.vertices[unique % len(self.mesh.vertices)]
+        cells = compact.reshape(-1, 3).astype(np.int32)
+        data = poly_data(points, cells)
+        set_point_array(data, self.texture.coordinates(unique // len(self.mesh.vertices)), "tcoords")
+        actor = actor_of(data)
+        actor.SetTexture(self.texture.texture)
+        actor.GetProperty().SetInterpolationToFlat()
+        owner = self.mesh.feature_index[rows]
+        low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
+        return Tile(actor, self._edge_actor(rows, points, cells, owner), low, high, CellIndex(data, owner))
+
+    def _edge_actor(self, rows: Int, points: Float32, cells: Int32, owner: Int32) -> Any:
+        if len(self.mesh.edges):
+            used = np.zeros(len(self.mesh.vertices), dtype=bool)
+            used[self.mesh.triangles[rows].ravel()] = True
+            edges = self.mesh.edges[used[self.mesh.edges[:, 0]] & used[self.mesh.edges[:, 1]]]
+            kept, compact = np.unique(edges.ravel(), return_inverse=True)
+            data = poly_data(self.mesh.vertices[kept], lines=compact.reshape(-1, 2))
+        else:
+            data = poly_data(points, lines=sharp_edges(points, cells, owner))
+        actor = actor_of(data)
+        actor.GetProperty().LightingOff()
+        actor.PickableOff()
+        pull_to_eye(actor)
+        return actor
+
+    def sync(self, layer: Layer) -> None:
+        super().sync(layer)
+        for tile in self.tiles:
+            self._style(tile)
+        self.recolor()
+
+    def _style(self, tile: Tile) -> None:
+        look, opacity = self.context.look, self._opacity()
+        tile.actor.SetVisibility(self.layer.visible and opacity > 0.0)
+        tile.edges.SetVisibility(False)
+        surface = tile.actor.GetProperty()
+        surface.SetAmbient(0.42)
+        surface.SetDiffuse(0.78)
+        surface.SetOpacity(opacity)
+        (tile.actor.ForceTranslucentOn if opacity < 1.0 else tile.actor.ForceOpaqueOn)()
+        lines = tile.edges.GetProperty()
+        lines.SetColor(*unit_rgb(look.edge))
+        lines.SetLineWidth(look.edge_width)
+        lines.SetOpacity(opacity)
+        if self._hides:
+            hide_transparent_texels(tile.actor)
+
+    def _opacity(self) -> float:
+        return self.layer.opacity * (XRAY_OPACITY if self.context.xray else 1.0)
+
+    def fits(self, layer: Layer) -> bool:
+        return self.mesh.colors is None or _shows_source_colors(layer.style) == (self._sources is not None)
+
+    def set_time(self, time: float) -> bool:
+        if self.layer.style.mode in (StyleMode.STAGE, StyleMode.DEPTH):
+            self.recolor()
+            return True
+        return False
+
+    def recolor(self) -> None:
+        """Write the texels of every feature for the style, the theme and the moment."""
+        colors = color_layer(self.context.workspace, self.layer, self.context.time).colors
+        self.paint(colors)
+
+    def paint(self, colors: UInt8) -> None:
+        """Show these (N, 4) colours; alpha 0 hides a feature."""
+        walls, roofs = shaded_pair(colors, self.context.look)
+        self.texture.write(walls, 0, 2)
+        self.texture.write(roofs, 1, 2)
+        if self._sources is not None:
+            self.texture.write(self._sources[0], 2 * self.count)
+        self.texture.flush()
+        hides = bool((colors[:, 3] == 0).any())
+        if hides and not self._hides:
+            for tile in self.tiles:
+                hide_transparent_texels(tile.actor)
+            self._hides = True
+
+    def prepare(self, view: View) -> None:
+        shown = self.layer.visible and self.layer.opacity > 0.0
+        for tile in self.tiles:
+            nearest = np.clip(view.eye, tile.low, tile.high)
+            near = shown and view.metres_per_pixel(nearest) * view.pixel_scale < EDGE_METRES_PER_PIXEL
+            tile.edges.SetVisibility(near)
+            if near:
+                set_pull(tile.edges, 0.0015, view.near, view.far)
+
+    def pick(self, point: Float, tolerance: float) -> Hit | None:
+        best: Hit | None = None
+        for tile in self.tiles:
+            if (point < tile.low - tolerance).any() or (point > tile.high + tolerance).any():
+                continue
+            hit = tile.index.nearest(point, tolerance)
+            if hit is not None and (best is None or hit.distance < best.distance):
+                best = hit
+        return best
+
+    def anchors(self) -> Float:
+        corners = self.mesh.vertices[self.mesh.triangles.ravel()]
+        owner = np.repeat(self.mesh.feature_index, 3)
+        counts = np.bincount(owner, minlength=self.count).astype(np.float64)
+        counts[counts == 0] = np.nan
+        mean = [np.bincount(owner, weights=corners[:, k], minlength=self.count) / counts for k in (0, 1)]
+        top = np.full(self.count, -np.inf)
+        np.maximum.at(top, owner, corners[:, 2])
+        return np.column_stack([*mean, np.where(np.isfinite(top), top, np.nan)])
+
+    def outline(self, rows: Int) -> tuple[Float32, Int] | None:
+        wanted = np.zeros(self.count, dtype=bool)
+        wanted[rows] = True
+        wanted[np.isin(self.city.parents, rows)] = True
+        part = self.mesh.of_features(wanted)
+        if not len(part.triangles):
+            return None
+        kept, compact = np.unique(part.triangles.ravel(), return_inverse=True)
+        points = self.mesh.vertices[kept]
+        return points, sharp_edges(points, compact.reshape(-1, 3).astype(np.int32), part.feature_index).astype(np.int64)
+
+
+def shaded_pair(colors: UInt8, look: Look) -> tuple[UInt8, UInt8]:
+    """Return (N, 4) wall and roof colours: roofs a shade lighter; neutral ones as the theme paints them."""
+    roofs = colors.copy()
+    np.add(colors[:, :3], (255 - colors[:, :3]) // 3, out=roofs[:, :3])
+    neutral = (colors[:, :3] == np.array(rgba(NEUTRAL)[:3], dtype=np.uint8)).all(axis=1)
+    if not neutral.any():
+        return colors, roofs
+    walls = colors.copy()
+    walls[neutral, :3] = rgba(look.wall)[:3]
+    roofs[neutral, :3] = rgba(look.roof)[:3]
+    return walls, roofs
+
+
+def _local_mesh(mesh: TriangleMesh, origin: Float) -> TriangleMesh:
+    return mesh if np.array_equal(mesh.origin, origin) else mesh.moved_to(origin)
+
+
+def _tile_rows(mesh: TriangleMesh, count: int) -> list[Int]:
+    """Return the triangle rows of each tile: features split by alternate medians of their centres."""
+    if not len(mesh.triangles):
+        return []
+    first = np.full(count, -1, dtype=np.int64)
+    first[mesh.feature_index[::-1]] = np.arange(len(mesh.triangles))[::-1]
+    present = np.flatnonzero(first >= 0)
+    centres = mesh.vertices[mesh.triangles[first[present], 0], :2]
+    tile_of = np.zeros(count, dtype=np.int64)
+    pieces = [np.arange(len(present))]
+    done: list[Int] = []
+    while pieces:
+        piece = pieces.pop()
+        if len(piece) <= FEATURES_PER_TILE:
+            done.append(piece)
+            continue
+        axis = int(np.argmax(np.ptp(centres[piece], axis=0)))
+        order = piece[np.argsort(centres[piece, axis], kind="stable")]
+        pieces += [order[: len(order) // 2], order[len(order) // 2 :]]
+    for number, piece in enumerate(done):
+        tile_of[present[piece]] = number
+    tile = tile_of[mesh.feature_index]
+    order = np.argsort(tile, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(tile, minlength=len(done)))[:-1])
+
+
+def _shows_source_colors(style: Style) -> bool:
+    return style.mode is StyleMode.SINGLE and style.color == NEUTRAL
+
+
+def _source_colors(mesh: TriangleMesh) -> tuple[UInt8, Int, np.ndarray] | None:
+    """Return the distinct colours of the source, the row of each triangle's, and where it has one; None when it gives none."""
+    if mesh.colors is None or not len(mesh.colors):
+        return None
+    packed = np.ascontiguousarray(mesh.colors).view(np.uint32).ravel()
+    unique, inverse = np.unique(packed, return_inverse=True)
+    has = ~((mesh.colors[:, :3] == 255).all(axis=1))
+    return unique.view(np.uint8).reshape(-1, 4), inverse.astype(np.int64), has

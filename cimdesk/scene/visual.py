@@ -1,0 +1,178 @@
+"""What every visual is: the drawing of one layer, kept in step with its record, the clock, the theme and the camera."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import Float, Float32, Int
+from cimdesk.model.layers import Layer
+from cimdesk.model.workspace import Workspace
+from cimdesk.scene.look import Look
+
+
+@dataclass
+class View:
+    """The camera of the frame about to be drawn, in local coordinates.
+
+    Attributes
+    ----------
+    eye, forward : (3,) float64
+    matrix : (4, 4) float64
+        Local coordinates to clip coordinates.
+    width, height : int
+        Of the viewport [device px].
+    pixel_scale : float
+        Device pixels per 72-dpi pixel.
+    slope : float
+        Metres per pixel at one metre distance.
+    near, far : float
+    is_moving : bool
+    """
+
+    eye: Float
+    forward: Float
+    matrix: Float
+    width: int
+    height: int
+    pixel_scale: float
+    slope: float
+    near: float
+    far: float
+    is_moving: bool
+
+    def project(self, points: Float | Float32) -> Float:
+        """Return (N, 3): pixels from the left and from the top, and the distance ahead of the eye (negative behind)."""
+        clip = np.asarray(points, dtype=np.float64) @ self.matrix[:, :3].T + self.matrix[:, 3]
+        w = np.where(np.abs(clip[:, 3]) < 1e-9, 1e-9, clip[:, 3])
+        x = (clip[:, 0] / w + 1.0) * 0.5 * self.width
+        y = (1.0 - clip[:, 1] / w) * 0.5 * self.height
+        return np.column_stack([x, y, clip[:, 3]])
+
+    def metres_per_pixel(self, point: Float) -> float:
+        """Return the size of a pixel at a local point [m]."""
+        return float(np.linalg.norm(np.asarray(point) - self.eye) * self.slope)
+
+
+@dataclass
+class Context:
+    """What visuals share.
+
+    Attributes
+    ----------
+    workspace : Workspace
+    origin : (3,) float64
+        World coordinates of the local zero.
+    look : Look
+    time : float
+        Moment of the clock [POSIX s].
+    xray : bool
+    ground : callable
+        (N, 2 or 3) local points -> (N,) local ground heights, never NaN.
+    """
+
+    workspace: Workspace
+    origin: Float
+    look: Look
+    time: float = 0.0
+    xray: bool = False
+    ground: Callable[[Float], Float] = field(default=lambda points: np.zeros(len(points)))
+
+    def to_local(self, points: Float) -> Float32:
+        """Return (N, 3) float32 local coordinates of world ones."""
+        return np.asarray(points - self.origin, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A feature near a picked point, and how far from it [m]."""
+
+    row: int
+    distance: float
+
+
+class Visual:
+    """The drawing of one layer. Subclasses fill `actors` and override what they need.
+
+    Attributes
+    ----------
+    actors : list of VTK props
+        Everything the visual adds to the renderer.
+    extent : (2, 3) float64
+        Local bounds of all that it draws; NaN while unknown.
+    is_pending : bool
+        Whether `advance` has something left to build.
+    """
+
+    def __init__(self, context: Context, layer: Layer) -> None:
+        self.context = context
+        self.layer = layer
+        self.actors: list[Any] = []
+        self.extent: Float = np.full((2, 3), np.nan)
+        self.is_pending = False
+
+    def advance(self, deadline: float) -> list[Any]:
+        """Go on building until `time.perf_counter` passes ``deadline``; return the actors that joined."""
+        return []
+
+    def sync(self, layer: Layer) -> None:
+        """Follow the layer's record, theme and X-ray state: visibility, opacity, style."""
+        self.layer = layer
+
+    def fits(self, layer: Layer) -> bool:
+        """Return whether this visual can show the changed record; if not, it is built anew."""
+        return True
+
+    def set_time(self, time: float) -> bool:
+        """Follow the clock; return whether the picture changed."""
+        return False
+
+    def prepare(self, view: View) -> None:
+        """Choose what to draw for this view. Called before each frame, so it must be quick."""
+
+    def pick(self, point: Float, tolerance: float) -> Hit | None:
+        """Return the feature at a local point seen on the screen, if one is nearer than ``tolerance`` [m]."""
+        return None
+
+    def pick_symbol(self, x: float, y: float) -> int | None:
+        """Return the feature whose symbol of constant size covers a pixel (from the top left)."""
+        return None
+
+    @property
+    def is_on_top(self) -> bool:
+        """Whether the visual is drawn in front of everything now, as pipes are in the X-ray view."""
+        return False
+
+    def anchors(self) -> Float:
+        """Return (N, 3) local points that stand for the features in box selection and carry labels; NaN where none."""
+        return np.zeros((0, 3))
+
+    def feature_id(self, row: int) -> str:
+        """Return the id of an anchor's or hit's feature."""
+        table = self.context.workspace.features(self.layer.id)
+        assert table is not None
+        return str(table.ids[row])
+
+    def rows_of(self, features: Iterable[str]) -> Int:
+        """Return the rows of feature ids that exist here."""
+        table = self.context.workspace.features(self.layer.id)
+        return np.zeros(0, dtype=np.int64) if table is None else table.rows_of(features)
+
+    def outline(self, rows: Int) -> tuple[Float32, Int] | None:
+        """Return local points (P, 3) and segments (L, 2) that outline these features."""
+        return None
+
+    def bounds(self, rows: Int) -> Float | None:
+        """Return (2, 3) local bounds of these features."""
+        shape = self.outline(rows)
+        if shape is None or not len(shape[0]):
+            return None
+        points = shape[0][np.unique(shape[1])] if len(shape[1]) else shape[0]
+        return np.array([points.min(axis=0), points.max(axis=0)], dtype=np.float64)
+
+    def release(self) -> None:
+        """Let go of what VTK holds."""
+        self.actors.clear()
