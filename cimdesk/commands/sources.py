@@ -208,14 +208,13 @@ def _read_all(
             raise DataError(path, "there is nothing in it that can be shown.", remedy=_first_message(result.problems))
         for source in result.sources:
             frame = frame or frame_for(source)
-            loaded.append(_place(path, source, result.problems, frame, _asked_crs(crs), asked=bool(crs)))
+            loaded.append(_place(path, source, result, frame, _asked_crs(crs), asked=bool(crs)))
     return loaded
 
 
-def _place(
-    path: Path, source: Source, problems: tuple[Problem, ...], frame: LocalFrame, fallback: Crs | None, asked: bool
-) -> LoadedSource:
+def _place(path: Path, source: Source, result: ReadResult, frame: LocalFrame, fallback: Crs | None, asked: bool) -> LoadedSource:
     crs = source.crs or fallback
+    problems = result.problems
     if crs is None and not asked:
         problems = (
             *problems,
@@ -226,7 +225,7 @@ def _place(
                 "The file names no coordinate reference system; its coordinates are taken as they are. Give one with --crs.",
             ),
         )
-    chosen = fallback.definition if source.crs is None and fallback is not None else ""
+    chosen = fallback.definition if result.crs is None and fallback is not None else ""
     return LoadedSource(path, source, place(source.data, crs, frame), problems, chosen)
 
 
@@ -251,7 +250,7 @@ def _reload(
     source = _matching(result.sources, layer)
     if source is None:
         return DataError(path, "it no longer holds {part}.", part=layer.part or str(layer.kind))
-    return _place(path, source, result.problems, frame or frame_for(source), crs, asked=True)
+    return _place(path, source, result, frame or frame_for(source), crs, asked=True)
 
 
 def _matching(sources: Sequence[Source], layer: Layer) -> Source | None:
