@@ -40,7 +40,7 @@ def opened(path: Path, console: Console, load: bool = True, read_only: bool = Fa
 
 @contextmanager
 def open_or_create(path: Path, console: Console) -> Iterator[Session]:
-    """Open a project without loading its data, or make it when there is none."""
+    """Open a project without loading its data, or make it when there is none; a new one only stays when all goes well."""
     if path.exists():
         with opened(path, console, load=False) as session:
             yield session
@@ -50,8 +50,11 @@ def open_or_create(path: Path, console: Console) -> Iterator[Session]:
     session = create(path.absolute(), title=path.stem, runner=SynchronousRunner(console.progress))
     try:
         yield session
-    finally:
+    except BaseException:
         session.close()
+        path.unlink(missing_ok=True)
+        raise
+    session.close()
 
 
 @contextmanager
