@@ -10,7 +10,7 @@ import numpy as np
 from cimdesk.base.arrays import Bool, Float, Int, UInt8, offsets_from_counts
 from cimdesk.formats.cityjson.surfaces import SurfaceArrays
 from cimdesk.formats.findings import Findings
-from cimdesk.formats.polygons import Polygons, Triangulation, ring_edges, triangulate
+from cimdesk.formats.polygons import Polygons, Triangulation, triangulate
 from cimdesk.model.mesh import TriangleMesh
 
 LARGEST = 1e8
@@ -89,9 +89,8 @@ def build_meshes(
         findings.add(
             "self-intersection", names[row], "Surfaces whose outlines cross themselves are drawn repaired: {count}.", count=count
         )
-    edges, edge_polygon = ring_edges(polygons)
-    drawn = ~found.is_degenerate[edge_polygon]
-    edges, edge_polygon = edges[drawn], edge_polygon[drawn]
+    drawn = ~found.is_degenerate[found.polygon_of_edge]
+    edges, edge_polygon = found.edges[drawn], found.polygon_of_edge[drawn]
     points = np.concatenate([local, found.extra_points])
     lod_of_triangle, lod_of_edge = surfaces.lods[found.polygon_of], surfaces.lods[edge_polygon]
     meshes = {}
