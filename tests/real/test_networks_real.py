@@ -100,8 +100,8 @@ def test_diameters_are_plausible_metres(networks):
     for path, (_, result) in networks.items():
         network = result.sources[0].data
         sizes = network.diameters[np.isfinite(network.diameters)]
-        # The link to Bellinge's outfall is 15 m high, so as not to throttle the model.
-        assert ((sizes > 0.005) & (sizes <= 15)).all(), (path, sizes.min(), sizes.max())
+        # Bellinge's outfall pipe is 15 m high and Example6's spillway 50 ft, so as not to throttle the models.
+        assert ((sizes > 0.005) & (sizes <= 15.24)).all(), (path, sizes.min(), sizes.max())
 
 
 def test_nothing_else_in_these_folders_is_taken_for_a_network(real_data):
