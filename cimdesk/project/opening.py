@@ -37,6 +37,7 @@ def check_header(path: Path) -> None:
     try:
         with path.open("rb") as file:
             head = file.read(100)
+            size = file.seek(0, 2)
     except FileNotFoundError as error:
         raise ProjectError("There is no such project.", path=path, remedy="Check the name, or look where it was moved.") from error
     except OSError as error:
@@ -52,6 +53,16 @@ def check_header(path: Path) -> None:
         raise ProjectError(
             "This database is no GeoPackage.", path=path, remedy="Open a project file (.gpkg), or add this one as a layer."
         )
+    if _is_cut(path, head, size):
+        raise damaged(path, "its end is missing")
+
+
+def _is_cut(path: Path, head: bytes, size: int) -> bool:
+    # SQLite file format, 1.3: page size at 16, change counter at 24, page count at 28 (valid while 92 equals the counter).
+    page = int.from_bytes(head[16:18], "big")
+    pages = int.from_bytes(head[28:32], "big")
+    is_valid = head[24:28] == head[92:96]
+    return is_valid and (65536 if page == 1 else page) * pages > size and not any(place.exists() for place in sidecars(path))
 
 
 def connect(path: Path, writable: bool) -> sqlite3.Connection:
