@@ -118,14 +118,13 @@ class Tiles:
     def __init__(self, rows: int, columns: int) -> None:
         self._shape = (-(-rows // TILE_ROWS), -(-columns // TILE_COLUMNS))
         down, across = self._shape
+        row_cuts = [1 + min(r * TILE_ROWS, rows) for r in range(down + 1)]
+        column_cuts = [1 + min(c * TILE_COLUMNS, columns) for c in range(across + 1)]
         table = [
-            (
-                1 + r * TILE_ROWS, 1 + min((r + 1) * TILE_ROWS, rows), 1 + c * TILE_COLUMNS, 1 + min((c + 1) * TILE_COLUMNS, columns),
-                c + 1, r * across + c,
-            )
+            (row_cuts[r], row_cuts[r + 1], column_cuts[c], column_cuts[c + 1], c + 1, r * across + c)
             for r in range(down)
             for c in range(across)
-        ]  # fmt: skip
+        ]
         self._all = np.array(table, dtype=np.int64)
         self._is_wet = np.zeros(self._shape, dtype=bool)
         self.depths: Float = np.zeros(down * across)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -199,7 +200,7 @@ class Run:
             kernel(active, 0, len(active), *arrays)
             return
         cuts = np.linspace(0, len(active), 2 * self._threads + 1).astype(int).tolist()
-        jobs = [self._pool.submit(kernel, active, a, b, *arrays) for a, b in zip(cuts[:-1], cuts[1:], strict=True) if b > a]
+        jobs = [self._pool.submit(kernel, active, a, b, *arrays) for a, b in pairwise(cuts) if b > a]
         for job in jobs:
             job.result()
 

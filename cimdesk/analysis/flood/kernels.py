@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import os
 
-import numba
+import numpy as np
+from numba import config, njit
 
 from cimdesk.base.paths import cache_dir
 
 if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = str(cache_dir() / "kernels")
-
-import numpy as np
-from numba import njit
+    vars(config)["CACHE_DIR"] = str(cache_dir() / "kernels")
 
 CLOSED_HEIGHT = 1.0e6
 """Height that stands for buildings, cells without data and the ring around the grid [m]."""
