@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cimdesk.formats.cityjson.reader import CityJSONReader, CityJSONSeqReader
+from cimdesk.formats.cityjson.writer import write_cityjson, write_cityjsonseq
 
 READER = CityJSONReader()
 SEQUENCE_READER = CityJSONSeqReader()
 
-__all__ = ["READER", "SEQUENCE_READER"]
+__all__ = ["READER", "SEQUENCE_READER", "write_cityjson", "write_cityjsonseq"]

@@ -129,17 +129,17 @@ def _crisp(edges: Int, polygon_of: Int, found: Triangulation, owners: Int) -> In
     """Return each edge once, without those between two surfaces of one object that lie in one plane."""
     if not len(edges):
         return edges
-    low, high = edges.min(axis=1), edges.max(axis=1)
+    ahead = edges[:, 0] < edges[:, 1]
+    low, high = np.where(ahead, edges[:, 0], edges[:, 1]), np.where(ahead, edges[:, 1], edges[:, 0])
     order = np.argsort(low * (int(high.max()) + 1) + high, kind="stable")
-    low, high, polygon_of = low[order], high[order], polygon_of[order]
+    low, high, polygon_of, sides = low[order], high[order], polygon_of[order], np.where(ahead, 1, -1)[order]
     starts = np.flatnonzero(np.concatenate([[True], (low[1:] != low[:-1]) | (high[1:] != high[:-1])]))
     counts = np.diff(np.append(starts, len(low)))
-    pair = starts[counts == 2]
-    one, other = polygon_of[pair], polygon_of[pair + 1]
-    flat = (owners[one] == owners[other]) & ((found.normals[one] * found.normals[other]).sum(axis=1) > FLAT)
-    keep = np.ones(len(low), dtype=bool)
-    keep[pair[flat]] = False
-    kept = starts[keep[starts]]
+    first = np.repeat(polygon_of[starts], counts)
+    alike = (owners[polygon_of] == owners[first]) & ((found.normals[polygon_of] * found.normals[first]).sum(axis=1) > FLAT)
+    # Inside a plane an edge is walked as often one way as the other; on its rim, one way only.
+    inside = np.logical_and.reduceat(alike, starts) & (np.add.reduceat(sides, starts) == 0)
+    kept = starts[~inside]
     return np.column_stack([low[kept], high[kept]])
 
 

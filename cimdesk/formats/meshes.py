@@ -1,0 +1,289 @@
+"""Single models as meshes: glTF, GLB, OBJ, PLY and STL in through trimesh, GLB out.
+
+They lie in coordinates of their own; only people know where on earth that is.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import AnyArray, Float, UInt8
+from cimdesk.base.errors import DataError
+from cimdesk.formats.atomic import replacing
+from cimdesk.formats.findings import Findings
+from cimdesk.formats.registry import ReadOptions, ReadResult, Source
+from cimdesk.model.city import CityModel
+from cimdesk.model.features import FeatureTable
+from cimdesk.model.layers import LayerKind
+from cimdesk.model.mesh import TriangleMesh
+
+SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl")
+LOD = "3"
+GENERATOR = "cimdesk"
+Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+"""From world axes (z up) to those of glTF (y up)."""
+NEUTRAL = (242, 237, 227, 255)
+# What trimesh raises on damaged files, besides its own ValueErrors, is whatever its parsing runs into.
+PARSING_ERRORS = (
+    ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, ArithmeticError, NotImplementedError, EOFError,
+    struct.error, RecursionError, MemoryError, NameError, OSError, ImportError, StopIteration, RuntimeError,
+)  # fmt: skip
+
+
+class MeshReader:
+    """Reads one model as a city model with one object per part."""
+
+    name = "Mesh"
+    suffixes = SUFFIXES
+
+    def claim(self, path: Path, head: bytes) -> float:
+        """Claim by the suffix, and by the first bytes where the format has some."""
+        suffix = path.suffix.lower()
+        if suffix not in SUFFIXES:
+            return 0.4 if head[:4] == b"glTF" else 0.0
+        if suffix == ".gltf":
+            return 0.9 if b"{" in head[:16] else 0.3
+        return {".glb": 0.9 if head[:4] == b"glTF" else 0.3, ".ply": 0.9 if head[:3] == b"ply" else 0.3}.get(suffix, 0.7)
+
+    def read(self, path: Path, options: ReadOptions) -> ReadResult:
+        """Read a model; raises `DataError` when it has no triangles that can be used."""
+        findings = Findings()
+        options.progress(0.0)
+        parts = _load(path)
+        options.cancel.raise_if_cancelled()
+        y_up = path.suffix.lower() in (".glb", ".gltf")
+        asset = _gltf_asset(path) if y_up else {}
+        city = _city(path, parts, _Placing(y_up, _origin_of(asset)), findings)
+        options.progress(1.0)
+        source = Source(path.stem, LayerKind.BUILDINGS, city, options.crs_for(None))
+        objects = {"meshes": len(city.features), "triangles": len(city.meshes[LOD].triangles)}
+        name = {".glb": "GLB", ".gltf": "glTF"}.get(path.suffix.lower(), path.suffix[1:].upper())
+        return ReadResult(
+            name, str(asset["version"]) if "version" in asset else None, None, objects, city.bounds, (source,), findings.problems()
+        )
+
+
+READER = MeshReader()
+
+
+@dataclass(frozen=True)
+class _Placing:
+    """How a model's coordinates become the world's."""
+
+    y_up: bool
+    origin: Float
+
+
+def _load(path: Path) -> list[tuple[str, Any]]:
+    """Return named meshes with their placement in the scene applied."""
+    import trimesh
+
+    suffix = path.suffix.lower()[1:]
+    remedy = "Export it again, or convert it with another program."
+    try:
+        scene = trimesh.load_scene(path, file_type=suffix if f".{suffix}" in SUFFIXES else "glb", process=False)
+        found = []
+        for node in scene.graph.nodes_geometry:
+            placement, name = scene.graph[node]
+            shape = scene.geometry.get(name)
+            if isinstance(shape, trimesh.Trimesh):
+                found.append((str(node), shape.copy().apply_transform(placement)))
+    except PARSING_ERRORS as error:
+        reason = f"{type(error).__name__}: {error}"[:200]
+        raise DataError(path, "the model cannot be read ({reason}).", reason=reason, remedy=remedy) from error
+    if not any(len(shape.faces) for _, shape in found):
+        raise DataError(path, "the model has no triangles.", remedy=remedy)
+    return found
+
+
+def _city(path: Path, parts: list[tuple[str, Any]], placing: _Placing, findings: Findings) -> CityModel:
+    names: dict[str, None] = {}
+    meshes = []
+    for name, shape in parts:
+        unique = name if name not in names else next(f"{name}~{k}" for k in range(2, len(parts) + 2) if f"{name}~{k}" not in names)
+        mesh = _mesh(shape, len(names), placing)
+        if len(mesh.triangles) < len(shape.faces):
+            left = len(shape.faces) - len(mesh.triangles)
+            findings.add("bad-triangle", unique, "Triangles that cannot be drawn are left out: {count}.", count=left)
+        names[unique] = None
+        meshes.append(mesh)
+    if not any(len(mesh.triangles) for mesh in meshes):
+        raise DataError(path, "the model has no triangles.", remedy="Export it again, or convert it with another program.")
+    table = FeatureTable.from_rows(
+        list(names), [{"type": "GenericCityObject", "triangles": len(mesh.triangles)} for mesh in meshes]
+    )
+    return CityModel(table, np.full(len(names), -1, dtype=np.int32), {LOD: TriangleMesh.merged(meshes)})
+
+
+def _mesh(shape: Any, feature: int, placing: _Placing) -> TriangleMesh:
+    vertices = np.asarray(shape.vertices, dtype=np.float64).reshape(-1, 3)
+    faces = np.asarray(shape.faces, dtype=np.int64).reshape(-1, 3)
+    in_range = ((faces >= 0) & (faces < len(vertices))).all(axis=1)
+    usable = (np.abs(vertices) < 1e8).all(axis=1)
+    good = np.zeros(len(faces), dtype=bool)
+    good[in_range] = usable[faces[in_range]].all(axis=1)
+    placed = np.where(usable[:, None], vertices, 0.0)
+    if placing.y_up:
+        placed = placed @ Y_UP
+    origin = np.round(placed[usable].mean(axis=0), 3) if usable.any() else np.zeros(3)
+    colors = _colors(shape, len(faces))
+    return TriangleMesh(
+        (placed - origin).astype(np.float32),
+        faces[good].astype(np.int32),
+        np.full(int(good.sum()), feature, dtype=np.int32),
+        np.zeros(int(good.sum()), dtype=np.uint8),
+        origin + placing.origin,
+        _sharp_edges(placed, faces[good]),
+        None if colors is None else colors[good],
+    )
+
+
+def _sharp_edges(vertices: Float, faces: AnyArray) -> AnyArray:
+    """Return (E, 2) edges that have a triangle on one side only, or between triangles at more than 30 degrees."""
+    if not len(faces):
+        return np.zeros((0, 2), dtype=np.int32)
+    _, places = np.unique(np.round(vertices, 6), axis=0, return_inverse=True)
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    normals = np.cross(b - a, c - a)
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    normals = np.divide(normals, lengths, out=np.zeros_like(normals), where=lengths > 0.0)
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    owner = np.tile(np.arange(len(faces)), 3)
+    ends = np.sort(places.ravel()[edges], axis=1).astype(np.int64)
+    keys = ends[:, 0] * len(vertices) + ends[:, 1]
+    order = np.argsort(keys, kind="stable")
+    starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    counts = np.diff(np.append(starts, len(order)))
+    drawn = np.ones(len(starts), dtype=bool)
+    pair = starts[counts == 2]
+    cosine = (normals[owner[order[pair]]] * normals[owner[order[pair + 1]]]).sum(axis=1)
+    drawn[counts == 2] = cosine < np.cos(np.radians(30.0))
+    return edges[order[starts[drawn]]].astype(np.int32)
+
+
+def _colors(shape: Any, count: int) -> UInt8 | None:
+    """Return (T, 4) colours of faces, vertices or the material; None when the model gives none."""
+    try:
+        if shape.visual.kind in ("face", "vertex"):
+            colors = np.asarray(shape.visual.face_colors, dtype=np.uint8).reshape(-1, 4)
+            return colors if len(colors) == count else None
+        material = getattr(shape.visual, "material", None)
+        # trimesh answers grey where glTF gives no colour of its own.
+        if getattr(material, "baseColorFactor", NEUTRAL) is None:
+            return None
+        main = getattr(material, "main_color", None)
+    except PARSING_ERRORS:
+        return None
+    return None if main is None or len(main) != 4 else np.tile(np.asarray(main, dtype=np.uint8), (count, 1))
+
+
+def _gltf_asset(path: Path) -> dict[str, Any]:
+    """Return the ``asset`` of a glTF or GLB; nothing when it cannot be found."""
+    data = path.read_bytes()
+    if data[:4] == b"glTF" and len(data) >= 20:
+        data = data[20 : 20 + struct.unpack_from("<I", data, 12)[0]]
+    try:
+        asset = json.loads(data).get("asset")
+    except (ValueError, AttributeError, RecursionError):
+        return {}
+    return asset if isinstance(asset, dict) else {}
+
+
+def _origin_of(asset: Mapping[str, Any]) -> Float:
+    """Return the (3,) world origin `write_glb` has kept; zero for models from elsewhere."""
+    extras = asset.get("extras")
+    origin = extras.get("origin") if isinstance(extras, dict) and asset.get("generator") == GENERATOR else None
+    if isinstance(origin, list) and len(origin) == 3 and all(isinstance(v, int | float) and abs(v) < 1e8 for v in origin):
+        return np.array([float(v) for v in origin])
+    return np.zeros(3)
+
+
+def write_glb(path: Path | str, mesh: TriangleMesh, colors: UInt8 | None = None, extras: Mapping[str, Any] | None = None) -> None:
+    """Write a mesh as binary glTF 2.0, y up, flat shaded, with a feature id per vertex.
+
+    Parameters
+    ----------
+    path : path
+        Replaced only when the new file is complete.
+    mesh : TriangleMesh
+        Written in its local coordinates, which viewers can show without jitter; ``origin`` is kept in ``asset.extras``.
+    colors : (T, 4) uint8, optional
+        Colour of each triangle; the mesh's own, or a neutral one, by default.
+    extras : mapping, optional
+        Added to ``asset.extras``, such as the reference system.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    """
+    painted = colors if colors is not None else mesh.colors
+    if painted is None:
+        painted = np.tile(np.array(NEUTRAL, dtype=np.uint8), (len(mesh.triangles), 1))
+    corners = mesh.triangles.ravel()
+    positions = (mesh.vertices[corners].astype(np.float64) @ Y_UP.T).astype("<f4")
+    a, b, c = positions.reshape(-1, 3, 3).transpose(1, 0, 2).astype(np.float64)
+    normals = np.cross(b - a, c - a)
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    normals = np.divide(normals, lengths, out=np.tile([0.0, 1.0, 0.0], (len(normals), 1)), where=lengths > 0.0)
+    blocks = {
+        "POSITION": positions,
+        "NORMAL": np.repeat(normals, 3, axis=0).astype("<f4"),
+        "COLOR_0": np.repeat(painted.astype(np.uint8), 3, axis=0),
+        "_FEATURE_ID_0": np.repeat(mesh.feature_index, 3).astype("<f4"),
+    }
+    document, body = _gltf_document(blocks, mesh.origin, bool((painted[:, 3] < 255).any()), dict(extras or {}))
+    text = json.dumps(document, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 4)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(struct.pack("<4sII", b"glTF", 2, 12 + 8 + len(text) + 8 + len(body)))
+        file.write(struct.pack("<I4s", len(text), b"JSON") + text)
+        file.write(struct.pack("<I4s", len(body), b"BIN\x00") + body)
+
+
+def _gltf_document(
+    blocks: Mapping[str, AnyArray], origin: Float, clear: bool, extras: dict[str, Any]
+) -> tuple[dict[str, Any], bytes]:
+    """Return the JSON part and the binary part."""
+    views: list[dict[str, Any]] = []
+    accessors: list[dict[str, Any]] = []
+    attributes: dict[str, int] = {}
+    body = b""
+    for name, block in blocks.items():
+        data = np.ascontiguousarray(block).tobytes()
+        views.append({"buffer": 0, "byteOffset": len(body), "byteLength": len(data), "target": 34962})
+        accessor: dict[str, Any] = {
+            "bufferView": len(accessors),
+            "componentType": 5121 if block.dtype == np.uint8 else 5126,
+            "count": len(block),
+            "type": "SCALAR" if block.ndim == 1 else f"VEC{block.shape[1]}",
+        }
+        if block.dtype == np.uint8:
+            accessor["normalized"] = True
+        if name == "POSITION" and len(block):
+            accessor |= {"min": block.min(axis=0).tolist(), "max": block.max(axis=0).tolist()}
+        attributes[name] = len(accessors)
+        accessors.append(accessor)
+        body += data
+    material = {
+        "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 0.9},
+        "alphaMode": "BLEND" if clear else "OPAQUE",
+    }
+    return {
+        "asset": {"version": "2.0", "generator": GENERATOR, "extras": {"origin": origin.tolist(), **extras}},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0, "name": "city"}],
+        "meshes": [{"primitives": [{"attributes": attributes, "material": 0}]}],
+        "materials": [material],
+        "accessors": accessors,
+        "bufferViews": views,
+        "buffers": [{"byteLength": len(body)}],
+    }, body
