@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from cimdesk.model.city import CityModel
+from cimdesk.model.flood import FloodResult
 from cimdesk.model.layers import Layer
+from cimdesk.model.sensors import Sensors
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
 from cimdesk.model.workspace import LayerData
+from cimdesk.scene.flood import FloodVisual
+from cimdesk.scene.sensors import SensorsVisual
 from cimdesk.scene.terrain import TerrainVisual
 from cimdesk.scene.tiles import CityVisual
 from cimdesk.scene.visual import Context, Visual
@@ -20,4 +24,8 @@ def new_visual(context: Context, layer: Layer, data: LayerData) -> Visual:
         return CityVisual(context, layer, data)
     if isinstance(data, Terrain):
         return TerrainVisual(context, layer, data)
+    if isinstance(data, FloodResult):
+        return FloodVisual(context, layer, data)
+    if isinstance(data, Sensors):
+        return SensorsVisual(context, layer, data)
     return Visual(context, layer)

@@ -8,7 +8,8 @@ from typing import Any
 _MODULES = {
     "vtkCommonCore": "reference vtkFloatArray vtkPoints vtkUnsignedCharArray",
     "vtkCommonDataModel": "vtkCellArray vtkGenericCell vtkImageData vtkPolyData vtkStaticCellLocator",
-    "vtkRenderingCore": "vtkActor vtkLight vtkPolyDataMapper vtkPolyDataMapper2D vtkRenderWindow vtkRenderer vtkTexture vtkTexturedActor2D",
+    "vtkRenderingCore": "vtkActor vtkLight vtkPolyDataMapper vtkPolyDataMapper2D vtkRenderWindow vtkRenderer vtkTexture"
+    " vtkTexturedActor2D",
     "vtkRenderingOpenGL2": "vtkEGLRenderWindow vtkOSOpenGLRenderWindow",
     "util.numpy_support": "numpy_to_vtk vtk_to_numpy",
 }
