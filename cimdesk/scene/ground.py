@@ -40,6 +40,7 @@ class Ground:
         terrains += [data.terrain for _, data in loaded if isinstance(data, FloodResult)]
         self.terrain = terrains[0] if terrains else None
         self.base = self._base([data for _, data in loaded])
+        self.context.is_covered = any(layer.visible and isinstance(data, Terrain | CityModel | TiledCity) for layer, data in loaded)
         self._placed = None
 
     def heights(self, points: Float) -> Float:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from cimdesk.model.city import CityModel
+from cimdesk.model.features import VectorLayer
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.layers import Layer
+from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.sensors import Sensors
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
 from cimdesk.model.workspace import LayerData
 from cimdesk.scene.flood import FloodVisual
+from cimdesk.scene.network import NetworkVisual
 from cimdesk.scene.sensors import SensorsVisual
 from cimdesk.scene.terrain import TerrainVisual
 from cimdesk.scene.tiles import CityVisual
+from cimdesk.scene.vector import VectorVisual
 from cimdesk.scene.visual import Context, Visual
 
 
@@ -28,4 +32,8 @@ def new_visual(context: Context, layer: Layer, data: LayerData) -> Visual:
         return FloodVisual(context, layer, data)
     if isinstance(data, Sensors):
         return SensorsVisual(context, layer, data)
-    return Visual(context, layer)
+    if isinstance(data, UtilityNetwork):
+        return NetworkVisual(context, layer, data)
+    if isinstance(data, VectorLayer):
+        return VectorVisual(context, layer, data)
+    raise TypeError(f"nothing draws {type(data).__name__}")

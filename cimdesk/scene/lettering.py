@@ -63,15 +63,8 @@ def text_picture(text: str, size: int, color: str, halo: str, halo_px: int = 2) 
     width, height = text_size(text, size, True)
     picture = Image.new("RGBA", (width + 2 * halo_px + 2, height + 2 * halo_px), _clear(halo))
     draw = ImageDraw.Draw(picture)
-    draw.text(
-        (halo_px + 1, picture.height / 2),
-        text,
-        font=font(size, True),
-        fill=color,
-        stroke_width=halo_px,
-        stroke_fill=halo,
-        anchor="lm",
-    )
+    middle = (halo_px + 1, picture.height / 2)
+    draw.text(middle, text, font=font(size, True), fill=color, stroke_width=halo_px, stroke_fill=halo, anchor="lm")
     return picture
 
 

@@ -14,13 +14,19 @@ if TYPE_CHECKING:
 SHAPES = {
     "water_level": "drop", "water_depth": "drop", "rainfall": "drop", "rain_intensity": "cloud", "flow_rate": "diamond",
     "velocity": "diamond", "pressure": "hexagon", "gas_concentration": "triangle", "ch4": "triangle", "h2s": "triangle",
-    "manhole_open": "square", "manhole_tilt": "square", "voltage": "bolt", "current": "bolt", "active_power": "bolt", "load_rate": "bolt",
+    "manhole_open": "square", "manhole_tilt": "square",
+    "voltage": "bolt", "current": "bolt", "active_power": "bolt", "load_rate": "bolt",
 }  # fmt: skip
 MARKS = {
     Status.NORMAL: "", Status.ATTENTION: "i", Status.WARNING: "!", Status.ALARM: "!!", Status.STALE: "?", Status.FAULT: "×",
     Status.MAINTENANCE: "=",
 }  # fmt: skip
 OVERSAMPLE = 4
+POLYGONS = {
+    "diamond": (4, 0.0, 1.12), "hexagon": (6, 0.0, 1.05), "triangle": (3, 0.0, 1.22), "square": (4, 45.0, 1.25),
+    "bolt": (5, 0.0, 1.08),
+}  # fmt: skip
+"""Corners, turn [degrees] and growth of the polygonal heads."""
 
 
 def shape_of(quantity: str) -> str:
@@ -89,9 +95,7 @@ def _head(draw: ImageDraw.ImageDraw, shape: str, centre: tuple[float, float], ra
         if shape == "drop":
             draw.polygon([(x, y - 1.12 * radius), (x - 0.74 * r, y - 0.4 * r), (x + 0.74 * r, y - 0.4 * r)], fill=color)
         return
-    sides, turn, grow = {
-        "diamond": (4, 0.0, 1.12), "hexagon": (6, 0.0, 1.05), "triangle": (3, 0.0, 1.22), "square": (4, 45.0, 1.25), "bolt": (5, 0.0, 1.08)
-    }[shape]  # fmt: skip
+    sides, turn, grow = POLYGONS[shape]
     points = []
     for corner in range(sides):
         angle = math.radians(turn + 360.0 * corner / sides)

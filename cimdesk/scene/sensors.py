@@ -9,7 +9,7 @@ import numpy as np
 from cimdesk.base.arrays import Float, Float32, Int, UInt8
 from cimdesk.model.appearance import color_layer
 from cimdesk.model.layers import Layer
-from cimdesk.model.sensors import STATUS_PALETTE, Sensors
+from cimdesk.model.sensors import STATUS_PALETTE, Sensors, Status
 from cimdesk.model.style import StyleMode, hex_color
 from cimdesk.scene.pins import cluster_picture, pin_picture, pin_size, shape_of
 from cimdesk.scene.sprites import Atlas, Sprites
@@ -79,7 +79,8 @@ class SensorsVisual(Visual):
         self.sprites.actor.GetProperty().SetOpacity(self.layer.opacity)
 
     def _place_pins(self, rows: Int, screen: Float, view: View) -> None:
-        rows = rows[np.lexsort((-screen[rows, 2], SEVERITY[self._status[rows]] >= 6))]
+        is_alarm = self._status[rows] // int(Status.ALARM) == 1
+        rows = rows[np.lexsort((-screen[rows, 2], is_alarm))]
         size = self.layer.style.size * view.pixel_scale
         halo = self.context.look.halo
         keys: list[Hashable] = []

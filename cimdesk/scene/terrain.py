@@ -8,14 +8,15 @@ from cimdesk.base.arrays import Float, Float32, Int, UInt8
 from cimdesk.model.layers import Layer
 from cimdesk.model.style import rgba
 from cimdesk.model.terrain import Terrain
-from cimdesk.scene.geometry import actor_of, poly_data, set_point_array
-from cimdesk.scene.look import Look
+from cimdesk.scene.geometry import actor_of, poly_data, pull_to_eye, set_point_array, set_pull
+from cimdesk.scene.look import Look, unit_rgb
 from cimdesk.scene.textures import PictureTexture
-from cimdesk.scene.visual import Context, Visual
+from cimdesk.scene.visual import Context, View, Visual
 
 MAX_SIDE = 193
 """Vertices along the longer side of the surface; the picture on it is finer."""
 MAX_PICTURE = 2048
+GRID_PULL = 0.002
 GRID_STEPS = (10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0)
 
 
@@ -25,19 +26,23 @@ class TerrainVisual(Visual):
     def __init__(self, context: Context, layer: Layer, terrain: Terrain) -> None:
         super().__init__(context, layer)
         self.terrain = terrain
-        self._look: tuple[str, bool, str] | None = None
+        self._look = ""
         points, triangles, coordinates = surface_of(terrain, context.origin)
         self.data = poly_data(points, triangles)
         set_point_array(self.data, coordinates, "tcoords")
         self.actor = actor_of(self.data)
-        self.actors = [self.actor]
+        grid_points, segments = grid_lines(terrain, context.origin)
+        self.grid = actor_of(poly_data(grid_points, lines=segments))
+        self.grid.GetProperty().LightingOff()
+        pull_to_eye(self.grid)
+        self.actors = [self.actor, self.grid]
         self.picture: PictureTexture | None = None
         self.extent = np.array([points.min(axis=0), points.max(axis=0)], dtype=np.float64)
         self.sync(layer)
 
     def sync(self, layer: Layer) -> None:
         super().sync(layer)
-        look = (self.context.look.name, self.context.xray, layer.style.color)
+        look = self.context.look.name
         if look != self._look:
             self._look = look
             self._paint()
@@ -47,13 +52,19 @@ class TerrainVisual(Visual):
         opacity = layer.opacity * (0.55 if self.context.xray else 1.0)
         surface.SetOpacity(opacity)
         (self.actor.ForceTranslucentOn if opacity < 1.0 else self.actor.ForceOpaqueOn)()
-        self.actor.SetVisibility(layer.visible and layer.opacity > 0.0)
+        shown = layer.visible and layer.opacity > 0.0
+        self.actor.SetVisibility(shown)
+        self.grid.SetVisibility(shown and self.context.xray)
+        self.grid.GetProperty().SetColor(*unit_rgb(self.context.look.dim))
+        self.grid.GetProperty().SetOpacity(0.35)
+
+    def prepare(self, view: View) -> None:
+        if self.context.xray:
+            set_pull(self.grid, GRID_PULL, view.near, view.far)
 
     def _paint(self) -> None:
         step = max(1, -(-max(self.terrain.shape) // MAX_PICTURE))
         picture = ground_picture(self.terrain, self.context.look, step)
-        if self.context.xray:
-            draw_grid(picture, self.terrain, step, self.context.look)
         if self.picture is None:
             self.picture = PictureTexture(picture)
             self.actor.SetTexture(self.picture.texture)
@@ -152,22 +163,26 @@ def ground_picture(terrain: Terrain, look: Look, step: int = 1) -> UInt8:
     return np.asarray(np.clip(color * shade[..., None], 0, 255), dtype=np.uint8)
 
 
-def draw_grid(picture: UInt8, terrain: Terrain, step: int, look: Look) -> None:
-    """Draw metric grid lines on a ground picture, in place: the depth cue of the X-ray view."""
-    rows, columns = picture.shape[:2]
-    width = terrain.shape[1] * terrain.cell_x
-    spacing = next((s for s in GRID_STEPS if width / s <= 24), GRID_STEPS[-1])
-    line = np.array(rgba(look.dim)[:3], dtype=np.float32)
-    east = terrain.west + (np.arange(columns) + 0.5) * terrain.cell_x * step
-    north = terrain.north - (np.arange(rows) + 0.5) * terrain.cell_y * step
-    for values, cell, across in ((east, terrain.cell_x * step, False), (north, terrain.cell_y * step, True)):
-        on = np.abs(values / spacing - np.round(values / spacing)) * spacing <= 0.75 * cell
-        part = picture[on] if across else picture[:, on]
-        mixed = np.asarray(part * 0.5 + line * 0.5, dtype=np.uint8)
-        if across:
-            picture[on] = mixed
-        else:
-            picture[:, on] = mixed
+def grid_lines(terrain: Terrain, origin: Float) -> tuple[Float32, Int]:
+    """Return local points and segments of a metric grid on the surface: the depth cue of the X-ray view."""
+    (west, south, _), (east, north, _) = terrain.bounds
+    spacing = next((s for s in GRID_STEPS if (east - west) / s <= 30), GRID_STEPS[-1])
+    xs, ys = (
+        np.arange(np.ceil(west / spacing), east / spacing) * spacing,
+        np.arange(np.ceil(south / spacing), north / spacing) * spacing,
+    )
+    steps = 96
+    lines = [np.column_stack([np.full(steps, x), np.linspace(south, north, steps)]) for x in xs]
+    lines += [np.column_stack([np.linspace(west, east, steps), np.full(steps, y)]) for y in ys]
+    if not lines:
+        return np.zeros((0, 3), dtype=np.float32), np.zeros((0, 2), dtype=np.int64)
+    xy = np.concatenate(lines)
+    z = terrain.sample(xy)
+    first = np.arange(len(xy) - 1)
+    known = np.isfinite(z)
+    first = first[((first + 1) % steps != 0) & known[:-1] & known[1:]]
+    points = np.column_stack([xy, np.where(known, z, 0.0)]) - origin
+    return points.astype(np.float32), np.column_stack([first, first + 1])
 
 
 def _blurred(values: Float32, passes: int) -> Float32:

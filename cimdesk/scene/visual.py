@@ -70,6 +70,8 @@ class Context:
     time : float
         Moment of the clock [POSIX s].
     xray : bool
+    is_covered : bool
+        Whether something lies over what is underground, so that it shows in the X-ray view only.
     ground : callable
         (N, 2 or 3) local points -> (N,) local ground heights, never NaN.
     """
@@ -79,6 +81,7 @@ class Context:
     look: Look
     time: float = 0.0
     xray: bool = False
+    is_covered: bool = False
     ground: Callable[[Float], Float] = field(default=lambda points: np.zeros(len(points)))
 
     def to_local(self, points: Float) -> Float32:
