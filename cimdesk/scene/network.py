@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Float32, Int, UInt8
+from cimdesk.base.arrays import Bool, Float, Float32, Int, UInt8
 from cimdesk.model.appearance import NODE_PREFIX, color_layer
 from cimdesk.model.layers import Layer
 from cimdesk.model.network import Utility, UtilityNetwork
@@ -106,10 +106,9 @@ class NetworkVisual(Visual):
         return False
 
     def _recolor(self) -> None:
-        colors = readable(
-            color_layer(self.context.workspace, self.layer, self.context.time).colors, self.context.look.name == "dark"
-        )
-        self.texture.write(colors)
+        on_dark = self.context.look.name == "dark"
+        colors = color_layer(self.context.workspace, self.layer, self.context.time).colors
+        self.texture.write(readable(colors, on_dark))
         node: UInt8 = np.tile(np.array(rgba(self.layer.style.color), dtype=np.uint8), (len(self.network.nodes), 1))
         node = readable(node, on_dark)
         node[:, :3] = node[:, :3] // 4 * 3
@@ -252,8 +251,8 @@ def tubes(points: Float, offsets: Int, radii: Float) -> tuple[Float32, Float32, 
     at_start[segments[:, 1]] = along
     at_start[segments[:, 0]] = along
     stretch = 1.0 / np.clip(np.abs(np.einsum("ij,ij->i", tangent, at_start)), 0.5, 1.0)
-    vertical = np.greater(np.abs(tangent[:, 2:]), 0.95)
-    up = np.where(vertical, [1.0, 0.0, 0.0], [0.0, 0.0, 1.0])
+    vertical: Bool = np.abs(tangent[:, 2]) > 0.95
+    up = np.where(vertical[:, None], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0])
     side = np.cross(tangent, up)
     side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
     top = np.cross(side, tangent)

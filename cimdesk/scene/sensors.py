@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Float32, Int, UInt8
+from cimdesk.base.arrays import Bool, Float, Float32, Int, UInt8
 from cimdesk.model.appearance import color_layer
 from cimdesk.model.layers import Layer
 from cimdesk.model.sensors import STATUS_PALETTE, Sensors, Status
@@ -34,7 +34,7 @@ class SensorsVisual(Visual):
         ground = context.ground(np.nan_to_num(local))
         local[:, 2] = np.where(np.isfinite(local[:, 2]), np.maximum(local[:, 2], ground), ground)
         self._points: Float = local
-        self._placed = np.isfinite(local).all(axis=1)
+        self._placed: Bool = np.isfinite(local).all(axis=1)
         self.atlas = Atlas()
         self.sprites = Sprites(self.atlas)
         self.actors = [self.sprites.actor]
@@ -68,7 +68,7 @@ class SensorsVisual(Visual):
             self.atlas.clear()
         screen = view.project(np.nan_to_num(self._points))
         margin = 60.0
-        inside = self._placed & (screen[:, 2] > view.near)
+        inside: Bool = self._placed & (screen[:, 2] > view.near)
         inside &= (screen[:, 0] > -margin) & (screen[:, 0] < view.width + margin)
         inside &= (screen[:, 1] > -margin) & (screen[:, 1] < view.height + 2 * margin)
         rows = np.flatnonzero(inside)
