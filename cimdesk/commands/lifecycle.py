@@ -317,7 +317,8 @@ def _do(session: Session, label: str, accepted: Sequence[_Wish], key: str | None
     if not accepted:
         return None
     places = _places(session, accepted)
-    recorded = round(time.time(), 3)
+    # Always later than what was recorded before: of events of one date the later recorded one counts.
+    recorded = round(max(time.time(), session.workspace.stages.last_recorded + 0.001), 3)
     prefix = key or uuid.uuid4().hex[:12]
     single = len(accepted) == 1 and key is not None
     records = []

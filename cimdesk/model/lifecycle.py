@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -133,6 +134,11 @@ class StageBook:
     def __init__(self) -> None:
         self._layers: dict[str, _LayerStages] = {}
 
+    @property
+    def last_recorded(self) -> float:
+        """The latest moment at which an event was written down [POSIX s]; minus infinity when there was none."""
+        return max((stages.last_recorded for stages in self._layers.values()), default=-math.inf)
+
     def rebuild(self, document: Document) -> None:
         """Read every event of the document."""
         self._layers.clear()
@@ -213,6 +219,7 @@ class _LayerStages:
 
     def __init__(self) -> None:
         self.events: dict[str, list[_Entry]] = {}
+        self.last_recorded = -math.inf
         self._row_of: dict[str, int] = {}
         self._starts = np.zeros(1, dtype=np.int64)
         self._dates: Float = np.zeros(0)
@@ -238,6 +245,7 @@ class _LayerStages:
         else:
             events.append(entry)
         self._changed.add(feature)
+        self.last_recorded = max(self.last_recorded, entry[1])
         if self._range is not None:
             self._range = (min(self._range[0], entry[0]), max(self._range[1], entry[0]))
         elif self._range_known:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyogrio
 import pytest
 
-from cimdesk.commands import projects
+from cimdesk.commands import notes, projects
 
 EDITOR = """
 import sys
@@ -75,10 +75,11 @@ def check_file(path: Path, acknowledged: list[list[str]]) -> int:
         assert (key in present) == (what != "undo") or key in pending, (key, what)
     saved = [line[1] for line in acknowledged if line[0] == "save"]
     assert {f"point {number}" for number in saved} <= {point.name for point in projects.restore_points(session)}
-    # Undo goes on where the killed program was.
-    if acknowledged:
-        session.undo()
-        session.redo()
+    # Work goes on where the killed program was.
+    notes.add(session, "after the kill")
+    assert len(session.history.done) > 1 or not acknowledged
+    session.undo()
+    session.redo()
     number = session.store.last_number
     session.close()
     assert [p.name for p in path.parent.iterdir()] == [path.name]
