@@ -94,16 +94,18 @@ def run_stage(arguments: argparse.Namespace, console: Console) -> Outcome:
 def run_log(arguments: argparse.Namespace, console: Console) -> Outcome:
     """``cimdesk log PROJECT [--verify] [--csv OUT]``"""
     from cimdesk.base.units import format_time
+    from cimdesk.formats.atomic import replacing
     from cimdesk.project.journal import verify, write_csv
 
     with opened(arguments.project, console, load=False, read_only=True) as session:
         assert session.store is not None
         journal = session.store.journal()
     if arguments.csv:
-        write_csv(arguments.csv, journal)
+        with replacing(arguments.csv) as temporary, temporary.open("w", encoding="utf-8-sig", newline="") as file:
+            write_csv(journal, file)
     found = verify(journal)
     data = {
-        **found,
+        **dict(found),
         "log": [{"number": e.number, "kind": e.kind, "label": e.label, "who": e.who, "time": format_time(e.time)} for e in journal],
     }
     lines = [f"{e.number:5d}  {format_time(e.time)}  {e.who}  {e.kind}: {e.label}" for e in journal]
@@ -115,18 +117,12 @@ def run_log(arguments: argparse.Namespace, console: Console) -> Outcome:
 
 def run_trace(arguments: argparse.Namespace, console: Console) -> Outcome:
     """``cimdesk trace PROJECT|NETWORK_FILE --from ID --direction D``"""
-    from cimdesk.commands.trace import trace
+    from cimdesk.commands.trace import describe, trace
 
     network, start = _network_and_start(arguments, console)
-    result = trace(network, start, arguments.direction, closed=arguments.closed)
-    data = {
-        "nodes": [str(network.nodes.ids[row]) for row in result.nodes],
-        "links": [str(network.links.ids[row]) for row in result.links],
-        "length_m": result.length,
-        "valves": [str(network.links.ids[row]) for row in result.valves],
-        "customers": result.customers,
-    }
-    line = f"{len(result.nodes):,} nodes, {len(result.links):,} links, {result.length:,.1f} m"
+    data = describe(network, trace(network, start, arguments.direction, arguments.closed))
+    counts = [f"{len(data[kind]):,} {kind}" for kind in ("nodes", "links", "customers")]
+    line = f"{', '.join(counts)}, {data['length_m']:,.1f} m"
     return Outcome(data, [line, *(f"valve {valve}" for valve in data["valves"])])
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from cimdesk.app.console import Console
@@ -13,10 +14,15 @@ from cimdesk.commands.session import Session
 
 
 def is_project(path: Path) -> bool:
-    """Whether a path is a cimdesk project file."""
-    from cimdesk.commands.projects import is_project as check
-
-    return path.is_file() and check(path)
+    """Whether a path is a cimdesk project file, not just any GeoPackage."""
+    if path.suffix.lower() != ".gpkg" or not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            found = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'cimdesk_meta'").fetchone()
+    except sqlite3.Error:
+        return False
+    return found is not None
 
 
 @contextmanager

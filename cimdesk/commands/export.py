@@ -75,37 +75,38 @@ def _write_city(path: Path, data: LayerData, crs: Crs | None, ids: Collection[st
     if path.suffix == ".glb":
         from cimdesk.formats.meshes import write_glb
 
-        return int(write_glb(path, city, ids))
+        wanted = np.isin(city.features.ids.astype(str), list(ids)) if ids is not None else np.ones(len(city.features), dtype=bool)
+        mesh = city.finest.of_features(wanted)
+        write_glb(path, mesh, extras={"crs": crs.definition} if crs else None)
+        return len(np.unique(mesh.feature_index))
     from cimdesk.formats import cityjson
 
     write = cityjson.write_cityjsonseq if path.suffix == ".jsonl" else cityjson.write_cityjson
-    return int(write(path, city, crs, ids))
+    return write(path, city, crs, ids)
 
 
 def _write_terrain(path: Path, data: LayerData, crs: Crs | None, ids: Collection[str] | None) -> int:
-    from cimdesk.formats import raster
+    from cimdesk.formats.raster_write import write_ascii_grid, write_geotiff
 
     assert isinstance(data, Terrain)
     if path.suffix == ".asc":
-        raster.write_ascii_grid(path, data)
+        write_ascii_grid(path, data)
     else:
-        raster.write_geotiff(path, data, crs)
+        write_geotiff(path, data, crs)
     return 1
 
 
 def _write_vector(path: Path, data: LayerData, crs: Crs | None, ids: Collection[str] | None) -> int:
-    from cimdesk.formats import vector
+    from cimdesk.formats.vector_write import write_csv, write_geojson, write_geopackage
 
     layer = as_vector(data)
     if ids is not None:
         layer = _only(layer, ids)
     if path.suffix == ".csv":
-        vector.write_csv(path, layer.features, layer.shapes)
-    elif path.suffix == ".geojson":
-        vector.write_geojson(path, layer, crs)
-    else:
-        vector.write_geopackage(path, {path.stem: layer}, crs)
-    return len(layer.features)
+        return write_csv(path, layer)
+    if path.suffix == ".geojson":
+        return write_geojson(path, layer, crs)
+    return write_geopackage(path, [(path.stem, layer, crs)])
 
 
 def as_vector(data: LayerData) -> VectorLayer:
