@@ -71,7 +71,10 @@ def depth_at_buildings(depth: Float32, building_index: Int32, is_blocked: Bool, 
 
 
 def depth_at_points(depth: Float32, terrain: Terrain, points: Float, is_blocked: Bool | None = None) -> Float32:
-    """Return (N,) float32 depths at (N, 2 or 3) world points: of the cell, or of the open cells around a blocked one; NaN outside."""
+    """Return (N,) float32 depths at (N, 2 or 3) world points; NaN outside.
+
+    A point in a blocked cell has the deepest of the open cells around it, when ``is_blocked`` is given.
+    """
     rows, columns, inside = _cells(terrain, points)
     found = np.full(len(points), np.nan, dtype=np.float32)
     found[inside] = depth[rows[inside], columns[inside]]

@@ -105,7 +105,8 @@ def write_result(path: Path | str, result: FloodResult, crs: Crs | None = None) 
     DataError
         If it cannot be written.
     """
-    frames = result.depths if isinstance(result.depths, PackedFrames) else _packed(result)
+    kept: Any = result.depths
+    frames = kept if isinstance(kept, PackedFrames) else _packed(result)
     header = {
         "format": "cimdesk flood result", "version": VERSION, "name": result.name, "crs": crs.definition if crs else "",
         "grid": {"west": result.terrain.west, "north": result.terrain.north, "cell_x": result.terrain.cell_x,

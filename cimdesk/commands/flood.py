@@ -1,0 +1,191 @@
+"""Floods as people run them: a scenario as a job that adds its result to the project, or a scenario file to a result file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.crs import Crs
+from cimdesk.base.i18n import tr
+from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
+from cimdesk.base.paths import cache_dir
+from cimdesk.commands.flood_exposure import building_depths, exposure_of
+from cimdesk.commands.flood_scenario import FloodForm, load_scenario, scenario_from_session
+from cimdesk.commands.history import Edit
+from cimdesk.commands.session import Session
+from cimdesk.model.appearance import default_style
+from cimdesk.model.flood import FloodResult, FloodScenario
+from cimdesk.model.layers import Layer, LayerKind, new_layer_id
+
+__all__ = [
+    "FloodForm", "building_depths", "exposure_of", "load_scenario", "run_file", "run_job", "scenario_from_session", "simulate",
+    "summary",
+]  # fmt: skip
+
+
+def run_job(session: Session, scenario: FloodScenario | Callable[[], FloodScenario], threads: int = 0) -> JobSpec[FloodResult]:
+    """Return the job that simulates a scenario, writes its result beside the project and adds it as a layer, undoably.
+
+    Parameters
+    ----------
+    session : Session
+    scenario : FloodScenario or callable
+        A callable is asked for the scenario within the job, for set-ups that take a while.
+    threads : int
+        0 for all cores.
+    """
+    folder = session.path.parent / f"{session.path.stem}_results" if session.path else cache_dir() / "results"
+    place: dict[str, Path] = {}
+
+    def work(progress: Progress, cancel: CancelToken) -> FloodResult:
+        ready = scenario if isinstance(scenario, FloodScenario) else scenario()
+        result = simulate(ready, threads, progress, cancel)
+        place["file"] = _write(result, folder, ready)
+        return result
+
+    def done(result: FloodResult) -> None:
+        attach(session, result, place["file"])
+
+    title = scenario.name if isinstance(scenario, FloodScenario) else tr("Flood")
+    return JobSpec(tr("Simulating {name}").format(name=title), work, done, key="flood")
+
+
+def simulate(
+    scenario: FloodScenario, threads: int = 0, progress: Progress = no_progress, cancel: CancelToken | None = None
+) -> FloodResult:
+    """Run a scenario with its frames packed; the result states its speed and what it was made from.
+
+    Raises
+    ------
+    Cancelled
+    """
+    from cimdesk.formats.flood_result import PackedFrames
+
+    progress(0.0, tr("Preparing the solver (the first time takes a while)"))
+    from cimdesk.analysis.flood.inundation import run_inundation
+
+    workers = threads if threads > 0 else (os.cpu_count() or 1)
+    started = time.perf_counter()
+    result = run_inundation(scenario, workers, progress, cancel, PackedFrames(scenario.terrain.shape))
+    seconds = time.perf_counter() - started
+    updates = result.statistics["cells"] * result.statistics["steps"] / seconds
+    figures = {"seconds": seconds, "cell_updates_per_s": updates, "threads": workers, "inputs": inputs_hash(scenario)}
+    return replace(result, statistics={**result.statistics, **figures})
+
+
+def attach(session: Session, result: FloodResult, file: Path) -> str:
+    """Add a result as a flood layer, shown instead of the others, in one undoable step; return the layer id."""
+    document = session.workspace.document
+    layer_id = new_layer_id(document.records("layer"), result.name)
+    layer = Layer(
+        layer_id,
+        result.name,
+        LayerKind.FLOOD,
+        _relative(file.resolve(), session.base_dir.resolve()),
+        order=-float(len(document.records("result"))),
+        style=default_style(LayerKind.FLOOD, result),
+    )
+    record = {
+        "name": result.name, "scenario": result.name, "layer": layer_id, "source": layer.source, "created": time.time(),
+        "statistics": dict(result.statistics),
+    }  # fmt: skip
+    hidden = tuple(
+        document.update("layer", other.id, visible=False)
+        for other in session.workspace.layers()
+        if other.kind is LayerKind.FLOOD and other.visible
+    )
+    records = (document.put("layer", layer_id, layer.to_record()), document.put("result", layer_id, record), *hidden)
+    session.do(Edit(tr("Flood {name}").format(name=result.name), records, {layer_id: result}))
+    return layer_id
+
+
+def run_file(
+    scenario_path: Path | str,
+    out: Path | str,
+    threads: int = 0,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> dict[str, Any]:
+    """Run a scenario file and write its result; return the figures of ``flood run --json``.
+
+    Raises
+    ------
+    DataError, UsageError, Cancelled
+        Nothing is written then.
+    """
+    from cimdesk.formats.flood_result import write_result
+
+    scenario = load_scenario(scenario_path)
+    result = simulate(scenario, threads, progress, cancel)
+    write_result(out, result, _crs(scenario))
+    return {"result": str(out), **summary(result)}
+
+
+def summary(result: FloodResult) -> dict[str, Any]:
+    """Return the figures of a run, ready for JSON."""
+    return {
+        "name": result.name,
+        **result.statistics,
+        "gauges": [
+            {
+                "name": series.gauge.name,
+                "max_depth_m": float(series.depths.max(initial=0.0)),
+                "max_level_m": float(series.levels.max(initial=-np.inf)) if len(series.levels) else None,
+                "final_level_m": float(series.levels[-1]) if len(series.levels) else None,
+                "arrival_s": _arrival(series.times, series.depths),
+                "time_s": series.times.tolist(),
+                "level_m": series.levels.tolist(),
+            }
+            for series in result.gauges
+        ],
+    }
+
+
+def _arrival(times: Any, depths: Any) -> float | None:
+    wet = np.flatnonzero(depths > 0.05)
+    return float(times[wet[0]]) if len(wet) else None
+
+
+def inputs_hash(scenario: FloodScenario) -> str:
+    """Return a short hash of what determines the result, so that a stale one can be told."""
+    digest = hashlib.sha256()
+    _digest(digest.update, replace(scenario, name="", metadata={}))
+    return digest.hexdigest()[:16]
+
+
+def _digest(update: Callable[[bytes], None], value: Any) -> None:
+    """Hand every number and text within a value to ``update``, in a fixed order."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = [getattr(value, field.name) for field in fields(value)]
+    if isinstance(value, np.ndarray):
+        update(str(value.shape).encode() + np.ascontiguousarray(value).tobytes())
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _digest(update, item)
+    else:
+        update(repr(value).encode())
+
+
+def _write(result: FloodResult, folder: Path, scenario: FloodScenario) -> Path:
+    from cimdesk.formats.flood_result import write_result
+
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in result.name).strip("-") or "flood"
+    names = [folder / f"{stem}.flood", *(folder / f"{stem}-{k}.flood" for k in range(2, 10_000))]
+    return write_result(next(name for name in names if not name.exists()), result, _crs(scenario))
+
+
+def _crs(scenario: FloodScenario) -> Crs | None:
+    definition = str(scenario.metadata.get("crs", ""))
+    return Crs(definition) if definition else None
+
+
+def _relative(file: Path, base: Path) -> str:
+    return file.relative_to(base).as_posix() if file.is_relative_to(base) else file.as_posix()
