@@ -51,11 +51,15 @@ class Tileset:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def refine(self, max_error: float) -> Int32:
-        """Return the rows to show so that no shown tile's error exceeds ``max_error`` where finer ones exist."""
+        """Return the rows to show so that no shown tile's error exceeds ``max_error`` where finer ones exist.
+
+        A tile without content shows nothing, so its children are opened whatever its error.
+        """
         count = len(self.parent)
         has_children = np.zeros(count, dtype=bool)
         has_children[self.parent[self.parent >= 0]] = True
-        opened = has_children & (self.geometric_error > max_error)
+        is_empty = np.array([not references for references in self.contents], dtype=bool)
+        opened = has_children & ((self.geometric_error > max_error) | is_empty)
         reached = np.zeros(count, dtype=bool)
         for row in range(count):
             parent = self.parent[row]

@@ -1,0 +1,379 @@
+"""3D Tiles 1.0 and 1.1 from a folder: the tree, opened to a chosen error and placed in metres, as a TiledCity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import AnyArray, Bool, Float, Int32
+from cimdesk.base.crs import Crs
+from cimdesk.base.errors import DataError, Problem
+from cimdesk.formats.findings import Findings
+from cimdesk.formats.gltf_json import as_dict, json_object
+from cimdesk.formats.registry import ReadOptions, ReadResult, Source
+from cimdesk.formats.tiles3d_content import ContentReader, TileContent, merged_columns
+from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, JSON_BYTES, BrokenPart, TilesetFolder, read_limited
+from cimdesk.formats.tiles3d_tree import KNOWN_VERSIONS, TileTree, TreeReader
+from cimdesk.model.city import CityModel
+from cimdesk.model.features import FeatureTable, as_strings
+from cimdesk.model.layers import LayerKind
+from cimdesk.model.mesh import TriangleMesh
+from cimdesk.model.tileset import TiledCity, Tileset
+
+GEOCENTRIC = Crs.epsg(4978)
+EARTH = (6.3e6, 6.5e6)
+MAX_TRIANGLES = 60_000_000
+_MAGICS = (b"b3dm", b"cmpt", b"i3dm", b"pnts")
+_LASTING = ("gml_id", "gml:id", "gmlid", "gmlID", "GmlID", "uuid", "UUID", "guid", "GUID", "GlobalId", "globalid")
+"""Columns whose values name a thing for good, by convention; they are used as identifiers where they are unique."""
+
+
+@dataclass(frozen=True)
+class TilesetReader:
+    """Reads tilesets and single tile contents."""
+
+    name: str = "3D Tiles"
+    suffixes: tuple[str, ...] = (".json", ".b3dm", ".cmpt", ".i3dm", ".pnts")
+
+    def claim(self, path: Path, head: bytes) -> float:
+        """Return how surely this is a folder with a tileset, a tileset file, or a tile."""
+        if not head:
+            return 0.95 if path.is_dir() and _tileset_in(path) is not None else 0.0
+        if head[:4] in _MAGICS:
+            return 0.95
+        text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        if not text.startswith(b"{") or b'"CityJSON' in head or b'"accessors"' in head or b'"FeatureCollection"' in head:
+            return 0.0
+        votes = sum(word in head for word in (b'"geometricError"', b'"boundingVolume"', b'"implicitTiling"', b'"refine"'))
+        if votes and (b'"root"' in head or b'"asset"' in head):
+            return 0.95
+        if b'"root"' in head and b'"asset"' in head:
+            return 0.8
+        return 0.7 if path.name.lower().startswith("tileset") and (b'"asset"' in head or b'"root"' in head) else 0.0
+
+    def read(self, path: Path, options: ReadOptions) -> ReadResult:
+        """Read the tree, and the contents that show it to ``options.max_error``.
+
+        Raises
+        ------
+        DataError
+            If the tileset file is missing or no JSON object, or a single tile cannot be used.
+        """
+        file = _tileset_in(path) if path.is_dir() else path
+        if file is None:
+            raise DataError(path, "the folder has no tileset.json.", remedy="Choose the folder or file of the tileset's root.")
+        findings = Findings()
+        folder = TilesetFolder.of(file)
+        document, tree = _tree_of(file, folder, findings)
+        crs = _projected(tree) if _is_geocentric(tree) else None
+        tileset = _tileset(document, tree, crs)
+        axis = str(as_dict(document.get("asset")).get("gltfUpAxis", "Y")).upper()
+        contents = ContentReader(folder, findings, axis if axis in ("X", "Y", "Z") else "Y")
+        rows = shown_rows(tileset, options.max_error)
+        opened = _open(tileset, tree, rows, contents, options, findings)
+        if crs is None and not np.isfinite(tileset.centres).any():
+            crs = _projected_by_contents(opened)
+        city = build_city(opened, crs, tileset.metadata)
+        return _result(file, tileset, city, opened, options, crs, findings.problems())
+
+
+def _tileset_in(folder: Path) -> Path | None:
+    """Return the tileset file of a folder: ``tileset.json``, or the only file called something like it."""
+    plain = folder / "tileset.json"
+    if plain.is_file():
+        return plain
+    found = sorted(folder.glob("*tileset*.json"))
+    return found[0] if len(found) == 1 else None
+
+
+def _tree_of(file: Path, folder: TilesetFolder, findings: Findings) -> tuple[dict[str, Any], TileTree]:
+    """Return the JSON and the tree of a tileset file; of a single tile, a tree of one."""
+    data = read_limited(file, JSON_BYTES if file.suffix.lower() == ".json" else CONTENT_BYTES)
+    if data[:4] in _MAGICS:
+        tree = TileTree()
+        tree.add(-1, 0.0, True, (np.full(3, np.nan), np.nan), (file.resolve().name,), np.eye(4))
+        return {"asset": {}}, tree
+    try:
+        document = json_object(data)
+    except BrokenPart as broken:
+        raise DataError(file, broken.template, remedy="Export or download the tileset again.", **broken.values) from broken
+    version = as_dict(document.get("asset")).get("version")
+    if version not in KNOWN_VERSIONS:
+        findings.add(
+            "bad-version", file.name, "The version “{version}” is none of 3D Tiles 1.0 and 1.1.", version=str(version)[:20]
+        )
+    return document, TreeReader(folder, findings).read(document, file.resolve().name)
+
+
+def _is_geocentric(tree: TileTree) -> bool:
+    """Return whether tileset coordinates are earth-centred: a region says so, or the tiles lie at the earth's radius."""
+    if tree.is_geocentric:
+        return True
+    centres = np.array(tree.centres).reshape(-1, 3)
+    distances = np.linalg.norm(centres[np.isfinite(centres).all(axis=1)], axis=1)
+    return bool(len(distances)) and EARTH[0] < float(np.median(distances)) < EARTH[1]
+
+
+def _projected(tree: TileTree) -> Crs | None:
+    """Return the UTM system of the zone the tileset lies in; None when no tile says where that is."""
+    centres = np.array(tree.centres).reshape(-1, 3)
+    centres = centres[np.isfinite(centres).all(axis=1)]
+    if not len(centres):
+        return None
+    return utm_for(centres[0])
+
+
+def _projected_by_contents(opened: Sequence[tuple[str, TileContent]]) -> Crs | None:
+    """Return the UTM system of a single tile whose vertices lie on the globe; None elsewhere."""
+    points = next((each for _, content in opened for each in content.points if len(each)), None)
+    if points is None or not EARTH[0] < float(np.linalg.norm(np.median(points, axis=0))) < EARTH[1]:
+        return None
+    return utm_for(np.median(points, axis=0))
+
+
+def utm_for(point: Float) -> Crs:
+    """Return the UTM system of an earth-centred point (3,) [m]; polar places take the last zone."""
+    longitude = np.degrees(np.arctan2(point[1], point[0]))
+    zone = int(np.clip((longitude + 180.0) // 6.0 + 1, 1, 60))
+    return Crs.epsg((32600 if point[2] >= 0 else 32700) + zone)
+
+
+def _tileset(document: dict[str, Any], tree: TileTree, crs: Crs | None) -> Tileset:
+    centres = np.array(tree.centres, dtype=np.float64).reshape(-1, 3)
+    if crs is not None:
+        finite = np.isfinite(centres).all(axis=1)
+        centres[finite] = GEOCENTRIC.transform(crs, centres[finite])
+    asset = as_dict(document.get("asset"))
+    version = asset.get("version")
+    return Tileset(
+        parent=np.array(tree.parent, dtype=np.int32),
+        geometric_error=np.array(tree.geometric_error, dtype=np.float64),
+        replaces=np.array(tree.replaces, dtype=bool),
+        centres=centres,
+        radii=np.array(tree.radii, dtype=np.float64),
+        contents=tuple(tree.contents),
+        transforms=np.array(tree.transforms, dtype=np.float64).reshape(-1, 4, 4),
+        version="" if version is None else str(version),
+        crs="" if crs is None else crs.definition,
+        missing=tuple(dict.fromkeys(tree.missing)),
+        metadata={
+            "generator": asset.get("generator"),
+            "copyright": asset.get("copyright"),
+            "extras": document.get("extras"),
+            "explicit_tiles": tree.explicit_here,
+            "implicit_roots": tree.implicit_roots,
+            "external_tilesets": tree.external,
+        },
+    )
+
+
+def shown_rows(tileset: Tileset, max_error: float) -> Int32:
+    """Return the rows to open; a replaced tile stays where one that replaces it has lost its content."""
+    if not len(tileset.parent):
+        return np.zeros(0, dtype=np.int32)
+    rows = tileset.refine(max_error)
+    lost = set(tileset.missing)
+    if not lost:
+        return rows
+    broken = [int(row) for row in rows if tileset.contents[row] and lost.issuperset(tileset.contents[row])]
+    kept = {keeper for row in broken if (keeper := _keeper_of(tileset, row, lost)) is not None}
+    below = np.zeros(len(tileset.parent), dtype=bool)
+    for row in range(len(tileset.parent)):
+        parent = int(tileset.parent[row])
+        below[row] = parent >= 0 and (below[parent] or parent in kept)
+    return np.array(sorted({int(row) for row in rows if not below[row]} | {k for k in kept if not below[k]}), dtype=np.int32)
+
+
+def _keeper_of(tileset: Tileset, row: int, lost: set[str]) -> int | None:
+    """Return the nearest ancestor that would have been replaced and has its content."""
+    parent = int(tileset.parent[row])
+    while parent >= 0:
+        if tileset.replaces[parent] and tileset.contents[parent] and not lost.intersection(tileset.contents[parent]):
+            return parent
+        parent = int(tileset.parent[parent])
+    return None
+
+
+def _open(
+    tileset: Tileset, tree: TileTree, rows: Int32, reader: ContentReader, options: ReadOptions, findings: Findings
+) -> list[tuple[str, TileContent]]:
+    """Return the contents of the rows to show, each with its reference."""
+    lost = set(tileset.missing)
+    opened: list[tuple[str, TileContent]] = []
+    seen: set[tuple[str, bytes]] = set()
+    total = 0
+    for k, row in enumerate(rows):
+        options.cancel.raise_if_cancelled()
+        options.progress(k / len(rows))
+        for reference in tileset.contents[row]:
+            key = (reference, tileset.transforms[row].tobytes())
+            if reference in lost or key in seen:
+                continue
+            seen.add(key)
+            for content in reader.read(reference, tileset.transforms[row]):
+                total += content.triangle_count
+                opened.append((reference, content))
+        if total > MAX_TRIANGLES:
+            findings.error(
+                "too-many-triangles",
+                "",
+                "The tiles opened have more than {count} triangles; the rest is left out.",
+                count=MAX_TRIANGLES,
+            )
+            break
+    return opened
+
+
+def build_city(opened: Sequence[tuple[str, TileContent]], crs: Crs | None, metadata: Any) -> CityModel:
+    """Return all contents as one city model: a row per feature, one mesh ``tiles``.
+
+    Parameters
+    ----------
+    opened : sequence of (str, TileContent)
+    crs : Crs or None
+        Projected system for earth-centred contents; None leaves coordinates as they are.
+    metadata : mapping
+    """
+    ids = feature_ids(opened)
+    columns = merged_columns([(len(content.names), content.columns) for _, content in opened])
+    tiles = as_strings(reference for reference, content in opened for _ in content.names)
+    kinds = columns.pop("type", np.full(len(ids), None, dtype=object))
+    kinds = kinds if kinds.dtype == object else as_strings(kinds)
+    kinds = np.array([kind or "Feature" for kind in kinds], dtype=object).reshape(-1)
+    table = FeatureTable(as_strings(ids), {"type": kinds, **columns, "tile": tiles})
+    return CityModel(table, np.full(len(ids), -1, dtype=np.int32), {"tiles": _mesh(opened, crs)}, dict(metadata))
+
+
+def feature_ids(opened: Sequence[tuple[str, TileContent]]) -> list[str]:
+    """Return an identifier for every feature, the same whichever other tiles are open: a lasting name where the contents have one
+    that is unique, else the content and the number in it."""
+    stems = _unique_stems([reference for reference, _ in opened])
+    plain = [f"{stem}#{name}" if name else stem for stem, (_, content) in zip(stems, opened, strict=True) for name in content.names]
+    plain = _distinct(plain)
+    for column in _LASTING:
+        blocks = [content.columns.get(column) for _, content in opened]
+        if not any(block is not None for block in blocks):
+            continue
+        values: list[str | None] = []
+        for block, (_, content) in zip(blocks, opened, strict=True):
+            found: list[Any] = [] if block is None else block.tolist()
+            values += [str(v) if isinstance(v, str) and v else None for v in found] + [None] * (len(content.names) - len(found))
+        named = [value for value in values if value]
+        if len(named) == len(set(named)) and not set(named).intersection(plain):
+            return [value or other for value, other in zip(values, plain, strict=True)]
+    return plain
+
+
+def _unique_stems(references: Sequence[str]) -> list[str]:
+    """Return references without their suffix; one drawn at several places is numbered."""
+    times: dict[str, int] = {}
+    stems: list[str] = []
+    for reference in references:
+        stem = str(PurePosixPath(reference).with_suffix("")) if PurePosixPath(reference).name else reference
+        times[stem] = times.get(stem, 0) + 1
+        stems.append(stem if times[stem] == 1 else f"{stem}~{times[stem]}")
+    return stems
+
+
+def _distinct(names: list[str]) -> list[str]:
+    if len(set(names)) == len(names):
+        return names
+    taken: set[str] = set()
+    out: list[str] = []
+    for name in names:
+        other, k = name, 1
+        while other in taken:
+            k += 1
+            other = f"{name}~{k}"
+        taken.add(other)
+        out.append(other)
+    return out
+
+
+def _mesh(opened: Sequence[tuple[str, TileContent]], crs: Crs | None) -> TriangleMesh:
+    """Return all triangles around one origin; exact in float64 until then."""
+    points: list[Float] = []
+    triangles: list[AnyArray] = []
+    features: list[AnyArray] = []
+    colors: list[AnyArray] = []
+    vertex_start = feature_start = 0
+    for _, content in opened:
+        for p, t, f, color in zip(content.points, content.triangles, content.features, content.colors, strict=True):
+            points.append(p)
+            triangles.append(t + vertex_start)
+            features.append(f + feature_start)
+            colors.append(np.tile(color, (len(t), 1)))
+            vertex_start += len(p)
+        feature_start += len(content.names)
+    if not vertex_start:
+        return TriangleMesh.empty()
+    world = np.concatenate(points)
+    if crs is not None:
+        world = GEOCENTRIC.transform(crs, world)
+    rows = np.concatenate(triangles)
+    owners, paint = np.concatenate(features), np.concatenate(colors)
+    finite: Bool = np.asarray(np.isfinite(world).all(axis=1))
+    if not finite.all():
+        keep = finite[rows].all(axis=1)
+        rows, owners, paint = rows[keep], owners[keep], paint[keep]
+        world = np.where(finite[:, None], world, world[finite][0] if finite.any() else 0.0)
+    origin = np.floor(world.min(axis=0) / 2 + world.max(axis=0) / 2)
+    return TriangleMesh(
+        (world - origin).astype(np.float32),
+        rows.astype(np.int32),
+        owners.astype(np.int32),
+        np.zeros(len(rows), dtype=np.uint8),
+        origin,
+        colors=None if (paint == 255).all() else paint,
+    )
+
+
+def _result(
+    file: Path,
+    tileset: Tileset,
+    city: CityModel,
+    opened: Sequence[tuple[str, TileContent]],
+    options: ReadOptions,
+    crs: Crs | None,
+    problems: tuple[Problem, ...],
+) -> ReadResult:
+    mesh = city.meshes["tiles"]
+    counts = {
+        "tiles": len(tileset.parent),
+        "contents": sum(len(each) for each in tileset.contents),
+        "missing": len(tileset.missing),
+        "features": len(city.features),
+        "triangles": len(mesh.triangles),
+        "points": sum(content.point_count for _, content in opened),
+        "instances": sum(content.instance_count for _, content in opened),
+    }
+    single = file.suffix.lower() != ".json" and not opened
+    if single:
+        worst = problems[0] if problems else None
+        raise DataError(
+            file,
+            worst.template if worst else "the tile holds nothing that can be used.",
+            remedy="Export or download the tile again.",
+            **(worst.values if worst else {}),
+        )
+    name = file.resolve().parent.name if file.stem.lower() == "tileset" else file.stem
+    used = options.crs_for(crs)
+    sources: tuple[Source, ...] = ()
+    if len(mesh.triangles):
+        sources = (Source(name, LayerKind.TILES, TiledCity(tileset, city, options.max_error), used),)
+    return ReadResult(
+        format="3D Tiles",
+        version=tileset.version or None,
+        crs=None if crs is None else crs.definition,
+        objects={key: count for key, count in counts.items() if count},
+        extent=mesh.bounds if len(mesh.triangles) else None,
+        sources=sources,
+        problems=problems,
+    )
+
+
+READER = TilesetReader()

@@ -1,0 +1,125 @@
+"""Files a tileset refers to: found under its own folder only, read with a limit, unpacked when gzipped."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote
+
+from cimdesk.base.errors import DataError
+
+JSON_BYTES = 256 << 20
+SUBTREE_BYTES = 64 << 20
+CONTENT_BYTES = 512 << 20
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+class BrokenPart(Exception):  # noqa: N818 - control flow between the parsers of parts, never shown as it is
+    """A part of a tileset cannot be used; its message is a template for a `Problem`.
+
+    Attributes
+    ----------
+    code, template : str
+    values : dict
+    """
+
+    def __init__(self, code: str, template: str, **values: Any) -> None:
+        super().__init__(template)
+        self.code = code
+        self.template = template
+        self.values = values
+
+
+@dataclass(frozen=True)
+class TilesetFolder:
+    """The folder of a tileset; nothing outside it is read, whatever the tileset says.
+
+    Attributes
+    ----------
+    root : Path
+        Resolved folder of the tileset that was opened.
+    """
+
+    root: Path
+
+    @staticmethod
+    def of(path: Path) -> TilesetFolder:
+        """Return the folder of a tileset file."""
+        return TilesetFolder(path.resolve().parent)
+
+    def reference(self, uri: object, base: str = "") -> str:
+        """Return the path of ``uri``, relative to the root, when it is named in a file in folder ``base`` (relative too).
+
+        Raises
+        ------
+        BrokenPart
+            If it is no text, has a scheme, is absolute, or leads outside the root.
+        """
+        if not isinstance(uri, str) or not uri.strip():
+            raise BrokenPart("bad-uri", "A reference to a file is not text.")
+        plain = unquote(uri.split("#", 1)[0].split("?", 1)[0])
+        if _SCHEME.match(plain) or plain.startswith("/") or "\\" in plain or "\0" in plain:
+            raise BrokenPart("unsafe-uri", "“{uri}” does not lie in the folder of the tileset; it is not read.", uri=uri[:80])
+        parts: list[str] = []
+        for part in PurePosixPath(base, plain).parts:
+            if part == "..":
+                if not parts:
+                    raise BrokenPart(
+                        "unsafe-uri", "“{uri}” does not lie in the folder of the tileset; it is not read.", uri=uri[:80]
+                    )
+                parts.pop()
+            else:
+                parts.append(part)
+        return "/".join(parts)
+
+    def exists(self, reference: str) -> bool:
+        """Return whether a referenced file is there and inside the root, links followed."""
+        try:
+            real = (self.root / reference).resolve()
+            return real.is_relative_to(self.root) and real.is_file()
+        except (OSError, RuntimeError, ValueError):
+            return False
+
+    def read(self, reference: str, limit: int) -> bytes:
+        """Return the bytes of a referenced file.
+
+        Raises
+        ------
+        BrokenPart
+            If it is missing, unreadable, outside the root, or larger than ``limit`` bytes.
+        """
+        if not self.exists(reference):
+            raise BrokenPart("missing-content", "“{uri}” is not there.", uri=reference[:120])
+        try:
+            return read_limited(self.root / reference, limit)
+        except DataError as error:
+            raise BrokenPart(
+                "unreadable-content", "“{uri}” cannot be read: {reason}", uri=reference[:120], reason=error.message
+            ) from error
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """Return the bytes of a file, unpacked when gzipped.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read or is larger than ``limit`` bytes.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+        if data[:2] == b"\x1f\x8b":
+            with gzip.open(path) as packed:
+                data = packed.read(limit + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(path, "the file cannot be read ({reason}).", reason=error, remedy="Copy or download it again.") from error
+    if len(data) > limit:
+        raise DataError(
+            path, "the file is larger than {limit} MB.", limit=limit >> 20, remedy="Cut the tileset into smaller tiles."
+        )
+    return data
