@@ -9,9 +9,9 @@ import numpy as np
 from cimdesk.commands import projects
 from cimdesk.commands.history import Edit
 from cimdesk.commands.session import Session
-from cimdesk.model.features import FeatureTable, Shapes, ShapeKind, VectorLayer, as_strings
+from cimdesk.model.features import FeatureTable, ShapeKind, Shapes, VectorLayer, as_strings
 from cimdesk.model.layers import Layer, LayerKind
-from cimdesk.model.network import UtilityNetwork, Utility
+from cimdesk.model.network import Utility, UtilityNetwork
 
 
 def vector_layer(count: int, prefix: str = "p") -> VectorLayer:

@@ -52,7 +52,8 @@ def test_a_second_process_reads_while_the_first_writes(project):
     first.commit("edit", "e", "me", NOTE)
     code = (
         "import sys; from pathlib import Path; from cimdesk.project.store import ProjectStore; "
-        "s = ProjectStore.open(Path(sys.argv[1])); print(s.read_only, s.locked_by.pid, s.load().get('note', 'n')['text']); s.close()"
+        "s = ProjectStore.open(Path(sys.argv[1])); "
+        "print(s.read_only, s.locked_by.pid, s.load().get('note', 'n')['text']); s.close()"
     )
     out = subprocess.run([sys.executable, "-c", code, str(project)], capture_output=True, text=True, check=True).stdout
     assert out.split() == ["True", str(os.getpid()), "1"]
