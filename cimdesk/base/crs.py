@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -144,6 +144,7 @@ def _parse_adv(text: str) -> Crs | None:
     return Crs.epsg(*codes[:2]) if codes else None
 
 
+@lru_cache(maxsize=64)
 def _parse_definition(text: str) -> Crs | None:
     """Understand WKT, PROJJSON or a PROJ string; a registered code where the definition is one."""
     from pyproj import CRS
@@ -159,6 +160,7 @@ def _parse_definition(text: str) -> Crs | None:
     return Crs(code or text)
 
 
+@lru_cache(maxsize=64)
 def _registered(crs: pyproj.CRS) -> str | None:
     """Return ``EPSG:n`` or ``EPSG:n+m`` of a system the register knows."""
     if crs.is_bound and crs.source_crs is not None:

@@ -1,0 +1,259 @@
+"""One layer of a vector file through GDAL: attributes as columns, geometries as arrays, oddities as problems."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import AnyArray
+from cimdesk.base.errors import DataError, Problem, Severity
+from cimdesk.formats.registry import ReadOptions
+from cimdesk.formats.vector_shapes import geometries_from_wkb, split_by_kind, take_apart
+from cimdesk.model.features import FeatureTable, VectorLayer, as_strings
+
+CHUNK = 100_000
+"""Features read between two looks at the cancel token, where the format can jump to a row."""
+_BYTES = "ISO-8859-1"
+"""The encoding in which every byte is a character; other code pages are decoded here, where every one is known."""
+_GDAL_NAMES = {None: None, "utf-8": "UTF-8"}
+_JUMPING = ("GPKG", "ESRI Shapefile", "FlatGeobuf", "OpenFileGDB")
+_ID_NAMES = ("id", "asset_id", "gml_id", "osm_id", "fid_1", "code", "编号", "编码", "管线编号", "唯一编码")
+_CONFIG = {
+    "GML_DOWNLOAD_SCHEMA": "NO", "GDAL_HTTP_MAX_RETRY": "0", "OGR_GEOJSON_MAX_OBJ_SIZE": "200",
+    "GML_SKIP_RESOLVE_ELEMS": "ALL",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """What GDAL says about a layer before reading it. ``features`` is -1 where counting would mean reading."""
+
+    name: str
+    driver: str
+    crs: str | None
+    features: int
+
+
+@dataclass(frozen=True)
+class LayerContent:
+    """What one layer holds, by kind of geometry."""
+
+    layers: tuple[VectorLayer, ...]
+    rows: int
+    problems: tuple[Problem, ...]
+
+
+@contextmanager
+def without_side_effects() -> Iterator[None]:
+    """Keep GDAL from writing beside the file, from fetching schemas, and its warnings from the screen."""
+    import pyogrio
+
+    earlier = {name: pyogrio.get_gdal_config_option(name) for name in _CONFIG}
+    pyogrio.set_gdal_config_options(_CONFIG)
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options(earlier)
+
+
+def layer_infos(path: Path, name: str, encoding: str | None) -> list[LayerInfo]:
+    """Return the layers of a file.
+
+    Raises
+    ------
+    DataError
+        If GDAL cannot open it, or it has no vector layer.
+    """
+    import pyogrio
+
+    with _as_data_errors(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        names = [str(layer) for layer in pyogrio.list_layers(name)[:, 0]]
+        infos = [_info(name, layer, encoding) for layer in names]
+    if not infos:
+        raise DataError(path, "there is no vector layer in the file.", remedy="Check that it is complete.")
+    return infos
+
+
+def _info(name: str, layer: str, encoding: str | None) -> LayerInfo:
+    import pyogrio
+
+    found = pyogrio.read_info(name, layer=layer, encoding=None if encoding is None else _BYTES)
+    crs = found["crs"]
+    return LayerInfo(layer, str(found["driver"]), None if crs is None else str(crs), int(found["features"]))
+
+
+def read_layer(path: Path, name: str, info: LayerInfo, encoding: str | None, options: ReadOptions) -> LayerContent:
+    """Read one layer.
+
+    Raises
+    ------
+    DataError
+        If its features cannot be read.
+    """
+    fids, wkb, names, columns, said = _read_columns(path, name, info, encoding, options)
+    problems = [Problem(Severity.WARNING, "gdal", info.name, "{text}", {"text": text}) for text in said]
+    geometries, damaged = geometries_from_wkb(wkb) if wkb is not None else (np.full(len(fids), None, dtype=object), np.zeros(0))
+    table = _table(fids, names, columns, info.driver)
+    if len(damaged):
+        problems.append(_rows_problem(Severity.ERROR, "bad-geometry", info.name, table, damaged, "{count} geometries are damaged."))
+    bad = _not_finite(geometries)
+    if len(bad):
+        geometries[bad] = None
+        template = "{count} geometries have coordinates that are no numbers; they are left out."
+        problems.append(_rows_problem(Severity.ERROR, "not-finite", info.name, table, bad, template))
+    parts = take_apart(geometries)
+    empty = np.setdiff1d(np.arange(len(table)), np.concatenate([parts.owners, damaged, bad]).astype(np.int64))
+    if len(empty) and len(empty) < len(table):
+        template = "{count} features have no geometry; they are in the table only."
+        problems.append(_rows_problem(Severity.INFO, "no-geometry", info.name, table, empty, template))
+    return LayerContent(split_by_kind(table, parts), len(table), tuple(problems))
+
+
+def _not_finite(geometries: AnyArray) -> AnyArray:
+    import shapely
+
+    bounds = shapely.bounds(geometries)
+    has_any = ~shapely.is_missing(geometries) & ~shapely.is_empty(geometries)
+    return np.flatnonzero(has_any & ~np.isfinite(bounds).all(axis=1))
+
+
+def _rows_problem(severity: Severity, code: str, layer: str, table: FeatureTable, rows: AnyArray, template: str) -> Problem:
+    shown = ", ".join(str(name) for name in table.ids[rows[:5]])
+    return Problem(severity, code, f"{layer}: {shown}", template, {"count": len(rows)})
+
+
+_Columns = tuple[AnyArray, AnyArray | None, list[str], list[AnyArray], list[str]]
+
+
+def _read_columns(path: Path, name: str, info: LayerInfo, encoding: str | None, options: ReadOptions) -> _Columns:
+    """Read ids, geometries and columns, in chunks where the format can jump."""
+    step = CHUNK if info.driver in _JUMPING and info.features > CHUNK else None
+    chunks: list[_Columns] = []
+    done = 0
+    while True:
+        options.cancel.raise_if_cancelled()
+        chunk = _read_chunk(path, name, info, encoding, done, step)
+        chunks.append(chunk)
+        done += len(chunk[0])
+        if step is None or len(chunk[0]) < step:
+            break
+        options.progress(min(1.0, done / max(info.features, 1)), info.name)
+    if len(chunks) == 1:
+        return chunks[0]
+    geometries = [chunk[1] for chunk in chunks if chunk[1] is not None]
+    columns = [np.concatenate([chunk[3][k] for chunk in chunks]) for k in range(len(chunks[0][2]))]
+    said = list(dict.fromkeys(text for chunk in chunks for text in chunk[4]))
+    fids = np.concatenate([chunk[0] for chunk in chunks])
+    return fids, np.concatenate(geometries) if geometries else None, chunks[0][2], columns, said
+
+
+def _read_chunk(path: Path, name: str, info: LayerInfo, encoding: str | None, skip: int, count: int | None) -> _Columns:
+    import pyogrio
+
+    extra: dict[str, Any] = {"WRITE_GFS": "NO"} if info.driver == "GML" else {}
+    with _as_data_errors(path, info.name), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        arguments: dict[str, Any] = {
+            "layer": info.name, "return_fids": True, "datetime_as_string": True,
+            "skip_features": skip, "max_features": count, **extra,
+        }  # fmt: skip
+        plain = encoding in (None, "utf-8")
+        try:
+            meta, fids, wkb, data = pyogrio.raw.read(name, encoding=_GDAL_NAMES.get(encoding, _BYTES), **arguments)
+        except UnicodeDecodeError:  # fields cut in the middle of a character
+            meta, fids, wkb, data = pyogrio.raw.read(name, encoding=_BYTES, **arguments)
+            plain = False
+    names = [str(field) for field in meta["fields"]]
+    if not plain:
+        names = [_decoded(text, encoding or "utf-8") for text in names]
+        data = [_decoded_column(column, encoding or "utf-8") for column in data]
+    said = list(dict.fromkeys(str(warning.message) for warning in caught if issubclass(warning.category, RuntimeWarning)))
+    return fids, wkb, names, list(data), said[:20]
+
+
+def _decoded(text: Any, codec: str) -> Any:
+    return text.encode("latin-1", "replace").decode(codec, "replace").rstrip("\ufffd") if isinstance(text, str) else text
+
+
+def _decoded_column(column: AnyArray, codec: str) -> AnyArray:
+    if column.dtype != object:
+        return column
+    out = np.empty(len(column), dtype=object)
+    out[:] = [_decoded(value, codec) for value in column]
+    return out
+
+
+@contextmanager
+def _as_data_errors(path: Path, where: str = "") -> Iterator[None]:
+    """Turn what GDAL raises into one message."""
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+
+    try:
+        yield
+    except (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError, ValueError, RuntimeError) as error:
+        reason = str(error).split("; It might help")[0].replace(str(path), path.name).strip().rstrip(".")
+        raise DataError(
+            path,
+            "the vector file cannot be read ({reason}).",
+            where=where,
+            remedy="Copy or download it again, or convert it to GeoPackage.",
+            reason=reason.splitlines()[0] if reason else type(error).__name__,
+        ) from error
+
+
+def _table(fids: AnyArray, names: Sequence[str], columns: Sequence[AnyArray], driver: str) -> FeatureTable:
+    taken: dict[str, AnyArray] = {}
+    for name, column in zip(names, columns, strict=True):
+        label = name or "column"
+        while label in taken:
+            label += "_2"
+        taken[label] = _column(column)
+    return FeatureTable(_ids(fids, taken, driver), taken)
+
+
+def _ids(fids: AnyArray, columns: dict[str, AnyArray], driver: str) -> AnyArray:
+    """Return a column of unique names as ids, else the numbers GDAL gives."""
+    lower = {name.lower(): name for name in columns}
+    for wanted in _ID_NAMES:
+        if wanted not in lower:
+            continue
+        values = columns[lower[wanted]]
+        if values.dtype.kind == "f" or any(value is None or value == "" for value in values.tolist()):
+            continue
+        ids = as_strings(values.tolist())
+        if len(set(ids.tolist())) == len(ids):
+            return ids
+    ids = as_strings(fids.tolist())
+    return ids if len(set(ids.tolist())) == len(ids) else as_strings(range(len(fids)))
+
+
+def _column(values: AnyArray) -> AnyArray:
+    """Return a column in one of the dtypes a FeatureTable holds."""
+    kind = values.dtype.kind
+    if kind == "b":
+        return values.astype(bool)
+    if kind in "iu":
+        return values.astype(np.int64)
+    if kind == "f":
+        return values.astype(np.float64)
+    out = np.empty(len(values), dtype=object)
+    out[:] = [_text(value) for value in values.tolist()]
+    return out
+
+
+def _text(value: Any) -> str | None:
+    if value is None or (isinstance(value, float) and value != value):
+        return None
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,562 @@
+"""Vector plans: layers, kinds, encodings, missing sidecars, pipes that are lines, and every way a file can be damaged."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cimdesk.base.crs import Crs
+from cimdesk.base.errors import Cancelled, DataError
+from cimdesk.base.jobs import CancelToken
+from cimdesk.formats.encodings import decode_text
+from cimdesk.formats.json_head import json_head
+from cimdesk.formats.registry import ReadOptions, ReadResult
+from cimdesk.formats.vector import READER, network_from_lines, write_csv, write_geojson, write_geopackage
+from cimdesk.formats.vector_network import PipeColumns, utilities_of, utility_of, with_ground
+from cimdesk.formats.vector_shapes import geometries_of, split_by_kind, take_apart
+from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer, as_strings
+from cimdesk.model.layers import LayerKind
+from cimdesk.model.network import LinkKind, Utility
+from cimdesk.model.terrain import Terrain
+
+MUTATIONS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+POLYGONS = [
+    "POLYGON ((0 0, 9 0, 9 9, 0 9, 0 0), (1 1, 2 1, 2 2, 1 1), (3 3, 4 3, 4 4, 3 3))",
+    "MULTIPOLYGON (((0 0, 1 0, 1 1, 0 0)), ((5 5, 6 5, 6 6, 5 5), (5.5 5.2, 5.8 5.2, 5.8 5.4, 5.5 5.2)))",
+    "POLYGON ((20 0, 29 0, 29 9, 20 0))",
+]
+
+
+def layer_of(wkt: list[str | None], **columns) -> VectorLayer:
+    parts = take_apart(shapely.from_wkt(np.array(wkt, dtype=object)))
+    table = FeatureTable(as_strings(f"f{k}" for k in range(len(wkt))), {name: np.asarray(v) for name, v in columns.items()})
+    return split_by_kind(table, parts)[0]
+
+
+def texts(*values: str | None) -> np.ndarray:
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out
+
+
+def read(path: Path, **options) -> ReadResult:
+    return READER.read(path, ReadOptions(**options))
+
+
+def codes(result: ReadResult) -> set[str]:
+    return {problem.code for problem in result.problems}
+
+
+def geojson(*geometries: dict | None, **members) -> str:
+    features = [{"type": "Feature", "properties": {"n": k}, "geometry": g} for k, g in enumerate(geometries)]
+    return json.dumps({"type": "FeatureCollection", **members, "features": features})
+
+
+class TestShapes:
+    @pytest.mark.parametrize(
+        "wkt",
+        [
+            POLYGONS,
+            ["LINESTRING (0 0, 1 1, 2 0)", "MULTILINESTRING ((0 0, 1 1), (5 5, 6 6))"],
+            ["POINT (1 2)", "MULTIPOINT ((3 4), (5 6))", "POINT (7 8)"],
+            ["POINT Z (1 2 3)", "POINT Z (4 5 6)"],
+            ["POLYGON Z ((0 0 5, 9 0 5, 9 9 6, 0 0 5))"],
+        ],
+    )
+    def test_geometries_survive_the_way_into_arrays_and_back(self, wkt: list[str]):
+        layer = layer_of(wkt)
+        assert shapely.to_wkt(geometries_of(layer.shapes, len(wkt)), rounding_precision=6).tolist() == wkt
+
+    def test_features_without_geometry_stay_in_the_table(self):
+        layer = layer_of(["POINT (1 2)", None, "POINT EMPTY"])
+        assert len(layer.features) == 3
+        assert layer.shapes.feature_of_ring.tolist() == [0]
+
+    def test_a_collection_is_split_by_kind(self):
+        layers = split_by_kind(
+            FeatureTable(as_strings(["a", "b"])),
+            take_apart(
+                shapely.from_wkt(["GEOMETRYCOLLECTION (POINT (1 2), LINESTRING (0 0, 1 1), MULTIPOINT ((3 4)))", "POINT (0 0)"])
+            ),
+        )
+        assert [layer.shapes.kind for layer in layers] == [ShapeKind.POINT, ShapeKind.LINE]
+        assert [layer.features.ids.tolist() for layer in layers] == [["a", "b"], ["a"]]
+
+
+class TestGeoPackage:
+    def test_layers_and_tables_written_are_read_back(self, tmp_path: Path):
+        zones = layer_of(POLYGONS, name=texts("天河", None, "c"), floors=np.array([3, 4, 5]), area=np.array([1.5, np.nan, 2.5]))
+        stops = layer_of(["POINT Z (1 2 3)", "POINT Z (4 5 6)"])
+        rules = FeatureTable(as_strings(["r1"]), {"text": texts("keep")})
+        path = tmp_path / "plan.gpkg"
+        count = write_geopackage(path, [("zones", zones, Crs.epsg(4547)), ("stops", stops, Crs.epsg(4490)), ("rules", rules, None)])
+        result = read(path)
+        assert count == 6
+        assert dict(result.objects) == {"zones": 3, "stops": 2, "rules": 1}
+        assert result.format == "GeoPackage"
+        assert result.crs == "EPSG:4547"
+        found = {source.name: source for source in result.sources}
+        assert found["zones"].data.features.columns["name"].tolist() == ["天河", None, "c"]
+        assert found["zones"].data.features.columns["floors"].tolist() == [3, 4, 5]
+        assert found["zones"].data.features.ids.tolist() == ["f0", "f1", "f2"]
+        np.testing.assert_array_equal(found["zones"].data.features.columns["area"], [1.5, np.nan, 2.5])
+        assert found["stops"].crs == Crs.epsg(4490)
+        np.testing.assert_array_equal(found["stops"].data.shapes.coordinates, [[1, 2, 3], [4, 5, 6]])
+
+    def test_one_layer_can_be_asked_for(self, tmp_path: Path):
+        path = tmp_path / "plan.gpkg"
+        write_geopackage(path, [("a", layer_of(["POINT (1 2)"]), None), ("b", layer_of(["POINT (3 4)"]), None)])
+        assert [source.part for source in read(path, part="b").sources] == ["b"]
+        with pytest.raises(DataError, match="no layer c"):
+            read(path, part="c")
+
+    def test_big_layers_are_read_in_chunks_that_can_be_cancelled(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        path = tmp_path / "many.gpkg"
+        many = layer_of([f"POINT ({k} 0)" for k in range(250)], n=np.arange(250))
+        write_geopackage(path, [("many", many, None)])
+        monkeypatch.setattr("cimdesk.formats.vector_gdal.CHUNK", 100)
+        told: list[float | None] = []
+        result = read(path, progress=lambda fraction, text="": told.append(fraction))
+        np.testing.assert_array_equal(result.sources[0].data.features.columns["n"], np.arange(250))
+        assert len(told) >= 3
+        cancel = CancelToken()
+        with pytest.raises(Cancelled):
+            read(path, cancel=cancel, progress=lambda fraction, text="": cancel.cancel())
+
+    def test_a_failed_write_leaves_the_earlier_file_alone(self, tmp_path: Path):
+        path = tmp_path / "plan.gpkg"
+        write_geopackage(path, [("a", layer_of(["POINT (1 2)"]), None)])
+        before = path.read_bytes()
+        bad = FeatureTable(as_strings(["x"]), {"when": np.array([1 + 2j])})
+        with pytest.raises((DataError, TypeError, ValueError, NotImplementedError)):
+            write_geopackage(path, [("a", bad, None)])
+        assert path.read_bytes() == before
+        assert [p.name for p in tmp_path.iterdir()] == ["plan.gpkg"]
+
+    def test_a_system_of_no_register_is_kept_as_it_is(self, tmp_path: Path):
+        local = Crs.parse("+proj=tmerc +lat_0=23 +lon_0=113.2 +k=1 +x_0=40000 +y_0=30000 +ellps=GRS80 +units=m")
+        path = tmp_path / "local.gpkg"
+        write_geopackage(path, [("a", layer_of(["POINT (40000 30000)"]), local)])
+        result = read(path)
+        assert result.crs is None
+        there = result.sources[0].crs.transform(Crs.epsg(4490), np.nan_to_num(result.sources[0].data.shapes.coordinates))
+        np.testing.assert_allclose(there[0, :2], [113.2, 23.0], atol=1e-8)
+
+
+class TestGeoJson:
+    def test_a_file_that_names_no_system_reports_none_and_is_longitude_latitude(self, tmp_path: Path):
+        (tmp_path / "a.geojson").write_text(geojson({"type": "Point", "coordinates": [113.3, 23.1]}), encoding="utf-8")
+        result = read(tmp_path / "a.geojson")
+        assert result.crs is None
+        assert result.sources[0].crs == Crs.epsg(4326)
+
+    def test_the_old_crs_member_is_honoured(self, tmp_path: Path):
+        crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::4547"}}
+        (tmp_path / "a.json").write_text(geojson({"type": "Point", "coordinates": [431205, 2558410]}, crs=crs), encoding="utf-8")
+        result = read(tmp_path / "a.json")
+        assert result.crs == "EPSG:4547"
+        assert result.sources[0].crs == Crs.epsg(4547)
+
+    def test_a_null_crs_member_means_unknown(self, tmp_path: Path):
+        (tmp_path / "a.json").write_text(geojson({"type": "Point", "coordinates": [1, 2]}, crs=None), encoding="utf-8")
+        result = read(tmp_path / "a.json")
+        assert result.sources[0].crs is None
+        assert "no-crs" in codes(result)
+
+    def test_coordinates_that_are_no_degrees_are_not_taken_as_such(self, tmp_path: Path):
+        (tmp_path / "a.geojson").write_text(geojson({"type": "Point", "coordinates": [431205, 2558410]}), encoding="utf-8")
+        result = read(tmp_path / "a.geojson")
+        assert result.sources[0].crs is None
+        assert "not-degrees" in codes(result)
+
+    def test_mixed_kinds_become_one_source_each(self, tmp_path: Path):
+        line = {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}
+        point = {"type": "Point", "coordinates": [1, 2, 7]}
+        (tmp_path / "mix.geojson").write_text(geojson(line, point, None, point), encoding="utf-8")
+        result = read(tmp_path / "mix.geojson")
+        assert dict(result.objects) == {"mix": 4}
+        assert [source.part for source in result.sources] == ["mix#points", "mix#lines"]
+        assert "no-geometry" in codes(result)
+        assert len(result.sources[0].data.features) == 3, "the feature without geometry is kept"
+        assert [source.part for source in read(tmp_path / "mix.geojson", part="mix#lines").sources] == ["mix#lines"]
+
+    def test_what_is_written_is_longitude_latitude(self, tmp_path: Path):
+        layer = layer_of(["LINESTRING Z (431205 2558410 3, 431305 2558410 4)"], name=texts("路"))
+        write_geojson(tmp_path / "road.geojson", layer, Crs.epsg(4547))
+        result = read(tmp_path / "road.geojson")
+        back = Crs.epsg(4326).transform(Crs.epsg(4547), result.sources[0].data.shapes.coordinates)
+        np.testing.assert_allclose(back, layer.shapes.coordinates, atol=1e-3)
+        assert "crs" not in json.loads((tmp_path / "road.geojson").read_text(encoding="utf-8"))
+
+    def test_a_list_of_places_of_a_web_chart_is_read(self, tmp_path: Path):
+        rows = [{"name": "江海新村", "value": [121.46, 30.91, 25000]}, {"name": "东方冠郡", "value": [120.22, 30.2, 25186]}]
+        path = tmp_path / "places.json"
+        path.write_text(json.dumps([rows, 2]), encoding="utf-8")
+        assert READER.claim(path, path.read_bytes()) > 0.5
+        layer = read(path).sources[0].data
+        assert layer.features.columns["name"].tolist() == ["江海新村", "东方冠郡"]
+        assert layer.features.columns["value"].tolist() == [25000, 25186]
+        np.testing.assert_allclose(layer.shapes.coordinates[:, :2], [[121.46, 30.91], [120.22, 30.2]])
+
+
+class TestShapefile:
+    @pytest.fixture
+    def shapefile(self, tmp_path: Path):
+        def make(encoding: str = "UTF-8") -> Path:
+            path = tmp_path / "管线.shp"
+            pyogrio.raw.write(
+                path, shapely.to_wkb(shapely.points([[431205.0, 2558410.0], [431305.0, 2558510.0]])),
+                [texts("燃气管线", "天河区珠江新城")], ["名称"], geometry_type="Point", crs="EPSG:4547", encoding=encoding,
+            )  # fmt: skip
+            return path
+
+        return make
+
+    @pytest.mark.parametrize("encoding", ["UTF-8", "GBK", "GB18030"])
+    @pytest.mark.parametrize("with_cpg", [True, False])
+    def test_chinese_text_is_read_whether_or_not_its_encoding_is_named(self, shapefile, encoding: str, with_cpg: bool):
+        path = shapefile(encoding)
+        if not with_cpg:
+            path.with_suffix(".cpg").unlink()
+        result = read(path)
+        assert result.sources[0].data.features.columns["名称"].tolist() == ["燃气管线", "天河区珠江新城"]
+        assert result.crs == "EPSG:4547"
+        assert not result.problems
+
+    @pytest.mark.parametrize("name", ["936", "ANSI 936", "gb2312"])
+    def test_code_pages_go_by_many_names(self, shapefile, name: str):
+        path = shapefile("GBK")
+        path.with_suffix(".cpg").write_text(name, encoding="ascii")
+        assert read(path).sources[0].data.features.columns["名称"].tolist()[0] == "燃气管线"
+
+    def test_a_code_page_that_lies_is_overruled_and_reported(self, shapefile):
+        path = shapefile("GBK")
+        path.with_suffix(".cpg").write_text("UTF-8", encoding="ascii")
+        result = read(path)
+        assert result.sources[0].data.features.columns["名称"].tolist()[0] == "燃气管线"
+        assert "wrong-encoding" in codes(result)
+
+    def test_a_missing_index_is_made_anew_without_writing_beside_the_file(self, shapefile):
+        path = shapefile()
+        path.with_suffix(".shx").unlink()
+        before = sorted(p.name for p in path.parent.iterdir())
+        result = read(path)
+        np.testing.assert_allclose(result.sources[0].data.shapes.coordinates[:, 0], [431205, 431305])
+        assert "missing-shx" in codes(result)
+        assert sorted(p.name for p in path.parent.iterdir()) == before
+
+    def test_missing_attributes_and_projection_are_reported(self, shapefile):
+        path = shapefile()
+        path.with_suffix(".dbf").unlink()
+        path.with_suffix(".prj").unlink()
+        result = read(path)
+        assert codes(result) == {"missing-dbf", "missing-prj"}
+        assert result.crs is None
+        assert len(result.sources[0].data.features) == 2
+
+    def test_a_zipped_shapefile_is_read(self, shapefile, tmp_path: Path):
+        path = shapefile()
+        archive = tmp_path / "plan.zip"
+        with zipfile.ZipFile(archive, "w") as packed:
+            for suffix in (".shp", ".shx", ".dbf", ".prj", ".cpg"):
+                packed.write(path.with_suffix(suffix), f"data/plan{suffix}")
+        assert READER.claim(archive, archive.read_bytes()[:4096]) > 0.5
+        assert len(read(archive).sources[0].data.features) == 2
+
+    def test_fields_cut_in_the_middle_of_a_character_are_still_read(self, shapefile):
+        path = shapefile("UTF-8")
+        data = bytearray(path.with_suffix(".dbf").read_bytes())
+        place = data.rindex("城".encode())
+        data[place + 2 : place + 3] = b" "
+        path.with_suffix(".dbf").write_bytes(bytes(data))
+        assert read(path).sources[0].data.features.columns["名称"].tolist()[1].startswith("天河区珠江新")
+
+
+class TestTables:
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+    def test_points_of_any_encoding_are_read(self, tmp_path: Path, encoding: str):
+        path = tmp_path / "stops.csv"
+        path.write_bytes("编号,名称,经度,纬度\n01,珠江新城,113.32,23.12\n02,体育西,113.31,23.13\n".encode(encoding))
+        assert READER.claim(path, path.read_bytes()) >= 0.6
+        result = read(path)
+        layer = result.sources[0].data
+        assert layer.features.ids.tolist() == ["01", "02"]
+        assert layer.features.columns["名称"].tolist() == ["珠江新城", "体育西"]
+        assert result.crs == "EPSG:4326"
+
+    def test_rows_without_a_place_are_reported_by_line(self, tmp_path: Path):
+        (tmp_path / "a.csv").write_text("x,y,v\n1,2,3\nfoo,2,4\n5,6,7\n", encoding="utf-8")
+        result = read(tmp_path / "a.csv")
+        problem = next(p for p in result.problems if p.code == "no-place")
+        assert (problem.where, problem.values) == ("line 3", {"count": 1})
+        assert len(result.sources[0].data.features) == 3
+
+    def test_wkt_is_read_curves_and_reference_system_included(self, tmp_path: Path):
+        rows = [
+            "name,WKT",
+            'a,"SRID=4547;LINESTRING (0 0, 1 1)"',
+            'b,"MULTICURVE (CIRCULARSTRING (0 0, 1 1, 2 0))"',
+            'c,"POINT (broken"',
+        ]
+        (tmp_path / "a.csv").write_text("\n".join(rows), encoding="utf-8")
+        result = read(tmp_path / "a.csv")
+        assert result.crs == "EPSG:4547"
+        layer = result.sources[0].data
+        assert len(layer.shapes.ring_offsets) == 3
+        arc = layer.shapes.ring(1)
+        assert len(arc) > 10
+        np.testing.assert_allclose(np.hypot(arc[:, 0] - 1, arc[:, 1]), 1.0, atol=1e-9)
+        assert "no-place" in codes(result)
+
+    def test_a_bare_list_of_coordinates_is_points(self, tmp_path: Path):
+        (tmp_path / "house.csv").write_text("382373.6,6354401.5\n382368.0,6354398.6\n", encoding="utf-8")
+        result = read(tmp_path / "house.csv")
+        np.testing.assert_allclose(result.sources[0].data.shapes.coordinates[0, :2], [382373.6, 6354401.5])
+        assert "no-header" in codes(result)
+
+    def test_codes_with_leading_zeros_stay_text(self, tmp_path: Path):
+        (tmp_path / "a.csv").write_text("x,y,code,n\n1,2,007,7\n3,4,010,\n", encoding="utf-8")
+        columns = read(tmp_path / "a.csv").sources[0].data.features.columns
+        assert columns["code"].tolist() == ["007", "010"]
+        np.testing.assert_array_equal(columns["n"], [7, np.nan])
+
+    def test_a_layer_written_as_csv_is_read_back(self, tmp_path: Path):
+        layer = layer_of(POLYGONS, name=texts("天河", None, "c"))
+        assert write_csv(tmp_path / "zones.csv", layer) == 3
+        back = read(tmp_path / "zones.csv").sources[0].data
+        assert back.features.columns["name"].tolist() == ["天河", None, "c"]
+        np.testing.assert_allclose(back.shapes.coordinates[:, :2], layer.shapes.coordinates[:, :2])
+
+
+class TestNetworks:
+    def star(self, **columns) -> VectorLayer:
+        return layer_of(["LINESTRING (0 0, 5 0, 10 0)", "LINESTRING (10.01 0, 10 10)", "LINESTRING (20 0, 10 0.02)"], **columns)
+
+    def test_ends_within_tolerance_are_one_node(self):
+        network, problems = network_from_lines(self.star(), Utility.GAS)
+        assert len(network.nodes) == 4
+        assert network.nodes.columns["degree"].max() == 3
+        assert network.end[0] == network.start[1] == network.end[2]
+        np.testing.assert_allclose(network.lengths, [10.0, 10.0, 10.0], atol=0.01)
+        np.testing.assert_allclose(network.link_points(0)[1], [5, 0, np.nan])
+        assert not problems
+
+    @pytest.mark.parametrize(
+        ("name", "values", "expected"),
+        [
+            ("diameter_mm", [200.0, 300.0, 0.0], [0.2, 0.3, np.nan]),
+            ("diameter_m", [0.2, 0.3, 0.4], [0.2, 0.3, 0.4]),
+            ("管径(mm)", [200.0, 300.0, 400.0], [0.2, 0.3, 0.4]),
+            ("管径", ["DN200", "500X300", None], [0.2, 0.3, np.nan]),
+            ("DN", [110, 160, 200], [0.11, 0.16, 0.2]),
+        ],
+    )
+    def test_diameters_are_metres_by_the_unit_in_the_name_or_their_size(self, name: str, values: list, expected: list[float]):
+        column = texts(*values) if any(isinstance(v, str) for v in values) else np.array(values)
+        network, _ = network_from_lines(self.star(**{name: column}), "gas")
+        np.testing.assert_allclose(network.diameters, expected)
+
+    def test_depths_become_elevations_under_a_terrain(self):
+        layer = self.star(起点埋深=np.array([1.0, 2.0, 3.0]), 终点埋深=np.array([2.0, 1.5, 2.0]))
+        network, _ = network_from_lines(layer, Utility.WATER)
+        assert np.isnan(network.positions[:, 2]).all()
+        ground = Terrain(np.full((40, 40), 8.0, np.float32), -10.0, 30.0, 1.0, 1.0)
+        placed = with_ground(network, ground)
+        np.testing.assert_allclose(placed.positions[:, 2], [7.0, 6.0, 6.5, 5.0])
+        assert placed.bend_points[0, 2] == pytest.approx(6.5)
+
+    def test_levels_in_columns_and_in_the_lines_are_used(self):
+        columns = PipeColumns(start_level="a", end_level="b")
+        network, _ = network_from_lines(self.star(a=np.array([5.0, 4.0, 6.0]), b=np.array([4.0, 3.0, 4.0])), "drainage", columns)
+        np.testing.assert_allclose(network.positions[:, 2], [5, 4, 3, 6])
+        spatial, _ = network_from_lines(layer_of(["LINESTRING Z (0 0 5, 9 0 4)"]), "drainage")
+        np.testing.assert_allclose(spatial.positions[:, 2], [5, 4])
+
+    def test_lines_in_degrees_are_measured_along_the_ellipsoid(self):
+        network, _ = network_from_lines(layer_of(["LINESTRING (113 23, 113 23.001)"]), "power", crs=Crs.epsg(4490))
+        assert network.lengths[0] == pytest.approx(110.75, abs=0.1)
+        assert network.link_kind[0] == LinkKind.CABLE
+
+    def test_parts_of_one_feature_get_their_own_names(self):
+        network, _ = network_from_lines(layer_of(["MULTILINESTRING ((0 0, 1 1), (1 1, 2 2))", "LINESTRING (0 0, 0 0)"]), "gas")
+        assert network.links.ids.tolist() == ["f0", "f0-2"]
+
+    @pytest.mark.parametrize(
+        ("text", "utility"),
+        [
+            ("gas_pipes", "gas"), ("天然气管线", "gas"), ("RQ", "gas"), ("power lines", "power"), ("DL", "power"),
+            ("通信", "telecom"), ("water_supply_pipes", "water"), ("给水管网", "water"), ("雨水管", "drainage"),
+            ("stormwater", "drainage"), ("热力", "heat"),
+            ("waterways", None), ("pipes", None), ("gaspar", None), ("roads", None), ("trunk", None),
+        ],
+    )  # fmt: skip
+    def test_utilities_are_known_by_their_names(self, text: str, utility: str | None):
+        assert utility_of(text) == utility
+
+    def test_a_layer_of_gas_pipes_is_read_as_a_network(self, tmp_path: Path):
+        path = tmp_path / "utilities.gpkg"
+        roads = layer_of(["LINESTRING (0 0, 50 50)"])
+        write_geopackage(
+            path, [("gas_pipes", self.star(diameter_mm=np.array([110.0, 160.0, 200.0])), Crs.epsg(4547)), ("roads", roads, None)]
+        )
+        result = read(path)
+        assert [(source.name, source.kind) for source in result.sources] == [
+            ("gas_pipes", LayerKind.NETWORK),
+            ("roads", LayerKind.VECTOR),
+        ]
+        network = result.sources[0].data
+        assert network.utility is Utility.GAS
+        np.testing.assert_allclose(network.diameters, [0.11, 0.16, 0.2])
+        assert result.sources[0].options["utility"] == "gas"
+        assert dict(result.objects) == {"gas_pipes": 3, "roads": 1}
+        plain = read(path, extra={"utility": "none"})
+        assert {source.kind for source in plain.sources} == {LayerKind.VECTOR}
+
+    def test_a_column_of_utilities_splits_a_layer(self, tmp_path: Path):
+        layer = self.star(管线类型=texts("燃气", "给水", "燃气"))
+        assert {str(k): v.tolist() for k, v in utilities_of("survey", layer).items()} == {"gas": [0, 2], "water": [1]}
+        path = tmp_path / "survey.gpkg"
+        write_geopackage(path, [("survey", layer, None)])
+        result = read(path)
+        assert {source.data.utility for source in result.sources} == {Utility.GAS, Utility.WATER}
+        gas = next(source for source in result.sources if source.data.utility is Utility.GAS)
+        again = read(path, part=gas.part).sources
+        assert [source.data.links.ids.tolist() for source in again] == [["f0", "f2"]]
+
+    def test_lines_of_a_road_plan_stay_a_plan(self):
+        assert utilities_of("roads", self.star(kind=texts("gas", "power", None))) == {}
+        assert utilities_of("power", self.star()) == {}
+        assert utilities_of("gas_pipes", layer_of(["POINT (1 2)"])) == {}
+
+
+class TestClaimsAndRefusals:
+    @pytest.mark.parametrize(
+        ("name", "head"),
+        [
+            ("city.json", b'{"type":"CityJSON","version":"2.0"}'),
+            ("tileset.json", b'{"asset":{"version":"1.1"},"geometricError":1,"root":{}}'),
+            ("things.json", b'{"value":[{"@iot.id":1}]}'),
+            ("net.inp", b"[JUNCTIONS]"),
+            ("notes.txt", b"hello world\nsecond line"),
+            ("series.csv", b"time,level\n2020-01-01,1"),
+            ("city.gml", b'<core:CityModel xmlns:core="http://www.opengis.net/citygml/2.0">'),
+            ("picture.png", b"\x89PNG"),
+        ],
+    )
+    def test_other_files_are_left_to_others(self, name: str, head: bytes):
+        assert READER.claim(Path(name), head) == 0.0
+
+    @pytest.mark.parametrize(
+        "start", ["<OGRVRTDataSource>", '<?xml version="1.0"?><!DOCTYPE kml [<!ENTITY a SYSTEM "file:///etc/passwd">]>']
+    )
+    def test_files_that_point_elsewhere_are_refused(self, tmp_path: Path, start: str):
+        path = tmp_path / "evil.kml"
+        path.write_text(start, encoding="utf-8")
+        with pytest.raises(DataError, match="not opened"):
+            read(path)
+
+    def test_reading_gml_writes_nothing_beside_it(self, tmp_path: Path):
+        path = tmp_path / "a.gml"
+        path.write_text(
+            '<?xml version="1.0"?><ogr:FeatureCollection xmlns:ogr="http://ogr.maptools.org/" '
+            'xmlns:gml="http://www.opengis.net/gml"><gml:featureMember><ogr:a fid="a.0"><ogr:geometryProperty>'
+            '<gml:Point srsName="EPSG:4547"><gml:coordinates>431205,2558410'
+            "</gml:coordinates></gml:Point></ogr:geometryProperty><ogr:n>1</ogr:n></ogr:a></gml:featureMember></ogr:FeatureCollection>",
+            encoding="utf-8",
+        )
+        result = read(path)
+        assert dict(result.objects) == {"a": 1}
+        assert [p.name for p in tmp_path.iterdir()] == ["a.gml"]
+
+    @given(st.binary(max_size=200))
+    @settings(deadline=None)
+    def test_no_bytes_at_all_break_the_outline_of_a_json_file_or_a_text(self, data: bytes):
+        json_head(data)
+        assert isinstance(decode_text(data)[0], str)
+
+    def test_the_outline_knows_the_top_keys_only(self):
+        outline = json_head(b'{"a": {"type": "inner"}, "type": "FeatureCollection", "list": [1, {"x": 2}], "last": "y')
+        assert list(outline.keys) == ["a", "type", "list", "last"]
+        assert outline.value("type") == "FeatureCollection"
+        assert list(json_head(b' [{"ts": 1, "_": 2}, {"other": 3}]').keys) == ["ts", "_"]
+
+
+@pytest.fixture(scope="module")
+def good_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("good")
+    layer = layer_of(POLYGONS, name=texts("天河", None, "c"), floors=np.array([3, 4, 5]))
+    write_geopackage(folder / "plan.gpkg", [("zones", layer, Crs.epsg(4547))])
+    write_geojson(folder / "plan.geojson", layer_of(["POINT (113 23)", "POINT (114 24)"]), None)
+    write_csv(folder / "plan.csv", layer)
+    for suffix in (".shp", ".fgb"):
+        pyogrio.raw.write(
+            folder / f"plan{suffix}", shapely.to_wkb(shapely.from_wkt(POLYGONS)), [texts("天河", "b", "c")], ["name"],
+            geometry_type="MultiPolygon" if suffix == ".fgb" else "Polygon", crs="EPSG:4547", promote_to_multi=True,
+        )  # fmt: skip
+    return folder
+
+
+SUFFIXES = [".gpkg", ".geojson", ".csv", ".shp", ".fgb"]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@given(part=st.floats(0.0, 1.0, exclude_max=True))
+@MUTATIONS
+def test_a_truncated_file_is_read_in_part_or_refused(tmp_path: Path, good_files: Path, suffix: str, part: float):
+    good = (good_files / f"plan{suffix}").read_bytes()
+    damage(tmp_path, good_files, suffix, good[: 1 + int(part * (len(good) - 1))])
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@given(flips=st.lists(st.tuples(st.integers(0, 199_999), st.integers(0, 255)), min_size=1, max_size=8))
+@MUTATIONS
+def test_flipped_bytes_never_escape_as_anything_but_a_refusal(
+    tmp_path: Path, good_files: Path, suffix: str, flips: list[tuple[int, int]]
+):
+    bad = bytearray((good_files / f"plan{suffix}").read_bytes())
+    for place, value in flips:
+        bad[place % len(bad)] = value
+    damage(tmp_path, good_files, suffix, bytes(bad))
+
+
+@pytest.mark.parametrize("suffix", [".shx", ".dbf"])
+@given(flips=st.lists(st.tuples(st.integers(0, 9999), st.integers(0, 255)), min_size=1, max_size=8))
+@MUTATIONS
+def test_damaged_sidecars_never_escape_either(tmp_path: Path, good_files: Path, suffix: str, flips: list[tuple[int, int]]):
+    damage(tmp_path, good_files, ".shp", (good_files / "plan.shp").read_bytes())
+    bad = bytearray((good_files / f"plan{suffix}").read_bytes())
+    for place, value in flips:
+        bad[place % len(bad)] = value
+    (tmp_path / f"plan{suffix}").write_bytes(bytes(bad))
+    with suppress(DataError):
+        read(tmp_path / "plan.shp")
+
+
+def test_a_shapefile_of_absurd_lengths_without_an_index_is_read_to_where_it_makes_sense(tmp_path: Path, good_files: Path):
+    data = bytearray((good_files / "plan.shp").read_bytes())
+    (first,) = struct.unpack_from(">I", data, 104)
+    struct.pack_into(">I", data, 100 + 8 + 2 * first + 4, 2**31)
+    (tmp_path / "plan.shp").write_bytes(bytes(data))
+    result = read(tmp_path / "plan.shp")
+    assert len(result.sources[0].data.features) == 1
+
+
+def damage(folder: Path, good: Path, suffix: str, data: bytes) -> None:
+    if suffix == ".shp":
+        for side in (".shx", ".dbf", ".prj", ".cpg"):
+            shutil.copyfile(good / f"plan{side}", folder / f"plan{side}")
+    path = folder / f"plan{suffix}"
+    path.write_bytes(data)
+    with suppress(DataError):
+        assert read(path).sources
