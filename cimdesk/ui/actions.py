@@ -1,0 +1,110 @@
+"""The QActions of a window, made from the table of actions: named, enabled, explained. Nothing else creates a QAction for a command."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QKeySequence
+
+from cimdesk.base.errors import CimdeskError
+from cimdesk.base.i18n import tr
+from cimdesk.ui.action_table import ACTIONS, BY_ID, MENUS, Action
+from cimdesk.ui.desk import Desk
+from cimdesk.ui.needs import Need, available, reason
+from cimdesk.ui.theme import icon
+
+
+class ActionSet(QObject):
+    """The QActions of one window, made from the table and kept up to date."""
+
+    def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self.qactions: dict[str, QAction] = {}
+        for action in ACTIONS:
+            made = QAction(self)
+            made.setObjectName(action.id)
+            made.setCheckable(action.checked is not None)
+            made.setShortcuts([QKeySequence(keys) for keys in action.shortcut.split("; ") if keys])
+            made.triggered.connect(partial(self._on_triggered, action.id))
+            self.qactions[action.id] = made
+        desk.trigger = self.trigger
+        desk.availability_changed.connect(self.refresh)
+        desk.player.changed.connect(self.refresh)
+        self.retranslate()
+
+    def __getitem__(self, action_id: str) -> QAction:
+        return self.qactions[action_id]
+
+    def retranslate(self) -> None:
+        """Say everything in the current language, with icons of the current theme."""
+        for action in ACTIONS:
+            made = self.qactions[action.id]
+            made.setText(tr(action.text))
+            made.setIconText(tr(action.text).rstrip("…"))
+            made.setIcon(icon(action.id))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Enable what can be done now; say why for what cannot."""
+        met = available(self._desk)
+        for action in ACTIONS:
+            made = self.qactions[action.id]
+            missing = action.needs & ~met
+            made.setEnabled(not missing)
+            if action.checked is not None:
+                made.setChecked(action.checked(self._desk))
+            made.setToolTip(tip_of(action, missing))
+            made.setStatusTip("")
+        self._name_history()
+
+    def trigger(self, action_id: str) -> None:
+        """Do an action by id, if it can be done now."""
+        self.qactions[action_id].trigger()
+
+    def why_not(self, action_id: str) -> str:
+        """Return why an action cannot be done now; empty when it can."""
+        return why_not(BY_ID[action_id].needs & ~available(self._desk))
+
+    def _on_triggered(self, action_id: str, _checked: bool = False) -> None:
+        action = BY_ID[action_id]
+        try:
+            action.handler(self._desk)
+        except CimdeskError as error:
+            self._desk.show_error(error)
+        recent = [action_id, *(known for known in self._desk.settings.get("recent_actions", []) if known != action_id)]
+        self._desk.settings.put(recent_actions=recent[:12])
+        self.refresh()
+
+    def _name_history(self) -> None:
+        history = self._desk.session.history
+        undo, redo = self.qactions["edit.undo"], self.qactions["edit.redo"]
+        undo.setText(f"{tr('Undo')}: {history.undo_label}" if history.undo_label else tr("Undo"))
+        redo.setText(f"{tr('Redo')}: {history.redo_label}" if history.redo_label else tr("Redo"))
+        undo.setIconText(tr("Undo"))
+        redo.setIconText(tr("Redo"))
+
+
+def why_not(missing: Need) -> str:
+    """Return the reasons of unmet needs as one phrase; empty when all are met."""
+    return ", ".join(reason(need) for need in missing)
+
+
+def tip_of(action: Action, missing: Need) -> str:
+    """Return the tool tip: what it does, its keys, and why it is disabled."""
+    keys = action.shortcut.split("; ")[0]
+    text = tr(action.tip) + (f"  ({keys})" if keys else "")
+    return f"{text}\n{tr('Not now:')} {why_not(missing)}" if missing else text
+
+
+def shortcuts_page() -> str:
+    """Return the help page of all keys as Markdown, from the table, in the current language."""
+    lines = [f"# {tr('Shortcuts')}", ""]
+    for menu in MENUS:
+        rows = [action for action in ACTIONS if action.menu == menu and action.shortcut]
+        if rows:
+            lines += [f"## {tr(menu)}", "", f"| {tr('Keys')} | {tr('Command')} | {tr('What it does')} |", "| --- | --- | --- |"]
+            lines += [f"| `{a.shortcut}` | {tr(a.text)} | {tr(a.tip)} |" for a in rows]
+            lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,183 @@
+"""Feature table as a Qt model: rows are a permutation of the columnar table, so a million of them cost one array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+
+from cimdesk.base.arrays import Int
+from cimdesk.base.units import format_number
+from cimdesk.model.features import FeatureTable, plain_value
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class FeatureModel(QAbstractTableModel):
+    """Shows a FeatureTable, sorted and filtered without copying its columns."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.table = FeatureTable.empty()
+        self.order: Int = np.zeros(0, dtype=np.int64)
+        self._names: list[str] = []
+        self._matching: Int | None = None
+        self._sort: tuple[int, Qt.SortOrder] = (-1, Qt.SortOrder.AscendingOrder)
+        self._place: Int | None = None
+
+    def set_table(self, table: FeatureTable | None) -> None:
+        """Show another table, unsorted and unfiltered."""
+        self.beginResetModel()
+        self.table = table if table is not None else FeatureTable.empty()
+        self._names = list(self.table.columns)
+        self._matching = None
+        self._sort = (-1, Qt.SortOrder.AscendingOrder)
+        self._arrange()
+        self.endResetModel()
+
+    def set_matching(self, rows: Int | None) -> None:
+        """Show only these table rows (rising), or all for None."""
+        self.beginResetModel()
+        self._matching = rows
+        self._arrange()
+        self.endResetModel()
+
+    def rows_showing(self, table_rows: Int) -> Int:
+        """Return the view rows (rising) of table rows; those filtered out are left away."""
+        if self._place is None:
+            self._place = np.full(len(self.table), -1, dtype=np.int64)
+            self._place[self.order] = np.arange(len(self.order))
+        places = self._place[table_rows]
+        return np.sort(places[places >= 0])
+
+    def feature_of(self, row: int) -> str:
+        """Return the feature id of a view row."""
+        return str(self.table.ids[self.order[row]])
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own signature
+        return 0 if parent.isValid() else len(self.order)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self._names) + 1
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if role == Qt.ItemDataRole.DisplayRole:
+            row = self.order[index.row()]
+            if index.column() == 0:
+                return str(self.table.ids[row])
+            return show_value(self.table.columns[self._names[index.column() - 1]][row])
+        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() > 0:
+            is_number = self.table.columns[self._names[index.column() - 1]].dtype.kind in "fi"
+            return Qt.AlignmentFlag.AlignVCenter | (Qt.AlignmentFlag.AlignRight if is_number else Qt.AlignmentFlag.AlignLeft)
+        return None
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if role != Qt.ItemDataRole.DisplayRole:
+            return None
+        if orientation == Qt.Orientation.Vertical:
+            return f"{section + 1}"
+        return "id" if section == 0 else self._names[section - 1]
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        self.layoutAboutToBeChanged.emit()
+        self._sort = (column, order)
+        self._arrange()
+        self.layoutChanged.emit()
+
+    def _arrange(self) -> None:
+        rows = self._matching if self._matching is not None else np.arange(len(self.table), dtype=np.int64)
+        column, order = self._sort
+        if 0 <= column <= len(self._names) and len(rows):
+            rows = rows[
+                sort_rows(self.table, None if column == 0 else self._names[column - 1], rows, order == Qt.SortOrder.DescendingOrder)
+            ]
+        self.order = rows
+        self._place = None
+
+
+def sort_rows(table: FeatureTable, column: str | None, rows: Int, descending: bool) -> Int:
+    """Return the permutation of ``rows`` that sorts them by a column; missing values come last either way."""
+    values = (table.ids if column is None else table.columns[column])[rows]
+    if values.dtype == object:
+        missing = np.array([value is None for value in values], dtype=bool)
+        texts = np.array(["" if value is None else str(value) for value in values])
+        order = np.argsort(texts, kind="stable")
+    else:
+        missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
+        order = np.argsort(values, kind="stable")
+    if descending:
+        order = order[::-1]
+    return np.concatenate([order[~missing[order]], order[missing[order]]])
+
+
+def matching_rows(table: FeatureTable, text: str) -> Int:
+    """Return (M,) rows where the id or any attribute contains ``text``, whatever the case.
+
+    ``name>5``, ``name<=2`` and ``name=abc`` compare one attribute instead.
+    """
+    text = text.strip()
+    if not text:
+        return np.arange(len(table), dtype=np.int64)
+    compared = _compare(table, text)
+    if compared is not None:
+        return np.flatnonzero(compared).astype(np.int64)
+    needle = text.casefold()
+    found = np.fromiter((needle in str(key).casefold() for key in table.ids), dtype=bool, count=len(table))
+    for values in table.columns.values():
+        if values.dtype == object:
+            names, codes = np.unique(np.array(["" if v is None else str(v) for v in values]), return_inverse=True)
+            hits = np.fromiter((needle in name.casefold() for name in names.tolist()), dtype=bool, count=len(names))
+            found |= hits[codes]
+        elif values.dtype.kind in "if" and _is_number(text):
+            found |= values == float(text)
+    return np.flatnonzero(found).astype(np.int64)
+
+
+def _compare(table: FeatureTable, text: str) -> np.ndarray | None:
+    for sign in (">=", "<=", "!=", ">", "<", "="):
+        name, found, value = text.partition(sign)
+        values = table.columns.get(name.strip())
+        if not found or values is None:
+            continue
+        value = value.strip()
+        if values.dtype == object or not _is_number(value):
+            same = np.array([str(v).casefold() == value.casefold() for v in values])
+            return ~same if sign == "!=" else same
+        number = float(value)
+        with np.errstate(invalid="ignore"):
+            return {
+                ">=": values >= number, "<=": values <= number, "!=": values != number,
+                ">": values > number, "<": values < number, "=": values == number,
+            }[sign]  # fmt: skip
+    return None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def show_value(value: Any) -> str:
+    """Return an attribute as people read it: sensible digits, a dash for missing."""
+    value = plain_value(value)
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "✓" if value else "✗"
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e6 else format_number(value, 4)
+    return str(value)
+
+
+def runs(rows: Int) -> list[tuple[int, int]]:
+    """Return (first, last) of each run of consecutive numbers in rising ``rows``."""
+    if not len(rows):
+        return []
+    breaks = np.flatnonzero(np.diff(rows) > 1)
+    firsts = np.concatenate([[0], breaks + 1])
+    lasts = np.concatenate([breaks, [len(rows) - 1]])
+    return [(int(rows[a]), int(rows[b])) for a, b in zip(firsts, lasts, strict=True)]

@@ -1,0 +1,143 @@
+"""What the actions on layers, networks and sensors do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cimdesk.base.i18n import tr
+from cimdesk.commands import layers
+from cimdesk.model.selection import AssetRef
+from cimdesk.model.sensors import Sensors, Status
+from cimdesk.model.workspace import bounds_of
+from cimdesk.ui.desk import Desk
+from cimdesk.ui.needs import is_pipe
+
+
+def select_all(desk: Desk) -> None:
+    """Select every feature of the current layer."""
+    table = desk.session.workspace.features(desk.current_layer)
+    if table is not None:
+        desk.session.selection.set(AssetRef(desk.current_layer, str(key)) for key in table.ids)
+
+
+def zoom_to_layer(desk: Desk) -> None:
+    """Show all of the current layer."""
+    view, layer = desk.view, desk.layer
+    data = desk.session.workspace.data(desk.current_layer)
+    if view is None or view.scene is None or layer is None or data is None:
+        return
+    box = bounds_of(data)
+    if not np.isfinite(box[:, :2]).all():
+        return
+    box = np.where(np.isfinite(box), box, 0.0)
+    size = float(np.linalg.norm(box[1] - box[0]))
+    record = view.scene.camera.to_record()
+    record |= {"target": box.mean(axis=0).tolist(), "distance": max(size * 1.2, 50.0)}
+    view.scene.camera.from_record(record)
+
+
+def show_table(desk: Desk) -> None:
+    """Show the attribute table."""
+    _tab(desk, "table")
+
+
+def show_alarms(desk: Desk) -> None:
+    """Show the list of alarms."""
+    _tab(desk, "alarms")
+
+
+def show_charts(desk: Desk) -> None:
+    """Show the readings."""
+    _tab(desk, "charts")
+
+
+def show_messages(desk: Desk) -> None:
+    """Show what was found wrong."""
+    _tab(desk, "messages")
+
+
+def _tab(desk: Desk, name: str) -> None:
+    if desk.shell:
+        desk.shell.show_tab(name)
+
+
+def edit_style(desk: Desk) -> None:
+    """Choose what colours the current layer."""
+    layer = desk.layer
+    if layer is not None:
+        style = desk.ask.form("style", desk, layer=layer)
+        if style is not None:
+            layers.set_style(desk.session, layer.id, style)
+
+
+def rename_layer(desk: Desk) -> None:
+    """Edit the name in the layer tree."""
+    if desk.shell:
+        desk.shell.rename_current_layer()
+
+
+def show_all(desk: Desk) -> None:
+    """Make every layer visible."""
+    hidden = [layer.id for layer in desk.session.workspace.layers() if not layer.visible]
+    if hidden:
+        layers.set_visible(desk.session, hidden, True)
+
+
+def remove_layer(desk: Desk) -> None:
+    """Take the current layer out; undo brings it back."""
+    layer = desk.layer
+    if layer is not None:
+        layers.remove(desk.session, [layer.id])
+        desk.select_layer("")
+        desk.message.emit(tr("Removed {name}. Undo brings it back.").format(name=layer.name))
+
+
+def trace_upstream(desk: Desk) -> None:
+    """Select what drains to the selected pipe."""
+    _trace(desk, "up")
+
+
+def trace_downstream(desk: Desk) -> None:
+    """Select where the selected pipe drains to."""
+    _trace(desk, "down")
+
+
+def trace_connected(desk: Desk) -> None:
+    """Select what is connected to the selected pipe."""
+    _trace(desk, "connected")
+
+
+def _trace(desk: Desk, direction: str) -> None:
+    from cimdesk.commands import trace
+
+    start = next((ref for ref in sorted(desk.session.selection.refs) if is_pipe(desk, ref.layer)), None)
+    if start is not None:
+        trace.select_trace(desk.session, start, direction)
+        desk.message.emit(tr("{count} selected").format(count=len(desk.session.selection.refs)))
+
+
+def alarms(desk: Desk) -> list[tuple[AssetRef, Status]]:
+    """Return every sensor in attention, warning or alarm at the clock, the worst first."""
+    session = desk.session
+    found: list[tuple[AssetRef, Status]] = []
+    for layer in session.workspace.layers():
+        data = session.workspace.data(layer.id)
+        if isinstance(data, Sensors):
+            status = data.status_at(session.clock.time)
+            raised = np.flatnonzero((status >= Status.ATTENTION) & (status <= Status.ALARM))
+            found += [(AssetRef(layer.id, str(data.features.ids[row])), Status(int(status[row]))) for row in raised]
+    return sorted(found, key=lambda item: (-item[1], item[0]))
+
+
+def next_alarm(desk: Desk) -> None:
+    """Select the next sensor in alarm and show it."""
+    raised = [ref for ref, status in alarms(desk) if status >= Status.WARNING]
+    if not raised:
+        desk.message.emit(tr("No sensor is in alarm now."))
+        return
+    selected = desk.session.selection.refs
+    at = next((k for k, ref in enumerate(raised) if ref in selected), -1)
+    ref = raised[(at + 1) % len(raised)]
+    desk.select([ref])
+    if desk.view and desk.view.scene:
+        desk.view.scene.fit(frozenset({ref}))

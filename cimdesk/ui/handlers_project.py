@@ -1,0 +1,184 @@
+"""What the Project actions do: make, open, save, close, undo, redo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cimdesk.base.errors import CimdeskError
+from cimdesk.base.i18n import tr
+from cimdesk.base.jobs import CancelToken, JobSpec, Progress
+from cimdesk.base.paths import user_data_dir
+from cimdesk.ui.desk import Desk
+
+PROJECT_SUFFIX = ".gpkg"
+
+
+def new_project(desk: Desk) -> None:
+    """Make an empty project file and open it."""
+    from cimdesk.commands import projects
+
+    path = desk.ask.save_path(tr("New project"), PROJECT_SUFFIX, tr("city"))
+    if path is not None:
+        desk.bind(projects.create(path, path.stem, desk.runner))
+
+
+def open_files(desk: Desk) -> None:
+    """Ask for files and open them."""
+    paths = desk.ask.files(tr("Open"))
+    if paths:
+        open_paths(desk, paths)
+
+
+def open_folder(desk: Desk) -> None:
+    """Ask for a folder and open it."""
+    folder = desk.ask.folder(tr("Open folder"))
+    if folder is not None:
+        open_paths(desk, [folder])
+
+
+def open_paths(desk: Desk, paths: Sequence[Path], ask_first: bool = True) -> None:
+    """Open a project file, or show what data files hold and add them.
+
+    Parameters
+    ----------
+    ask_first : bool
+        Show the preview before anything changes; files given at the start are added at once unless they lack a reference system.
+    """
+    from cimdesk.commands import projects
+
+    project = next((path for path in paths if projects.is_project(path)), None)
+    if project is not None:
+        open_project(desk, project)
+        paths = [path for path in paths if path != project]
+    if paths:
+        preview_paths(desk, paths, ask_first)
+
+
+def open_project(desk: Desk, path: Path) -> None:
+    """Open a project file and load its layers."""
+    from cimdesk.commands import projects, sources
+
+    session = desk.attempt(projects.open_project, path, desk.runner)
+    if session is None:
+        return
+    desk.bind(session)
+    job = sources.load_job(session)
+    if job is not None:
+        session.run(job)
+
+
+def preview_paths(desk: Desk, paths: Sequence[Path], ask_first: bool = True) -> None:
+    """Read files beside the window, then show what they hold."""
+    from cimdesk.commands import sources
+
+    files = list(paths)
+
+    def work(progress: Progress, cancel: CancelToken) -> list[sources.Preview]:
+        return sources.preview(files, progress, cancel)
+
+    def done(previews: list[sources.Preview]) -> None:
+        unclear = [
+            p for p in previews if p.error is not None or (p.result is not None and p.result.sources and p.result.crs is None)
+        ]
+        if ask_first or unclear:
+            desk.ask.form("preview", desk, previews=previews, done=lambda answer: _accept(desk, answer))
+        else:
+            _accept(desk, (files, ""))
+
+    desk.run(JobSpec(tr("Looking at {name}").format(name=files[0].name), work, done, key="preview"))
+
+
+def _accept(desk: Desk, answer: tuple[list[Path], str] | None) -> None:
+    """Add files as layers, with the reference system the person chose for those that have none."""
+    if answer is None or not answer[0]:
+        return
+    add_files(desk, answer[0], answer[1])
+
+
+def add_files(desk: Desk, paths: Sequence[Path], crs: str = "") -> None:
+    """Add files as layers of the open project, or of a new unnamed one."""
+    from cimdesk.commands import projects, sources
+
+    if not desk.is_open:
+        desk.bind(projects.scratch(desk.runner))
+    desk.run(sources.open_job(desk.session, list(paths), crs))
+
+
+def open_demo(desk: Desk) -> None:
+    """Make the demo city, once, and open it."""
+    from cimdesk.commands import demo
+
+    folder = user_data_dir() / "demo"
+    existing = sorted(folder.glob(f"*{PROJECT_SUFFIX}"))
+    if existing:
+        open_project(desk, existing[0])
+        return
+    job = demo.generate_job(folder, "small", 7)
+
+    def done(result: object) -> None:
+        if job.done is not None:
+            job.done(result)
+        made = sorted(folder.glob(f"*{PROJECT_SUFFIX}"))
+        if made:
+            open_project(desk, made[0])
+
+    desk.run(JobSpec(job.title, job.work, done, key="demo"))
+
+
+def save(desk: Desk) -> None:
+    """Set a restore point; an unnamed project is asked for its name."""
+    from cimdesk.commands import projects
+
+    if desk.session.is_scratch:
+        save_as(desk)
+    else:
+        projects.save(desk.session)
+        desk.message.emit(tr("Saved."))
+        desk.availability_changed.emit()
+
+
+def save_as(desk: Desk) -> None:
+    """Save under another name and go on with that."""
+    from cimdesk.commands import projects
+
+    path = desk.ask.save_path(tr("Save as"), PROJECT_SUFFIX, desk.session.workspace.settings.get("title") or tr("city"))
+    if path is not None:
+        projects.save_as(desk.session, path)
+        desk.message.emit(tr("Saved as {name}.").format(name=path.name))
+        desk.availability_changed.emit()
+
+
+def close_project(desk: Desk) -> None:
+    """Close the project and show the start page."""
+    from cimdesk.commands.session import Session
+
+    desk.bind(Session(runner=desk.runner))
+
+
+def quit_window(desk: Desk) -> None:
+    """Close the window."""
+    if desk.shell:
+        desk.shell.close()
+
+
+def undo(desk: Desk) -> None:
+    """Take back the last edit and say which."""
+    label = desk.session.history.undo_label
+    try:
+        desk.session.undo()
+    except CimdeskError as error:
+        desk.show_error(error)
+    else:
+        desk.message.emit(tr("Undone: {label}").format(label=label))
+
+
+def redo(desk: Desk) -> None:
+    """Do the last undone edit again and say which."""
+    label = desk.session.history.redo_label
+    try:
+        desk.session.redo()
+    except CimdeskError as error:
+        desk.show_error(error)
+    else:
+        desk.message.emit(tr("Done again: {label}").format(label=label))

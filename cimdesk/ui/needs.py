@@ -1,0 +1,94 @@
+"""What an action needs before it can be done, and why it cannot be done now."""
+
+from __future__ import annotations
+
+from enum import Flag, auto
+
+from cimdesk.base.i18n import tr
+from cimdesk.model.flood import FloodResult
+from cimdesk.model.layers import LayerKind
+from cimdesk.ui.desk import Desk
+
+
+class Need(Flag):
+    """Conditions an action asks for."""
+
+    NOTHING = 0
+    OPEN = auto()
+    LAYER = auto()
+    FEATURES = auto()
+    SELECTION = auto()
+    PIPE = auto()
+    TERRAIN = auto()
+    SENSORS = auto()
+    FLOOD = auto()
+    TIME = auto()
+    UNDO = auto()
+    REDO = auto()
+    IDLE = auto()
+    FILE = auto()
+
+
+def reason(need: Need) -> str:
+    """Return why an action is disabled when just this need is not met."""
+    return {
+        Need.OPEN: tr("needs an open project"),
+        Need.LAYER: tr("needs a layer chosen in the layer tree"),
+        Need.FEATURES: tr("needs a layer with attributes"),
+        Need.SELECTION: tr("needs a selection"),
+        Need.PIPE: tr("needs a selected pipe or node"),
+        Need.TERRAIN: tr("needs a terrain"),
+        Need.SENSORS: tr("needs sensors"),
+        Need.FLOOD: tr("needs a flood result"),
+        Need.TIME: tr("needs data with times"),
+        Need.UNDO: tr("nothing to undo"),
+        Need.REDO: tr("nothing to redo"),
+        Need.IDLE: tr("a flood is being computed"),
+        Need.FILE: tr("needs a saved project file"),
+    }[need]
+
+
+def available(desk: Desk) -> Need:
+    """Return every need that is met now."""
+    session = desk.session
+    workspace = session.workspace
+    kinds = {layer.kind for layer in workspace.layers() if workspace.data(layer.id) is not None}
+    met = Need.NOTHING
+    refs = session.selection.refs
+    first, last = session.clock.range
+    checks = (
+        (Need.OPEN, desk.is_open),
+        (Need.LAYER, desk.layer is not None),
+        (Need.FEATURES, bool(desk.current_layer) and workspace.features(desk.current_layer) is not None),
+        (Need.SELECTION, bool(refs)),
+        (Need.PIPE, any(is_pipe(desk, ref.layer) for ref in refs)),
+        (Need.TERRAIN, LayerKind.TERRAIN in kinds),
+        (Need.SENSORS, LayerKind.SENSORS in kinds),
+        (Need.FLOOD, LayerKind.FLOOD in kinds),
+        (Need.TIME, last > first),
+        (Need.UNDO, bool(session.history.done)),
+        (Need.REDO, bool(session.history.undone)),
+        (Need.IDLE, not desk.runner.is_running("flood")),
+        (Need.FILE, session.store is not None),
+    )
+    for need, is_met in checks:
+        if is_met:
+            met |= need
+    return met
+
+
+def is_pipe(desk: Desk, layer_id: str) -> bool:
+    """Whether features of this layer are links or nodes of a network."""
+    workspace = desk.session.workspace
+    return workspace.document.get("layer", layer_id) is not None and workspace.layer(layer_id).kind is LayerKind.NETWORK
+
+
+def flood_results(desk: Desk) -> list[tuple[str, str, FloodResult]]:
+    """Return (layer id, name, result) of every flood that is loaded, in the order of the layer tree."""
+    workspace = desk.session.workspace
+    found = []
+    for layer in workspace.layers():
+        data = workspace.data(layer.id)
+        if isinstance(data, FloodResult):
+            found.append((layer.id, layer.name, data))
+    return found

@@ -1,0 +1,351 @@
+"""Cards over the scene: compass, legend, scale bar with reference system and time, and the tip under the cursor."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt, QTimer
+from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import QWidget
+
+from cimdesk.base.i18n import tr
+from cimdesk.base.units import format_time
+from cimdesk.model.appearance import LegendCard, legend_cards
+from cimdesk.model.document import Changes
+from cimdesk.ui.desk import Desk, Links
+from cimdesk.ui.theme import Theme, current_theme
+from cimdesk.ui.viewport import Viewport
+
+if TYPE_CHECKING:
+    from cimdesk.scene.scene import Pick
+
+MARGIN = 14
+PAD = 12
+RADIUS = 9.0
+MAX_ENTRIES = 9
+
+
+class Card(QWidget):
+    """A rounded card that lets the scene shine through a little. Never takes the mouse unless a subclass wants it."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        theme = current_theme()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(theme.color("line"), 1.0))
+        painter.setBrush(theme.color("card", theme.px("card_alpha")))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), RADIUS, RADIUS)
+        self.draw(painter, theme)
+        painter.end()
+
+    def draw(self, painter: QPainter, theme: Theme) -> None:
+        """Draw what the card says."""
+
+
+class Compass(Card):
+    """A dial whose needle points north; a click turns the view north."""
+
+    def __init__(self, viewport: Viewport, desk: Desk) -> None:
+        super().__init__(viewport)
+        self._viewport = viewport
+        self._desk = desk
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, False)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self._heading = 0.0
+
+    def follow(self) -> None:
+        """Turn with the camera."""
+        scene = self._viewport.scene
+        heading = float(scene.camera.heading_deg) if scene is not None else 0.0
+        if abs(heading - self._heading) > 0.2:
+            self._heading = heading
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        side = round(current_theme().px("font_px") * 3.5)
+        return QSize(side, side)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._desk.trigger("view.north")
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        theme = current_theme()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        half = self.width() / 2.0
+        painter.setPen(QPen(theme.color("line"), 1.0))
+        painter.setBrush(theme.color("card", theme.px("card_alpha")))
+        painter.drawEllipse(QPointF(half, half), half - 1, half - 1)
+        painter.translate(half, half)
+        painter.rotate(-self._heading)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.color("alarm"))
+        size = half * 0.34
+        painter.drawPolygon(
+            QPolygonF([QPointF(0, -size * 0.6), QPointF(size * 0.72, size * 0.7), QPointF(-size * 0.72, size * 0.7)])
+        )
+        painter.setPen(theme.color("text"))
+        painter.setFont(theme.font(QFont.Weight.Bold, 0.86))
+        painter.drawText(QRectF(-half, -half + 2, half * 2, half * 0.75), Qt.AlignmentFlag.AlignCenter, tr("N"))
+        painter.setBrush(theme.color("dim"))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.drawEllipse(QPointF(0.0, half * 0.66), 1.6, 1.6)
+        painter.end()
+
+
+class Legend(Card):
+    """What the colours mean: one block per coloured layer that is visible."""
+
+    def __init__(self, viewport: Viewport) -> None:
+        super().__init__(viewport)
+        self.cards: list[LegendCard] = []
+
+    def set_cards(self, cards: list[LegendCard]) -> None:
+        """Say what is coloured now."""
+        self.cards = [card for card in cards if card.entries]
+        self.setVisible(bool(self.cards))
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        theme = current_theme()
+        row = self._row()
+        width = 0
+        for card in self.cards:
+            width = max(width, _advance(theme.font(QFont.Weight.Bold, 0.95), card.title))
+            for entry in card.entries[:MAX_ENTRIES]:
+                width = max(width, _advance(theme.font(scale=0.95), entry.label) + row * 1.4)
+        rows = sum(1 + self._shown(card) for card in self.cards)
+        height = round(rows * row + max(0, len(self.cards) - 1) * row * 0.45) + 2 * PAD - 4
+        limit = round(theme.px("font_px") * 21)
+        return QSize(min(round(width) + 2 * PAD + 6, limit), height)
+
+    def fit_height(self, available: int) -> None:
+        """Leave the last blocks out when the view is too low for all."""
+        while len(self.cards) > 1 and self.sizeHint().height() > available:
+            self.cards.pop()
+
+    def draw(self, painter: QPainter, theme: Theme) -> None:
+        row = self._row()
+        y = float(PAD - 2)
+        for card in self.cards:
+            painter.setFont(theme.font(QFont.Weight.Bold, 0.95))
+            painter.setPen(theme.color("text"))
+            space = QRectF(PAD, y, self.width() - 2 * PAD, row)
+            painter.drawText(
+                space,
+                Qt.AlignmentFlag.AlignVCenter,
+                painter.fontMetrics().elidedText(card.title, Qt.TextElideMode.ElideRight, int(space.width())),
+            )
+            y += row
+            painter.setFont(theme.font(scale=0.95))
+            for entry in card.entries[:MAX_ENTRIES]:
+                self._draw_sample(painter, theme, QRectF(PAD, y, row, row), card.symbol, entry.color)
+                painter.setPen(theme.color("text"))
+                left = PAD + row * 1.4
+                text = painter.fontMetrics().elidedText(
+                    entry.label, Qt.TextElideMode.ElideRight, int(self.width() - left - PAD + 2)
+                )
+                painter.drawText(QRectF(left, y, self.width() - left, row), Qt.AlignmentFlag.AlignVCenter, text)
+                y += row
+            y += row * (len(card.entries) > MAX_ENTRIES) + row * 0.45
+
+    def _draw_sample(self, painter: QPainter, theme: Theme, cell: QRectF, symbol: str, color: str) -> None:
+        middle = cell.center()
+        painter.setPen(QPen(theme.color("dim", 90), 0.8))
+        painter.setBrush(QColor(color))
+        if symbol == "point":
+            painter.drawEllipse(QPointF(middle.x(), middle.y() + 0.5), cell.height() * 0.25, cell.height() * 0.25)
+        elif symbol == "line":
+            painter.setPen(QPen(QColor(color), max(2.5, cell.height() * 0.15), cap=Qt.PenCapStyle.RoundCap))
+            painter.drawLine(QPointF(cell.left() + 1, middle.y() + 0.5), QPointF(cell.right(), middle.y() + 0.5))
+        else:
+            painter.drawRoundedRect(
+                QRectF(cell.left(), middle.y() - cell.height() * 0.24, cell.width() * 1.05, cell.height() * 0.5), 3, 3
+            )
+
+    @staticmethod
+    def _shown(card: LegendCard) -> int:
+        return min(len(card.entries), MAX_ENTRIES) + (1 if len(card.entries) > MAX_ENTRIES else 0)
+
+    @staticmethod
+    def _row() -> float:
+        return current_theme().px("font_px") * 1.46
+
+
+class ScaleBar(Card):
+    """Scale, reference system, and what every figure has to say: the time, and the model's mass error when water is shown."""
+
+    def __init__(self, viewport: Viewport, desk: Desk) -> None:
+        super().__init__(viewport)
+        self._viewport = viewport
+        self._desk = desk
+        self._bar_px = 0.0
+        self._text = ""
+
+    def follow(self) -> None:
+        """Measure again: the camera, the clock or the project changed."""
+        per_pixel = self._viewport.metres_per_pixel()
+        length = nice_length(per_pixel * current_theme().px("font_px") * 10.0)
+        bar = length / per_pixel if per_pixel > 0 else 0.0
+        frame = self._desk.session.workspace.frame
+        code = (
+            (frame.crs.definition if frame and frame.crs else "")
+            if len(frame.crs.definition if frame and frame.crs else "") < 24
+            else ""
+        )
+        first, last = self._desk.session.clock.range
+        parts = [f"{length:g} m" if length < 1000 else f"{length / 1000:g} km", code or tr("local coordinates")]
+        if last > first:
+            parts.append(format_time(self._desk.session.clock.time))
+        text = "  ·  ".join(parts)
+        if (round(bar), text) != (round(self._bar_px), self._text):
+            self._bar_px, self._text = bar, text
+            self.setVisible(per_pixel > 0)
+            self.updateGeometry()
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        theme = current_theme()
+        width = max(self._bar_px, _advance(theme.font(scale=0.92), self._text))
+        return QSize(round(width) + 2 * PAD, round(theme.px("font_px") * 2.1) + 12)
+
+    def draw(self, painter: QPainter, theme: Theme) -> None:
+        painter.setPen(QPen(theme.color("text"), 1.4))
+        y = 12.0
+        painter.drawPolyline(
+            QPolygonF([QPointF(PAD, y - 4), QPointF(PAD, y), QPointF(PAD + self._bar_px, y), QPointF(PAD + self._bar_px, y - 4)])
+        )
+        painter.setFont(theme.font(scale=0.92))
+        painter.drawText(QRectF(PAD, y + 2, self.width(), self.height() - y - 4), Qt.AlignmentFlag.AlignVCenter, self._text)
+
+
+class HoverTip(Card):
+    """Name and coloured value of what is under the cursor."""
+
+    def __init__(self, viewport: Viewport) -> None:
+        super().__init__(viewport)
+        self._label = ""
+        self._value = ""
+        self.hide()
+
+    def show_pick(self, pick: Pick | None, at: QPoint) -> None:
+        """Show a tip near the cursor, or hide it."""
+        if pick is None or pick.ref is None:
+            self.hide()
+            return
+        self._label, self._value = pick.label, pick.value
+        parent = self.parentWidget()
+        size = self.sizeHint()
+        x, y = at.x() + 18, at.y() - size.height() - 10
+        if parent is not None:
+            x = min(x, parent.width() - size.width() - MARGIN)
+            y = y if y > MARGIN else at.y() + 22
+        self.setGeometry(x, y, size.width(), size.height())
+        self.update()
+        self.show()
+
+    def sizeHint(self) -> QSize:
+        theme = current_theme()
+        width = max(_advance(theme.font(QFont.Weight.Bold, 0.95), self._label), _advance(theme.font(scale=0.95), self._value))
+        row = theme.px("font_px") * 1.45
+        return QSize(round(width) + 2 * PAD, round(row * (2 if self._value else 1)) + PAD)
+
+    def draw(self, painter: QPainter, theme: Theme) -> None:
+        row = theme.px("font_px") * 1.45
+        painter.setPen(theme.color("text"))
+        painter.setFont(theme.font(QFont.Weight.Bold, 0.95))
+        painter.drawText(QRectF(PAD, PAD / 2, self.width(), row), Qt.AlignmentFlag.AlignVCenter, self._label)
+        painter.setFont(theme.font(scale=0.95))
+        painter.drawText(QRectF(PAD, PAD / 2 + row, self.width(), row), Qt.AlignmentFlag.AlignVCenter, self._value)
+
+
+class Overlays(QWidget):
+    """Places the cards over a viewport and keeps them current. Itself invisible."""
+
+    def __init__(self, viewport: Viewport, desk: Desk) -> None:
+        super().__init__()
+        from cimdesk.ui.scenario_card import ScenarioCard
+
+        self._viewport = viewport
+        self._desk = desk
+        self._links = Links()
+        self.scenario = ScenarioCard(viewport, desk)
+        self.compass = Compass(viewport, desk)
+        self.legend = Legend(viewport)
+        self.scale = ScaleBar(viewport, desk)
+        self.tip = HoverTip(viewport)
+        # Many changes in one turn of the event loop place the cards once.
+        self._later = QTimer(self, singleShot=True, interval=30)
+        self._later.timeout.connect(self.refresh)
+        viewport.camera_moved.connect(self._on_camera)
+        viewport.hovered.connect(self._on_hovered)
+        desk.session_changed.connect(self.bind)
+        self.bind()
+
+    def bind(self, _session: object = None) -> None:
+        """Follow the desk's session."""
+        session = self._desk.session
+        self._links.clear()
+        self._links.add(session.workspace.changed, self._on_changed)
+        self._links.add(session.clock.changed, self._on_time)
+        self._links.add(session.clock.range_changed, self._on_time)
+        self._later.start()
+
+    def refresh(self) -> None:
+        """Say everything again and place the cards."""
+        session = self._desk.session
+        self.legend.set_cards(legend_cards(session.workspace, session.clock.time))
+        self.scenario.refresh()
+        self.compass.follow()
+        self.scale.follow()
+        self.place()
+
+    def place(self) -> None:
+        """Put the cards into the corners of the view."""
+        width, height = self._viewport.width(), self._viewport.height()
+        self.legend.fit_height(height - 3 * MARGIN - self.scenario.sizeHint().height())
+        for card, corner in ((self.scenario, "tl"), (self.compass, "tr"), (self.legend, "bl"), (self.scale, "br")):
+            size = card.sizeHint()
+            x = MARGIN if corner[1] == "l" else width - MARGIN - size.width()
+            y = MARGIN if corner[0] == "t" else height - MARGIN - size.height()
+            card.setGeometry(x, y, size.width(), size.height())
+        overlap = self.legend.isVisible() and self.legend.geometry().intersects(self.scale.geometry())
+        if overlap:
+            self.scale.move(self.scale.x(), self.compass.geometry().bottom() + MARGIN)
+
+    def _on_changed(self, _changes: Changes) -> None:
+        self._later.start()
+
+    def _on_time(self, _value: object) -> None:
+        self.scale.follow()
+        if not self._later.isActive():
+            self._later.start()
+
+    def _on_camera(self) -> None:
+        self.compass.follow()
+        self.scale.follow()
+        self.place()
+
+    def _on_hovered(self, pick: Pick | None) -> None:
+        self.tip.show_pick(pick, self._viewport.pointer.position.toPoint())
+
+
+def nice_length(wanted: float) -> float:
+    """Return the largest of 1, 2, 5 times a power of ten that is not above ``wanted`` [m]."""
+    if wanted <= 0 or not math.isfinite(wanted):
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(wanted))
+    return next(step * power for step in (5.0, 2.0, 1.0) if step * power <= wanted * (1 + 1e-9))
+
+
+def _advance(font: QFont, text: str) -> float:
+    from PySide6.QtGui import QFontMetricsF
+
+    return QFontMetricsF(font).horizontalAdvance(text)

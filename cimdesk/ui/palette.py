@@ -1,0 +1,287 @@
+"""Command palette: any command, layer, bookmark or asset by a few letters of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer
+from PySide6.QtGui import QFont, QKeyEvent, QKeySequence, QPainter
+from PySide6.QtWidgets import (
+    QFrame,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from cimdesk.base.i18n import tr
+from cimdesk.commands import bookmarks
+from cimdesk.model.appearance import describe
+from cimdesk.model.selection import AssetRef
+from cimdesk.ui.action_table import ACTIONS, BY_ID, Action
+from cimdesk.ui.actions import ActionSet
+from cimdesk.ui.desk import Desk
+from cimdesk.ui.handlers_view import go_to
+from cimdesk.ui.layer_tree import Index
+from cimdesk.ui.theme import current_theme, icon_pixmap
+
+MOST = 40
+MOST_ASSETS = 12
+SEARCHED_COLUMNS = ("name", "address", "title")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the palette."""
+
+    text: str
+    detail: str
+    icon: str
+    do: Callable[[], object]
+    why_not: str = ""
+    score: float = 0.0
+
+
+def fuzzy_score(query: str, text: str) -> float:
+    """Return how well ``query`` fits ``text``; 0 for not at all.
+
+    All letters must occur in order. Word beginnings and unbroken runs count more, and short texts before long ones.
+    """
+    query, text = query.casefold().replace(" ", ""), text.casefold()
+    if not query:
+        return 1.0
+    score, at, run = 0.0, -1, 0
+    for letter in query:
+        # The start of a word is worth a look before the next occurrence.
+        after = text.find(letter, at + 1)
+        if after < 0:
+            return 0.0
+        word = text.find(" " + letter, at + 1)
+        if word >= 0 and after != at + 1:
+            after = word + 1
+        run = run + 1 if after == at + 1 else 1
+        starts = after == 0 or not text[after - 1].isalnum()
+        score += 1.0 + run * 0.6 + (1.6 if starts else 0.0)
+        at = after
+    exact = 4.0 if query in text.replace(" ", "") else 0.0
+    return score + exact + 6.0 / (6.0 + len(text))
+
+
+class Palette(QFrame):
+    """A list under a text field, over the window."""
+
+    def __init__(self, desk: Desk, actions: ActionSet, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("palette")
+        self._desk = desk
+        self._actions = actions
+        self.input = QLineEdit()
+        self.input.setObjectName("palette_input")
+        self.input.textChanged.connect(self._on_text)
+        self.input.installEventFilter(self)
+        self.list = QListWidget()
+        self.list.setFrameShape(QListWidget.Shape.NoFrame)
+        self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setUniformItemSizes(True)
+        self.list.setItemDelegate(_EntryDelegate(self.list))
+        self.list.itemClicked.connect(self._on_clicked)
+        self._wait = QTimer(self, singleShot=True, interval=90)
+        self._wait.timeout.connect(self.fill)
+        self.entries: list[Entry] = []
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(1, 1, 1, 6)
+        layout.setSpacing(4)
+        layout.addWidget(self.input)
+        layout.addWidget(self.list, 1)
+        self.hide()
+
+    def open(self) -> None:
+        """Show the palette with the recently used commands first."""
+        parent = self.parentWidget()
+        unit = current_theme().px("font_px")
+        width = min(unit * 54, parent.width() - 60)
+        height = min(unit * 36, parent.height() - 90)
+        self.setGeometry(QRect((parent.width() - width) // 2, 54, width, height))
+        self.input.setPlaceholderText(tr("Search places, assets, commands…"))
+        self.input.clear()
+        self.fill()
+        self.raise_()
+        self.show()
+        self.input.setFocus()
+
+    def fill(self) -> None:
+        """List what fits the text."""
+        query = self.input.text().strip()
+        found = command_entries(self._desk, self._actions, query)
+        if query:
+            found += place_entries(self._desk, query)
+            found += asset_entries(self._desk, query)
+            found.sort(key=lambda entry: -entry.score)
+        self.entries = found[:MOST]
+        self.list.clear()
+        for entry in self.entries:
+            item = QListWidgetItem(entry.text)
+            item.setData(Qt.ItemDataRole.UserRole, entry)
+            item.setToolTip(entry.why_not)
+            self.list.addItem(item)
+        self.list.setCurrentRow(0)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
+            return self._on_key(event)
+        if event.type() == QEvent.Type.FocusOut and self.isVisible():
+            self.hide()
+        return False
+
+    def _on_key(self, event: QKeyEvent) -> bool:
+        key = event.key()
+        if key in (Qt.Key.Key_Down, Qt.Key.Key_Up):
+            step = 1 if key == Qt.Key.Key_Down else -1
+            self.list.setCurrentRow((self.list.currentRow() + step) % max(1, self.list.count()))
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            if self._wait.isActive():
+                self._wait.stop()
+                self.fill()
+            self.accept()
+        elif key == Qt.Key.Key_Escape:
+            self.hide()
+        else:
+            return False
+        return True
+
+    def accept(self) -> None:
+        """Do the chosen line, if it can be done."""
+        row = self.list.currentRow()
+        if not 0 <= row < len(self.entries):
+            return
+        entry = self.entries[row]
+        if entry.why_not:
+            self._desk.message.emit(f"{entry.text}: {entry.why_not}")
+            return
+        self.hide()
+        entry.do()
+
+    def _on_text(self, _text: str) -> None:
+        self._wait.start()
+
+    def _on_clicked(self, item: QListWidgetItem) -> None:
+        self.list.setCurrentItem(item)
+        self.accept()
+
+
+def command_entries(desk: Desk, actions: ActionSet, query: str) -> list[Entry]:
+    """Return the commands that fit; without a query the recently used ones come first."""
+    recent = [name for name in desk.settings.get("recent_actions", []) if name in BY_ID]
+    rows: list[tuple[float, Action]] = []
+    for place, action in enumerate(ACTIONS):
+        text = f"{tr(action.text)} {tr(action.menu)}"
+        bonus = 1.5 * (1.0 - recent.index(action.id) / 12.0) if action.id in recent else 0.0
+        if not query:
+            rows.append((100.0 * bonus - place * 0.001, action))
+            continue
+        score = max(fuzzy_score(query, text), fuzzy_score(query, action.text) if tr(action.text) != action.text else 0.0)
+        if score:
+            rows.append((score + bonus, action))
+    rows.sort(key=lambda row: -row[0])
+    return [
+        Entry(
+            tr(action.text).rstrip("…"),
+            "  ".join(part for part in (tr(action.menu), QKeySequence(action.shortcut.split("; ")[0]).toString()) if part),
+            action.id,
+            partial(actions.trigger, action.id),
+            actions.why_not(action.id),
+            score,
+        )
+        for score, action in rows
+        if action.id != "help.commands"
+    ]
+
+
+def place_entries(desk: Desk, query: str) -> list[Entry]:
+    """Return the layers and bookmarks that fit."""
+    found = []
+    for layer in desk.session.workspace.layers():
+        if score := fuzzy_score(query, layer.name):
+            found.append(Entry(layer.name, tr("Layer"), "layer.zoom", partial(_zoom_to_layer, desk, layer.id), score=score + 0.5))
+    for key, record in bookmarks.bookmarks(desk.session):
+        if score := fuzzy_score(query, str(record["name"])):
+            found.append(
+                Entry(
+                    str(record["name"]), tr("Bookmark"), "view.add_bookmark", partial(desk.go_to_bookmark, key), score=score + 0.5
+                )
+            )
+    return found
+
+
+def asset_entries(desk: Desk, query: str) -> list[Entry]:
+    """Return assets whose id or name contains the query."""
+    workspace = desk.session.workspace
+    needle = query.casefold()
+    if len(needle) < 2:
+        return []
+    found: list[Entry] = []
+    for layer in workspace.layers():
+        table = workspace.features(layer.id)
+        if table is None:
+            continue
+        columns = [table.ids, *(table.columns[name] for name in SEARCHED_COLUMNS if name in table.columns)]
+        rows: dict[int, None] = {}
+        for values in columns:
+            if values.dtype == object:
+                hits = np.fromiter(
+                    (value is not None and needle in str(value).casefold() for value in values), dtype=bool, count=len(values)
+                )
+                rows.update(dict.fromkeys(np.flatnonzero(hits)[:MOST_ASSETS].tolist()))
+        for row in list(rows)[:MOST_ASSETS]:
+            ref = AssetRef(layer.id, str(table.ids[row]))
+            exact = 8.0 if ref.feature.casefold() == needle else 3.0
+            found.append(
+                Entry(describe(workspace, ref), layer.name, "city.find", partial(go_to, desk, ref), score=exact + len(needle))
+            )
+    return found
+
+
+def _zoom_to_layer(desk: Desk, layer_id: str) -> None:
+    desk.select_layer(layer_id)
+    desk.trigger("layer.zoom")
+
+
+class _EntryDelegate(QStyledItemDelegate):
+    """Draws a line of the palette: icon, text, and what it is at the right."""
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        entry: Entry = index.data(Qt.ItemDataRole.UserRole)
+        theme = current_theme()
+        side = theme.px("icon_px")
+        painter.save()
+        rect = option.rect.adjusted(6, 0, -6, 0)
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme.color("accent_soft"))
+            painter.drawRoundedRect(rect, 6, 6)
+        token = "disabled" if entry.why_not else "text"
+        picture = icon_pixmap(entry.icon, theme.tokens[token], side, painter.device().devicePixelRatioF())
+        painter.drawPixmap(QPoint(rect.left() + 9, rect.center().y() - side // 2 + 1), picture)
+        painter.setFont(theme.font(scale=0.88))
+        painter.setPen(theme.color("dim"))
+        detail = entry.why_not or entry.detail
+        width = painter.fontMetrics().horizontalAdvance(detail)
+        painter.drawText(rect.adjusted(0, 0, -10, 0), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, detail)
+        painter.setFont(theme.font(QFont.Weight.Normal))
+        painter.setPen(theme.color(token))
+        space = rect.adjusted(side + 20, 0, -width - 24, 0)
+        text = painter.fontMetrics().elidedText(entry.text, Qt.TextElideMode.ElideRight, space.width())
+        painter.drawText(space, Qt.AlignmentFlag.AlignVCenter, text)
+        painter.restore()
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(200, current_theme().px("row_px") + 6)

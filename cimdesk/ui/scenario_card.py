@@ -1,0 +1,90 @@
+"""Scenario card: which flood is shown, and which it is compared with."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
+
+from cimdesk.base.i18n import tr
+from cimdesk.ui.desk import Desk
+from cimdesk.ui.handlers_plan import choose_flood
+from cimdesk.ui.needs import flood_results
+from cimdesk.ui.theme import current_theme
+
+
+class ScenarioCard(QWidget):
+    """A card with two chips. Choosing a scenario shows its water; "today" shows the dry city."""
+
+    def __init__(self, parent: QWidget, desk: Desk) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self._label = QLabel()
+        self._label.setStyleSheet("font-weight: 600;")
+        self._versus = QLabel()
+        self._versus.setObjectName("dim")
+        self.shown = _chip()
+        self.compared = _chip()
+        self.shown.setMenu(QMenu(self.shown))
+        self.compared.setMenu(QMenu(self.compared))
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(12, 6, 12, 6)
+        layout.setSpacing(10)
+        for widget in (self._label, self.shown, self._versus, self.compared):
+            layout.addWidget(widget)
+
+    def refresh(self) -> None:
+        """Read the floods of the project again."""
+        workspace = self._desk.session.workspace
+        floods = flood_results(self._desk)
+        current = next((item for item in floods if workspace.layer(item[0]).visible), None)
+        self._label.setText(tr("Scenario"))
+        self._versus.setText(tr("compare with"))
+        self.shown.setText(f"{_short(current[1]) if current else tr('Today')} ▾")
+        self._fill(self.shown.menu(), [("", tr("Today")), *((key, name) for key, name, _ in floods)], self._show)
+        compared = next((name for key, name, _ in floods if key == self._desk.compared_flood), tr("Today"))
+        others = [(key, name) for key, name, _ in floods if current is None or key != current[0]]
+        self.compared.setText(f"{_short(compared)} ▾")
+        self._fill(self.compared.menu(), [("", tr("Today")), *others], self._compare)
+        for widget in (self._versus, self.compared):
+            widget.setVisible(len(floods) > 0)
+        self.setVisible(self._desk.is_open)
+        self.adjustSize()
+
+    def _fill(self, menu: QMenu, entries: list[tuple[str, str]], chosen: object) -> None:
+        menu.clear()
+        for key, name in entries:
+            menu.addAction(name, partial(chosen, key))  # type: ignore[arg-type]
+        if menu is self.shown.menu():
+            menu.addSeparator()
+            menu.addAction(tr("Run flood…"), partial(self._desk.trigger, "flood.run"))
+
+    def _show(self, key: str) -> None:
+        self._desk.attempt(choose_flood, self._desk, key)
+
+    def _compare(self, key: str) -> None:
+        self._desk.compare_with(key)
+        self.refresh()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        theme = current_theme()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(theme.color("line"), 1.0))
+        painter.setBrush(theme.color("card", theme.px("card_alpha")))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 9.0, 9.0)
+        painter.end()
+
+
+def _chip() -> QPushButton:
+    chip = QPushButton()
+    chip.setObjectName("chip")
+    chip.setCursor(Qt.CursorShape.PointingHandCursor)
+    chip.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return chip
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 28 else name[:27] + "…"

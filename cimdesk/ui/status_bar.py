@@ -1,0 +1,165 @@
+"""Status bar: where the cursor is, the reference system, the selection, jobs with cancel, alarms, and when it was saved."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
+
+from cimdesk.base.i18n import tr
+from cimdesk.base.units import format_length
+from cimdesk.model.network import UtilityNetwork
+from cimdesk.model.sensors import Status
+from cimdesk.ui.desk import Desk, Links
+from cimdesk.ui.handlers_data import alarms
+from cimdesk.ui.theme import current_theme
+
+MESSAGE_MS = 6000
+
+
+class StatusBar(QWidget):
+    """One quiet line under everything."""
+
+    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("status")
+        self._desk = desk
+        self._links = Links()
+        self.position = QLabel()
+        self.system = QLabel()
+        self.selection = QLabel()
+        self.job_text = QLabel()
+        self.job_bar = QProgressBar()
+        self.job_bar.setTextVisible(False)
+        self.job_bar.setFixedWidth(120)
+        self.job_cancel = QPushButton()
+        self.job_cancel.clicked.connect(self._cancel_job)
+        self.alarms = QPushButton()
+        self.alarms.setObjectName("status_alarm")
+        self.alarms.clicked.connect(self._show_alarms)
+        self.message = QLabel()
+        self.saved = QLabel()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(14, 3, 14, 4)
+        layout.setSpacing(18)
+        for widget in (self.position, self.system, self.selection, self.job_text, self.job_bar, self.job_cancel, self.alarms):
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        layout.addWidget(self.message)
+        layout.addWidget(self.saved)
+        self._clear = QTimer(self, singleShot=True, interval=MESSAGE_MS)
+        self._clear.timeout.connect(self.message.clear)
+        self._later = QTimer(self, singleShot=True, interval=80)
+        self._later.timeout.connect(self.refresh)
+        desk.message.connect(self.say)
+        desk.runner.changed.connect(self.show_jobs)
+        desk.session_changed.connect(self.bind)
+        desk.availability_changed.connect(self._soon)
+        self.bind()
+
+    def bind(self, _session: object = None) -> None:
+        """Follow the desk's session."""
+        self._links.clear()
+        self._links.add(self._desk.session.clock.changed, self._soon_with)
+        self.refresh()
+
+    def say(self, text: str) -> None:
+        """Show a short line for a few seconds."""
+        self.message.setText(text)
+        self._clear.start()
+
+    def show_position(self, world: tuple[float, float, float] | None) -> None:
+        """Show the coordinates under the cursor."""
+        if world is None:
+            self.position.setText("E –   N –   H –")
+        else:
+            self.position.setText(f"E {world[0]:,.1f}  N {world[1]:,.1f}  H {world[2]:.2f} m")
+
+    def refresh(self) -> None:
+        """Say everything again."""
+        desk = self._desk
+        if not self.position.text():
+            self.show_position(None)
+        frame = desk.session.workspace.frame
+        self.system.setText(
+            _short_system(frame.crs.definition) if frame and frame.crs else tr("local coordinates") if frame else ""
+        )
+        self.selection.setText(selection_summary(desk))
+        raised = [ref for ref, status in alarms(desk) if status >= Status.ALARM]
+        self.alarms.setVisible(bool(raised))
+        self.alarms.setText("● " + (tr("{count} alarms") if len(raised) != 1 else tr("{count} alarm")).format(count=len(raised)))
+        self.saved.setText(_saved_text(desk))
+        for widget in (self.position, self.system, self.selection):
+            widget.setVisible(desk.is_open and bool(widget.text()))
+        self.show_jobs()
+
+    def show_jobs(self) -> None:
+        """Show the last job that was started, and how many more there are."""
+        jobs = self._desk.runner.jobs
+        for widget in (self.job_text, self.job_bar, self.job_cancel):
+            widget.setVisible(bool(jobs))
+        if not jobs:
+            return
+        job = jobs[-1]
+        percent = "" if job.fraction is None else f" {job.fraction:.0%}"
+        more = f"  +{len(jobs) - 1}" if len(jobs) > 1 else ""
+        limit = 34 if current_theme().name != "projector" else 16
+        title = job.spec.title if len(job.spec.title) <= limit else job.spec.title[: limit - 1] + "…"
+        self.job_text.setText(f"{title}{percent}{more}")
+        self.job_text.setToolTip(f"{job.spec.title}\n{job.text}")
+        self.job_bar.setRange(0, 0 if job.fraction is None else 100)
+        if job.fraction is not None:
+            self.job_bar.setValue(round(job.fraction * 100))
+        self.job_cancel.setText(tr("stopping…") if job.cancel.cancelled else tr("cancel"))
+        self.job_cancel.setEnabled(not job.cancel.cancelled)
+
+    def retranslate(self) -> None:
+        """Say everything in the current language."""
+        self.refresh()
+
+    def _cancel_job(self) -> None:
+        if self._desk.runner.jobs:
+            self._desk.runner.cancel(self._desk.runner.jobs[-1])
+
+    def _show_alarms(self) -> None:
+        self._desk.trigger("sensors.status")
+
+    def _soon(self) -> None:
+        if not self._later.isActive():
+            self._later.start()
+
+    def _soon_with(self, _value: object) -> None:
+        self._soon()
+
+
+def selection_summary(desk: Desk) -> str:
+    """Return what is selected in a few words: "3 pipes, 212 m", "12 in 2 layers"."""
+    refs = desk.session.selection.refs
+    if not refs:
+        return ""
+    workspace = desk.session.workspace
+    layers = {ref.layer for ref in refs}
+    if len(layers) == 1:
+        layer_id = next(iter(layers))
+        if workspace.document.get("layer", layer_id) is None:
+            return ""
+        data = workspace.data(layer_id)
+        if isinstance(data, UtilityNetwork):
+            rows = data.links.rows_of(ref.feature for ref in refs)
+            if len(rows):
+                total = format_length(float(data.lengths[rows].sum()))
+                words = tr("{count} pipes, {length}") if len(rows) != 1 else tr("{count} pipe, {length}")
+                return words.format(count=len(rows), length=total)
+        return tr("{count} in {layer}").format(count=f"{len(refs):,}", layer=workspace.layer(layer_id).name)
+    return tr("{count} in {layers} layers").format(count=f"{len(refs):,}", layers=len(layers))
+
+
+def _saved_text(desk: Desk) -> str:
+    if not desk.is_open:
+        return ""
+    if desk.session.is_scratch or desk.session.path is None:
+        return tr("not saved yet")
+    return tr("every edit is saved") if not desk.session.is_dirty else tr("edits kept since the last save")
+
+
+def _short_system(definition: str) -> str:
+    return definition if len(definition) < 24 else tr("own system")

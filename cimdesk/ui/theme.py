@@ -1,0 +1,189 @@
+"""Themes: tokens of colour and size, and the palette, style sheet and icons made from them. The only place with colours."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from string import Template
+from typing import Any
+
+from PySide6.QtCore import QByteArray, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPalette, QPixmap
+from PySide6.QtWidgets import QApplication
+
+from cimdesk.base.paths import cache_dir, resource_dir
+
+THEMES = ("light", "dark", "projector")
+FONT_FAMILIES = [
+    "Noto Sans",
+    "Source Sans 3",
+    "Segoe UI",
+    "SF Pro Text",
+    "Noto Sans CJK SC",
+    "Microsoft YaHei UI",
+    "PingFang SC",
+    "DejaVu Sans",
+]
+
+
+@dataclass(frozen=True)
+class Theme:
+    """One theme.
+
+    Attributes
+    ----------
+    name : str
+        ``light``, ``dark`` or ``projector``.
+    tokens : mapping
+        Colours as ``#rrggbb`` and sizes in logical pixels, by name.
+    """
+
+    name: str
+    tokens: dict[str, Any]
+
+    def color(self, token: str, alpha: int = 255) -> QColor:
+        """Return the colour of a token."""
+        color = QColor(self.tokens[token])
+        color.setAlpha(alpha)
+        return color
+
+    def px(self, token: str) -> int:
+        """Return a size in logical pixels."""
+        return int(self.tokens[token])
+
+    def font(self, weight: QFont.Weight = QFont.Weight.Normal, scale: float = 1.0) -> QFont:
+        """Return the text font at ``scale`` times the normal size."""
+        font = QFont()
+        font.setFamilies(FONT_FAMILIES)
+        font.setPixelSize(round(self.px("font_px") * scale))
+        font.setWeight(weight)
+        return font
+
+    @property
+    def is_dark(self) -> bool:
+        """Whether text is light on dark."""
+        return bool(self.tokens["dark"])
+
+
+@cache
+def load_theme(name: str) -> Theme:
+    """Return a theme by name; raises ValueError when there is none."""
+    if name not in THEMES:
+        raise ValueError(f"no theme {name!r}; there are {', '.join(THEMES)}")
+    tokens = json.loads((resource_dir() / "themes" / f"{name}.json").read_text(encoding="utf-8"))
+    size = tokens["font_px"]
+    tokens.update(
+        small_px=round(size * 0.86),
+        status_px=round(size * 0.92),
+        title_px=round(size * 1.2),
+        big_px=round(size * 1.9),
+        menu_pad=round(size * 0.62),
+    )
+    return Theme(name, tokens)
+
+
+_current: list[Theme] = []
+
+
+def current_theme() -> Theme:
+    """Return the theme in use."""
+    if not _current:
+        _current.append(load_theme("light"))
+    return _current[0]
+
+
+def apply_theme(application: QApplication, name: str) -> Theme:
+    """Give the whole application another theme and return it."""
+    theme = load_theme(name)
+    _current[:] = [theme]
+    application.setFont(theme.font())
+    application.setPalette(_palette(theme))
+    application.setStyleSheet(style_sheet(theme))
+    return theme
+
+
+def style_sheet(theme: Theme) -> str:
+    """Return the style sheet with the theme's tokens filled in."""
+    template = Template((resource_dir() / "themes" / "app.qss").read_text(encoding="utf-8"))
+    return template.substitute(theme.tokens, chevron=_tinted_file("ui.chevron", theme.tokens["dim"]))
+
+
+def _tinted_file(name: str, color: str) -> str:
+    """Return the path of an icon written in one colour, for style sheets, which cannot recolour."""
+    target = cache_dir() / f"{name}-{color[1:]}.svg"
+    if not target.is_file():
+        target.write_text(_svg(name, color), encoding="utf-8")
+    return target.as_posix()
+
+
+def _palette(theme: Theme) -> QPalette:
+    role = QPalette.ColorRole
+    palette = QPalette()
+    for where, token in (
+        (role.Window, "panel"), (role.WindowText, "text"), (role.Base, "panel"), (role.AlternateBase, "bg"), (role.Text, "text"),
+        (role.Button, "chip"), (role.ButtonText, "text"), (role.ToolTipBase, "card"), (role.ToolTipText, "text"),
+        (role.Highlight, "accent"), (role.HighlightedText, "accent_text"), (role.PlaceholderText, "dim"), (role.Link, "accent"),
+        (role.Mid, "line"), (role.Dark, "line"), (role.Light, "panel"), (role.Midlight, "chip"), (role.Shadow, "line"), (role.Accent, "accent"),
+    ):  # fmt: skip
+        palette.setColor(where, theme.color(token))
+    for where in (role.WindowText, role.Text, role.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, where, theme.color("disabled"))
+    return palette
+
+
+def icon(name: str, theme: Theme | None = None) -> QIcon:
+    """Return the line icon of an action or panel part, in the theme's colours (normal, disabled, checked)."""
+    theme = theme or current_theme()
+    return _icon(name, theme.name)
+
+
+@cache
+def _icon(name: str, theme_name: str) -> QIcon:
+    theme = load_theme(theme_name)
+    made = QIcon()
+    size = theme.px("icon_px")
+    for ratio in (1, 2):
+        for mode, state, token in (
+            (QIcon.Mode.Normal, QIcon.State.Off, "text"),
+            (QIcon.Mode.Disabled, QIcon.State.Off, "disabled"),
+            (QIcon.Mode.Normal, QIcon.State.On, "accent"),
+            (QIcon.Mode.Disabled, QIcon.State.On, "disabled"),
+        ):
+            made.addPixmap(icon_pixmap(name, theme.tokens[token], size, ratio), mode, state)
+    return made
+
+
+def icon_pixmap(name: str, color: str, size: int, ratio: float = 1.0) -> QPixmap:
+    """Return an icon drawn in one colour, ``size`` logical pixels square."""
+    from PySide6.QtSvg import QSvgRenderer
+
+    pixmap = QPixmap(QSize(round(size * ratio), round(size * ratio)))
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    QSvgRenderer(QByteArray(_svg(name, color).encode())).render(painter)
+    painter.end()
+    pixmap.setDevicePixelRatio(ratio)
+    return pixmap
+
+
+@cache
+def _svg_source(name: str) -> str:
+    return (resource_dir() / "icons" / f"{name}.svg").read_text(encoding="utf-8")
+
+
+def _svg(name: str, color: str) -> str:
+    return _svg_source(name).replace("#000", color)
+
+
+def contrast(first: str, second: str) -> float:
+    """Return the contrast ratio of two ``#rrggbb`` colours, 1..21 (WCAG 2.2, relative luminance)."""
+    brighter, darker = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(color: str) -> float:
+    linear = [
+        (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for c in (int(color[k : k + 2], 16) / 255 for k in (1, 3, 5))
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

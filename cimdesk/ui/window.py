@@ -1,0 +1,288 @@
+"""The main window: menus, toolbar, panels around the viewport, and what happens between them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QApplication, QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from cimdesk.base.i18n import language_changed, tr
+from cimdesk.model.document import Changes
+from cimdesk.ui.actions import ActionSet
+from cimdesk.ui.asker import WindowAsker
+from cimdesk.ui.bars import MenuBar, ToolBar
+from cimdesk.ui.bookmarks_panel import BookmarksPanel
+from cimdesk.ui.bottom_panel import BottomPanel
+from cimdesk.ui.desk import Asker, Desk, Links
+from cimdesk.ui.handlers_project import open_paths
+from cimdesk.ui.inspector import Inspector
+from cimdesk.ui.layer_panel import LayerPanel
+from cimdesk.ui.overlays import Overlays
+from cimdesk.ui.palette import Palette
+from cimdesk.ui.start_page import StartPage, project_picture
+from cimdesk.ui.status_bar import StatusBar
+from cimdesk.ui.theme import apply_theme, current_theme
+from cimdesk.ui.viewport import Viewport
+
+
+class MainWindow(QMainWindow):
+    """One window on one project."""
+
+    def __init__(self, asker: Asker | None = None) -> None:
+        super().__init__()
+        self.desk = Desk(asker or WindowAsker(), self)
+        self.presenting = False
+        self._links = Links()
+        self._view_stale = True
+        self._painted = False
+        self.actions_ = ActionSet(self.desk, self)
+        self.view = Viewport()
+        self.overlays = Overlays(self.view, self.desk)
+        self.layers = LayerPanel(self.desk, self.actions_)
+        self.bookmarks = BookmarksPanel(self.desk, self.actions_)
+        self.inspector = Inspector(self.desk)
+        self.bottom = BottomPanel(self.desk, self.actions_)
+        self.start = StartPage(self.desk)
+        self.status = StatusBar(self.desk)
+        self.menus = MenuBar(self.desk, self.actions_)
+        self.tools = ToolBar(self.desk, self.actions_)
+        self._lay_out()
+        self.palette_ = Palette(self.desk, self.actions_, self)
+        self.desk.shell = self
+        if isinstance(self.desk.ask, WindowAsker):
+            self.desk.ask.parent = self
+        self._connect()
+        self.setAcceptDrops(True)
+        self.setMinimumSize(960, 600)
+        self._restore()
+        self._on_session()
+        self.retranslate()
+
+    def _lay_out(self) -> None:
+        self.left = QSplitter(Qt.Orientation.Vertical)
+        self.left.addWidget(self.layers)
+        self.left.addWidget(self.bookmarks)
+        self.left.setStretchFactor(0, 1)
+        self.left.setSizes([420, 150])
+        self.middle = QSplitter(Qt.Orientation.Horizontal)
+        for widget in (self.left, self.view, self.inspector):
+            self.middle.addWidget(widget)
+        self.middle.setStretchFactor(1, 1)
+        self.outer = QSplitter(Qt.Orientation.Vertical)
+        self.outer.addWidget(self.middle)
+        self.outer.addWidget(self.bottom)
+        self.outer.setStretchFactor(0, 1)
+        for splitter in (self.left, self.middle, self.outer):
+            splitter.setChildrenCollapsible(False)
+            splitter.setHandleWidth(1)
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.start)
+        self.pages.addWidget(self.outer)
+        body = QWidget()
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.pages, 1)
+        column.addWidget(self.status)
+        self.setCentralWidget(body)
+        self.setMenuBar(self.menus)
+        self.addToolBar(self.tools)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+        for action in self.actions_.qactions.values():
+            self.addAction(action)
+
+    def _connect(self) -> None:
+        self.desk.session_changed.connect(self._on_session)
+        self.desk.availability_changed.connect(self._name_window)
+        self.view.pointed.connect(self.status.show_position)
+        self.view.measured.connect(self._on_measured)
+        language_changed.connect(self._on_language)
+        # VTK is loaded just after the first paint, so that the window is there first.
+        self._warm = QTimer(self, singleShot=True, interval=0)
+        self._warm.timeout.connect(self._show_view)
+
+    # --- what handlers ask of the window (desk.Shell) ----------------------------------------------------------------------
+
+    def show_tab(self, name: str) -> None:
+        """Show one tab of the lower panel."""
+        if not self.bottom.isVisible() and self.desk.is_open and not self.presenting:
+            self.bottom.show()
+        self.bottom.show_tab(name)
+
+    def toggle_panel(self, name: str) -> None:
+        """Show or hide ``left``, ``right`` or ``bottom``."""
+        panel = self._panel(name)
+        panel.setVisible(panel.isHidden())
+        self.desk.settings.put(**{f"show_{name}": not panel.isHidden()})
+        self.desk.availability_changed.emit()
+
+    def panel_visible(self, name: str) -> bool:
+        """Whether a panel is shown."""
+        return not self._panel(name).isHidden()
+
+    def set_theme(self, name: str) -> None:
+        """Use another theme at once."""
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        apply_theme(application, name)
+        self._size_panels()
+        self.retranslate()
+        self.view.set_theme(name)
+
+    def show_palette(self) -> None:
+        """Open the command palette."""
+        self.palette_.open()
+
+    def set_presenting(self, on: bool) -> None:
+        """Show only the city in large type, or everything again."""
+        if on == self.presenting:
+            return
+        self.presenting = on
+        for widget in (self.menus, self.tools, self.status):
+            widget.setVisible(not on)
+        for name in ("left", "right", "bottom"):
+            self._panel(name).setVisible(not on and bool(self.desk.settings.get(f"show_{name}", True)))
+        self.set_theme("projector" if on else str(self.desk.settings.get("theme", "light")))
+        if on:
+            self._was_maximized = self.isMaximized()
+            self.showFullScreen()
+        elif self._was_maximized:
+            self.showMaximized()
+        else:
+            self.showNormal()
+        self.view.setFocus()
+
+    def toggle_full_screen(self) -> None:
+        """Use the whole screen, or not."""
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def rename_current_layer(self) -> None:
+        """Edit the name of the current layer in the tree."""
+        self.layers.rename_current()
+
+    # --- following -----------------------------------------------------------------------------------------------------------
+
+    def retranslate(self) -> None:
+        """Say everything in the current language and theme."""
+        self.actions_.retranslate()
+        self.menus.retranslate()
+        self.tools.retranslate()
+        for panel in (self.layers, self.bookmarks, self.inspector, self.bottom, self.status):
+            panel.retranslate()
+        self.start.refresh()
+        self.overlays.refresh()
+        self._name_window()
+
+    def _on_language(self, _language: str) -> None:
+        self.retranslate()
+
+    def _on_session(self, _session: object = None) -> None:
+        self._links.clear()
+        self._links.add(self.desk.session.workspace.changed, self._on_changed)
+        self._view_stale = True
+        self._show_page()
+        if self._painted:
+            self._warm.start()
+
+    def _on_changed(self, changes: Changes) -> None:
+        if changes.touches("layer"):
+            self._show_page()
+
+    def _show_page(self) -> None:
+        is_open = self.desk.is_open
+        if not is_open:
+            self.start.refresh()
+        self.pages.setCurrentWidget(self.outer if is_open else self.start)
+        self.overlays.place()
+
+    def _show_view(self) -> None:
+        if self._view_stale:
+            self._view_stale = False
+            self.view.show_session(self.desk.session)
+            self.desk.availability_changed.emit()
+            self.overlays.refresh()
+
+    def _on_measured(self, points: list[tuple[float, float, float]]) -> None:
+        self.desk.message.emit(tr("Click for the next point; double-click or Esc to end.") if points else "")
+
+    def _name_window(self) -> None:
+        session = self.desk.session
+        title = str(session.workspace.settings.get("title") or "") or (tr("Untitled project") if self.desk.is_open else "")
+        star = " •" if self.desk.is_open and (session.is_scratch or session.is_dirty) else ""
+        self.setWindowTitle(f"{title}{star} – cimdesk" if title else "cimdesk")
+
+    # --- events --------------------------------------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._painted:
+            self._painted = True
+            self._warm.start()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.tools.fit(self.width())
+        if self.palette_.isVisible():
+            self.palette_.open()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        event.acceptProposedAction()
+        if paths:
+            open_paths(self.desk, paths)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.WindowStateChange and not self.isFullScreen() and self.presenting:
+            self.set_presenting(False)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._keep_picture()
+        if not self.presenting:
+            self.desk.settings.put(geometry=bytes(self.saveGeometry().toBase64().data()).decode(), tab=self.bottom.tab)
+        self.release()
+        super().closeEvent(event)
+
+    def release(self) -> None:
+        """Stop everything that runs and let go of the graphics and the project; safe twice."""
+        language_changed.disconnect(self._on_language)
+        self.desk.player.pause()
+        self.desk.runner.cancel_all()
+        self._warm.stop()
+        self.view.release()
+        self.desk.session.close()
+
+    # --- inside --------------------------------------------------------------------------------------------------------------
+
+    def _panel(self, name: str) -> QWidget:
+        return {"left": self.left, "right": self.inspector, "bottom": self.bottom}[name]
+
+    def _restore(self) -> None:
+        settings = self.desk.settings
+        self.resize(QSize(1600, 900).boundedTo(self.screen().availableSize()))
+        geometry = settings.get("geometry", "")
+        if geometry:
+            self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))
+        for name in ("left", "right", "bottom"):
+            self._panel(name).setVisible(bool(settings.get(f"show_{name}", True)))
+        self.view.set_navigation(str(settings.get("navigation", "qgis")))
+        self._size_panels()
+
+    def _size_panels(self) -> None:
+        unit = current_theme().px("font_px")
+        side = min(round(unit * 20.6), round(self.width() * 0.2))
+        right = min(round(unit * 22.2), round(self.width() * 0.22))
+        self.middle.setSizes([max(side, 190), max(320, self.width() - side - right), max(right, 220)])
+        low = min(round(unit * 11.6), round(self.height() * 0.3))
+        self.outer.setSizes([max(240, self.height() - low), low])
+
+    def _keep_picture(self) -> None:
+        session = self.desk.session
+        if session.path is not None and not session.is_scratch and self.view.renders:
+            project_picture(session.path).write_bytes(self.view.grab_thumbnail(360, 240))
