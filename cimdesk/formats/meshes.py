@@ -125,8 +125,8 @@ def _city(path: Path, parts: list[tuple[str, Any]], placing: _Placing, findings:
 def _mesh(shape: Any, feature: int, placing: _Placing) -> TriangleMesh:
     vertices = np.asarray(shape.vertices, dtype=np.float64).reshape(-1, 3)
     faces = np.asarray(shape.faces, dtype=np.int64).reshape(-1, 3)
-    in_range = ((faces >= 0) & (faces < len(vertices))).all(axis=1)
-    usable = (np.abs(vertices) < 1e8).all(axis=1)
+    in_range = np.asarray(((faces >= 0) & (faces < len(vertices))).all(axis=1), dtype=np.bool_)
+    usable = np.asarray((np.abs(vertices) < 1e8).all(axis=1), dtype=np.bool_)
     good = np.zeros(len(faces), dtype=bool)
     good[in_range] = usable[faces[in_range]].all(axis=1)
     placed = np.where(usable[:, None], vertices, 0.0)
@@ -174,6 +174,9 @@ def _colors(shape: Any, count: int) -> UInt8 | None:
         if shape.visual.kind in ("face", "vertex"):
             colors = np.asarray(shape.visual.face_colors, dtype=np.uint8).reshape(-1, 4)
             return colors if len(colors) == count else None
+        corner_colors = getattr(shape.visual, "vertex_attributes", {}).get("color")
+        if corner_colors is not None and len(corner_colors) == len(shape.vertices):
+            return _rgba(np.asarray(corner_colors))[np.asarray(shape.faces)[:, 0]]
         material = getattr(shape.visual, "material", None)
         # trimesh answers grey where glTF gives no colour of its own.
         if getattr(material, "baseColorFactor", NEUTRAL) is None:
@@ -182,6 +185,14 @@ def _colors(shape: Any, count: int) -> UInt8 | None:
     except PARSING_ERRORS:
         return None
     return None if main is None or len(main) != 4 else np.tile(np.asarray(main, dtype=np.uint8), (count, 1))
+
+
+def _rgba(colors: AnyArray) -> UInt8:
+    """Return (N, 4) 0..255 of (N, 3 or 4) integers, or fractions of one."""
+    scaled = colors * 255.0 if colors.dtype.kind == "f" else colors
+    out = np.full((len(colors), 4), 255, dtype=np.uint8)
+    out[:, : colors.shape[1]] = np.clip(np.round(scaled), 0, 255)
+    return out
 
 
 def _gltf_asset(path: Path) -> dict[str, Any]:

@@ -40,10 +40,12 @@ def gabled_buildings(count: int, seed: int = 7) -> dict:
         ]  # fmt: skip
         attributes = {
             "function": USES[int(rng.integers(5))], "yearOfConstruction": int(rng.integers(1920, 2024)),
-            "measuredHeight": round((eaves + rise) / 1000, 2), "storeysAboveGround": eaves // 3000, "address": f"Street {k // 40} no. {k % 40}",
+            "measuredHeight": round((eaves + rise) / 1000, 2), "storeysAboveGround": eaves // 3000,
+            "address": f"Street {k // 40} no. {k % 40}",
             "owner": f"Owner of plot {k:07d}", "roofType": "gable", "population": int(rng.integers(0, 60)), "heated": bool(k % 3),
             "surveyed": f"20{k % 20 + 4:02d}-0{k % 9 + 1}-1{k % 9}", "cadastre": f"GZ-{k % 97:03d}-{k:08d}",
-            "material": "reinforced concrete frame", "fireRating": "class II", "remark": "generated for measuring, no real building",
+            "material": "reinforced concrete frame", "fireRating": "class II",
+            "remark": "generated for measuring, no real building",
         }  # fmt: skip
         geometry = {
             "type": "Solid",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from itertools import chain
@@ -83,7 +82,7 @@ class CityBuilder:
         try:
             found = TEMPLATES.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            self._findings.error("bad-template", "geometry-templates", "Templates cannot be used ({reason}).", reason=error)
+            self._findings.error("bad-template", "geometry-templates", "Templates cannot be used ({reason}).", reason=str(error))
             return
         shapes = found.templates or []
         vertices = decode_vertices(found.vertices, self._findings, "vertices-templates")
@@ -126,10 +125,12 @@ class CityBuilder:
             meshes[lod] = TriangleMesh.merged([meshes[lod], mesh]) if lod in meshes else mesh
         parents, groups = parent_rows(self._ids, self._objects, self._findings)
         extent = _extent(vertices, list(placed.values()))
-        for kind, count in (("points", self._surfaces.points), ("lines", self._surfaces.lines)):
-            if count:
-                metadata[kind] = count
-                self._findings.info("not-drawn", "", "{count} " + kind + " are counted but not drawn.", count=count)
+        if self._surfaces.points:
+            metadata["points"] = self._surfaces.points
+            self._findings.info("not-drawn", "", "Points are counted but not drawn: {count}.", count=self._surfaces.points)
+        if self._surfaces.lines:
+            metadata["lines"] = self._surfaces.lines
+            self._findings.info("not-drawn", "", "Lines are counted but not drawn: {count}.", count=self._surfaces.lines)
         if self.textured:
             metadata["textured_geometries"] = self.textured
         table = feature_table(names, self._objects, groups, self._findings)
@@ -190,7 +191,7 @@ def material_colors(materials: list[Any]) -> UInt8:
 
 
 def _is_reasonable(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and abs(value) < 1e300
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _extent(vertices: Float, placed: list[TriangleMesh]) -> Float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,7 +54,7 @@ def read_transform(parts: Mapping[str, Raw], findings: Findings) -> tuple[Float,
 def _three(value: Any) -> Float | None:
     if not isinstance(value, list) or len(value) != 3:
         return None
-    if not all(isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 1e300 and math.isfinite(v) for v in value):
+    if not all(isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 1e300 for v in value):
         return None
     return np.array([float(v) for v in value])
 

@@ -13,7 +13,8 @@ from cimdesk.formats.cityjson.structure import CityObject, decode_any
 from cimdesk.formats.findings import Findings
 from cimdesk.model.features import FeatureTable, as_strings, column_of
 
-MAX_CELLS = 40_000_000
+MAX_COLUMNS = 200
+MANY_CELLS = 2_000_000
 OWN_COLUMNS = ("type", "group", "address")
 REST = "other attributes"
 
@@ -74,8 +75,8 @@ def feature_table(names: list[str], objects: Sequence[CityObject], groups: Mappi
         if item.attributes:
             counts.update(item.attributes.keys())
     kept = dict.fromkeys(counts)
-    if len(counts) * len(objects) > MAX_CELLS:
-        kept = dict.fromkeys(name for name, _ in counts.most_common(max(16, MAX_CELLS // len(objects))))
+    if len(counts) > MAX_COLUMNS and len(counts) * len(objects) > MANY_CELLS:
+        kept = dict.fromkeys(name for name, _ in counts.most_common(MAX_COLUMNS))
         findings.add(
             "too-many-attributes",
             "",

@@ -179,7 +179,7 @@ def _objects_one_by_one(path: Path, text: Raw, findings: Findings) -> dict[str, 
         try:
             objects[key] = OBJECT.decode(item)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            findings.error("bad-object", key, "The city object cannot be read ({reason}).", reason=error)
+            findings.error("bad-object", key, "The city object cannot be read ({reason}).", reason=str(error))
             objects[key] = _salvaged(item)
     return objects
 

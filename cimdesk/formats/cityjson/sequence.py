@@ -144,13 +144,13 @@ def _decode(line: bytes, where: str, findings: Findings) -> Feature | None:
             findings.add("not-a-number", where, "{count} numbers are NaN or Infinity, which JSON does not have.", count=count)
             return _decode(cleaned, where, findings)
         place = f"{where}, byte {byte_of(error, len(line))}" if isinstance(error, msgspec.DecodeError) else where
-        findings.error("bad-line", place, "The line is not valid JSON and is left out ({reason}).", reason=error)
+        findings.error("bad-line", place, "The line is not valid JSON and is left out ({reason}).", reason=str(error))
         return None
 
 
 def _salvaged(line: bytes, where: str, error: Exception, findings: Findings) -> Feature | None:
     """Return the objects of a feature that can be decoded one by one."""
-    findings.error("bad-object", where, "Parts of the line cannot be read ({reason}).", reason=error)
+    findings.error("bad-object", where, "Parts of the line cannot be read ({reason}).", reason=str(error))
     try:
         parts = PARTS.decode(line)
         texts = PARTS.decode(parts.get("CityObjects", Raw(b"{}")))

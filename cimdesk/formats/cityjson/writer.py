@@ -135,11 +135,26 @@ class _Export:
         return header
 
     def families(self) -> Iterator[list[int]]:
-        """Yield each top-level row with its descendants, itself first."""
-        parents = self._city.parents
-        for row in self.rows:
-            if parents[row] < 0 or not self._is_written[parents[row]]:
-                yield [k for k in _with_descendants([row], self._children) if self._is_written[k]]
+        """Yield each top-level row with its descendants, itself first; of a group also its members with theirs."""
+        members = self._members()
+        grouped = {row for rows in members.values() for row in rows}
+        done: set[int] = set()
+        roots = [row for row in self.rows if self._city.parents[row] < 0 or not self._is_written[self._city.parents[row]]]
+        for row in (*(row for row in roots if row not in grouped), *roots):
+            if row not in done:
+                below = _with_descendants([row, *members.get(row, ())], self._children)
+                family = [k for k in below if self._is_written[k] and k not in done]
+                done.update(family)
+                yield family
+
+    def _members(self) -> dict[int, list[int]]:
+        """Return the written rows of each written group."""
+        groups = self._city.features.columns.get("group")
+        members: dict[int, list[int]] = {}
+        for row in self.rows if groups is not None else ():
+            if groups is not None and groups[row] in self._city.features:
+                members.setdefault(self._city.features.row_of(groups[row]), []).append(row)
+        return {group: rows for group, rows in members.items() if self._is_written[group]}
 
     def objects(self, rows: Sequence[int]) -> tuple[dict[str, Any], Int]:
         """Return the city objects of ``rows`` by id, and the rows of ``vertices`` they use, which they number from 0."""
