@@ -11,6 +11,7 @@ from cimdesk.scene import toolkit as vtk
 from cimdesk.scene.camera import VIEW_ANGLE_DEG, CameraControl
 from cimdesk.scene.geometry import TOP_DEPTH
 from cimdesk.scene.look import Look, unit_rgb
+from cimdesk.scene.terrain import SKY_SHARE
 from cimdesk.scene.visual import View
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ class Canvas:
         self.renderer = vtk.vtkRenderer()
         self.renderer.SetAutomaticLightCreation(False)
         self.renderer.RemoveAllLights()
-        self.renderer.GradientBackgroundOn()
         self._lights = [_sun_light(SUN), _sun_light(SKY_LIGHT)]
         for light in self._lights:
             self.renderer.AddLight(light)
@@ -47,6 +47,7 @@ class Canvas:
         self._drawn_matrix: Float | None = None
         self.drawn_eye: Float = np.zeros(3)
         self.drawn_slope = 1e-3
+        self._drawn_far = 1.0
         self.set_look(look)
 
     def attach(self, window: vtkRenderWindow) -> None:
@@ -87,6 +88,7 @@ class Canvas:
     def set_look(self, look: Look) -> None:
         """Use the lights and the sky of a theme."""
         self.look = look
+        self.renderer.SetBackground(*unit_rgb(look.horizon))
         for light, (color, intensity) in zip(self._lights, (look.key, look.fill), strict=True):
             light.SetColor(*unit_rgb(color))
             light.SetIntensity(intensity)
@@ -110,13 +112,13 @@ class Canvas:
         radius = float(np.linalg.norm(high - low)) / 2.0
         centre = (low + high) / 2.0
         gap = float(np.linalg.norm(np.maximum(np.maximum(low - eye, eye - high), 0.0)))
-        near = max(0.25, 0.6 * gap, 0.02 * min(control.distance, radius))
+        # The plane goes on outside the box: under a level view it begins about as far away as the eye is high.
+        near = max(0.25, min(0.6 * gap, 0.8 * abs(float(eye[2] - low[2]))), 0.01 * min(control.distance, radius))
         far = float(np.linalg.norm(eye - centre)) + 14.0 * max(radius, 50.0)
         camera.SetClippingRange(near, far)
-        self._paint_sky(control)
         matrix = self._matrix(width / height)
         slope = 2.0 * float(np.tan(np.radians(VIEW_ANGLE_DEG / 2))) / height
-        self._drawn_matrix, self.drawn_eye, self.drawn_slope = matrix, eye, slope
+        self._drawn_matrix, self.drawn_eye, self.drawn_slope, self._drawn_far = matrix, eye, slope, far
         return View(eye, control.forward, matrix, width, height, self.pixel_scale, slope, near, far, is_moving)
 
     def world_at(self, x: float, y: float) -> tuple[Float, bool] | None:
@@ -137,7 +139,9 @@ class Canvas:
             return None
         clip = np.array([2.0 * (place[0] + 0.5) / width - 1.0, 2.0 * (place[1] + 0.5) / height - 1.0, 2.0 * depth - 1.0, 1.0])
         local = np.linalg.solve(self._drawn_matrix, clip)
-        return local[:3] / local[3], is_on_top
+        point: Float = local[:3] / local[3]
+        is_sky = np.linalg.norm(point - self.drawn_eye) > 0.93 * SKY_SHARE * self._drawn_far
+        return None if is_sky else (point, is_on_top)
 
     def _nearest_on_top(self, column: int, row: int, width: int, height: int) -> tuple[tuple[int, int], float | None]:
         x0, x1 = max(column - SEARCH, 0), min(column + SEARCH, width - 1)
@@ -154,17 +158,6 @@ class Canvas:
     def _matrix(self, aspect: float) -> Float:
         matrix = self.renderer.GetActiveCamera().GetCompositeProjectionTransformMatrix(aspect, -1.0, 1.0)
         return np.array([[matrix.GetElement(r, c) for c in range(4)] for r in range(4)])
-
-    def _paint_sky(self, control: CameraControl) -> None:
-        """Put the horizon's colour at the horizon; the gradient goes on below it, behind the ground."""
-        horizon, sky = (np.array(unit_rgb(color)) for color in (self.look.horizon, self.look.sky))
-        at = 0.5 + 0.5 * np.tan(np.radians(control.elevation)) / np.tan(np.radians(VIEW_ANGLE_DEG / 2))
-        at = float(np.clip(at, -1.0, 0.85))
-        bottom = (
-            np.clip(sky + (horizon - sky) / (1.0 - at), 0.0, 1.0) if at >= 0.0 else horizon + (sky - horizon) * min(-at, 1.0) * 0.5
-        )
-        self.renderer.SetBackground(*bottom)
-        self.renderer.SetBackground2(*sky)
 
 
 def _sun_light(towards: tuple[float, float, float]) -> Any:

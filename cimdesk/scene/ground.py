@@ -13,7 +13,7 @@ from cimdesk.model.layers import Layer
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
-from cimdesk.scene.terrain import GroundPlane, base_height
+from cimdesk.scene.terrain import GroundPlane, SkyDome, base_height
 from cimdesk.scene.visual import Context, View
 
 UNDER_NETWORKS = 3.0
@@ -29,7 +29,9 @@ class Ground:
         self.terrain: Terrain | None = None
         self.base = 0.0
         self.plane = GroundPlane()
-        self.actors: list[Any] = [self.plane.actor]
+        self.sky = SkyDome()
+        self.actors: list[Any] = [self.sky.actor, self.plane.actor]
+        self.is_shown = True
         self._placed: object = None
         self.plane.actor.SetVisibility(False)
 
@@ -58,7 +60,9 @@ class Ground:
             return
         self._placed = key
         is_known = bool(np.isfinite(bounds).all())
-        self.plane.actor.SetVisibility(is_known)
+        self.plane.actor.SetVisibility(is_known and self.is_shown)
+        self.sky.actor.SetVisibility(self.is_shown)
+        self.sky.paint(self.context.look)
         if not is_known:
             return
         radius = 1.25 * float(np.linalg.norm(bounds[1, :2] - bounds[0, :2])) / 2.0 + 50.0
@@ -72,6 +76,7 @@ class Ground:
     def prepare(self, view: View) -> None:
         """Follow the camera: seen from below, the plane would hide everything."""
         self.plane.actor.GetProperty().SetBackfaceCulling(self.context.xray)
+        self.sky.prepare(view)
 
     def _base(self, loaded: list[Any]) -> float:
         if self.terrain is not None:

@@ -196,7 +196,7 @@ def polylines(context: Context, network: UtilityNetwork, nodes: Float) -> tuple[
     assert network.bend_offsets is not None
     bends = _buried(context, network.bend_points)
     start, end = nodes[network.start], nodes[network.end]
-    placed = np.isfinite(start).all(axis=1) & np.isfinite(end).all(axis=1)
+    placed: Bool = np.asarray(np.isfinite(start + end).all(axis=1))
     inner = np.diff(network.bend_offsets)
     counts = np.where(placed, inner + 2, 0)
     offsets = np.zeros(len(counts) + 1, dtype=np.int64)

@@ -77,6 +77,11 @@ class Scene:
         """Whether the ground is see-through."""
         return self.context.xray
 
+    @property
+    def hides_underground(self) -> bool:
+        """Whether what is underground is out of sight now."""
+        return self.context.is_covered and not self.context.xray
+
     def attach(self, window: vtkRenderWindow) -> None:
         """Draw into a window from now on."""
         self.canvas.attach(window)
@@ -146,6 +151,11 @@ class Scene:
             raise ValueError(f"no quality {quality!r}; there are {', '.join(QUALITIES)}")
         self._quality = quality
         self.canvas.set_quality(quality)
+
+    def make_transparent(self) -> None:
+        """Leave out the sky and the plane, so that the picture can be laid over something else."""
+        self.ground.is_shown = False
+        self.canvas.renderer.SetBackgroundAlpha(0.0)
 
     def prepare(self) -> None:
         """Get ready for a frame: build what is pending within the budget, follow the camera. Call before each Render."""

@@ -34,7 +34,7 @@ class SensorsVisual(Visual):
         ground = context.ground(np.nan_to_num(local))
         local[:, 2] = np.where(np.isfinite(local[:, 2]), np.maximum(local[:, 2], ground), ground)
         self._points: Float = local
-        self._placed: Bool = np.isfinite(local).all(axis=1)
+        self._placed: Bool = np.asarray(np.isfinite(local).all(axis=1))
         self.atlas = Atlas()
         self.sprites = Sprites(self.atlas)
         self.actors = [self.sprites.actor]

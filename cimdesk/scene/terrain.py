@@ -17,6 +17,10 @@ MAX_SIDE = 193
 """Vertices along the longer side of the surface; the picture on it is finer."""
 MAX_PICTURE = 2048
 GRID_PULL = 0.002
+HORIZON_SHARE = 0.32
+"""How much of the sky's blue the haze at the horizon has."""
+SKY_SHARE = 0.98
+"""Distance of the sky as a share of the far clipping plane."""
 GRID_STEPS = (10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0)
 
 
@@ -194,6 +198,17 @@ def _blurred(values: Float32, passes: int) -> Float32:
     return out
 
 
+def ring_cells(rings: int, spokes: int) -> Int:
+    """Return the (T, 3) triangles between consecutive rings of as many points each."""
+    spoke = np.arange(spokes)
+    after = (spoke + 1) % spokes
+    cells = []
+    for ring in range(rings - 1):
+        a, b = ring * spokes, (ring + 1) * spokes
+        cells += [np.column_stack([a + spoke, b + spoke, b + after]), np.column_stack([a + spoke, b + after, a + after])]
+    return np.concatenate(cells)
+
+
 class GroundPlane:
     """A wide plane fading into the horizon, so that nothing floats in a void."""
 
@@ -205,7 +220,7 @@ class GroundPlane:
         count = len(self.RINGS) * self.SPOKES
         self._points: Float32 = np.zeros((count, 3), dtype=np.float32)
         self._colors: UInt8 = np.zeros((count, 3), dtype=np.uint8)
-        self.data = poly_data(self._points, self._cells())
+        self.data = poly_data(self._points, ring_cells(len(self.RINGS), self.SPOKES))
         self._scalars = set_point_array(self.data, self._colors, "scalars")
         self.actor = actor_of(self.data)
         self.actor.GetMapper().ScalarVisibilityOn()
@@ -213,18 +228,10 @@ class GroundPlane:
         self.actor.UseBoundsOff()
         self.actor.PickableOff()
 
-    def _cells(self) -> Int:
-        spoke = np.arange(self.SPOKES)
-        after = (spoke + 1) % self.SPOKES
-        cells = []
-        for ring in range(len(self.RINGS) - 1):
-            a, b = ring * self.SPOKES, (ring + 1) * self.SPOKES
-            cells += [np.column_stack([a + spoke, b + spoke, b + after]), np.column_stack([a + spoke, b + after, a + after])]
-        return np.concatenate(cells)
-
     def place(self, centre: Float, radius: float, height: float, look: Look) -> None:
         """Lay the plane around a local ``centre`` at a local ``height``, plain up to ``radius`` and fading beyond."""
-        ground, haze = (np.array(rgba(c)[:3], dtype=np.float64) for c in (look.ground, look.horizon))
+        ground, horizon, sky = (np.array(rgba(c)[:3], dtype=np.float64) for c in (look.ground, look.horizon, look.sky))
+        haze = horizon + (sky - horizon) * HORIZON_SHARE
         for ring, factor in enumerate(self.RINGS):
             part = slice(ring * self.SPOKES, (ring + 1) * self.SPOKES)
             self._points[part, 0] = centre[0] + np.cos(self._angles) * factor * radius
@@ -239,3 +246,37 @@ class GroundPlane:
     def set_opacity(self, opacity: float) -> None:
         """Fade the plane for the X-ray view."""
         self.actor.GetProperty().SetOpacity(opacity)
+
+
+class SkyDome:
+    """The sky around the eye: hazy at the horizon, bluer higher up, wherever the camera looks."""
+
+    ELEVATIONS = (-90.0, -1.0, 0.0, 3.0, 8.0, 16.0, 30.0, 90.0)
+    SHARES = (HORIZON_SHARE, HORIZON_SHARE, HORIZON_SHARE, 0.55, 0.78, 0.94, 1.0, 1.0)
+    SPOKES = 24
+
+    def __init__(self) -> None:
+        turn = np.linspace(0.0, 2.0 * np.pi, self.SPOKES, endpoint=False)
+        rise = np.radians(self.ELEVATIONS)[:, None]
+        east, north = np.sin(turn) * np.cos(rise), np.cos(turn) * np.cos(rise)
+        points = np.stack([east, north, np.broadcast_to(np.sin(rise), east.shape)], axis=-1).reshape(-1, 3)
+        self._colors: UInt8 = np.zeros((len(points), 3), dtype=np.uint8)
+        self.data = poly_data(points.astype(np.float32), ring_cells(len(self.ELEVATIONS), self.SPOKES))
+        self._scalars = set_point_array(self.data, self._colors, "scalars")
+        self.actor = actor_of(self.data)
+        self.actor.GetMapper().ScalarVisibilityOn()
+        self.actor.GetProperty().LightingOff()
+        self.actor.UseBoundsOff()
+        self.actor.PickableOff()
+
+    def paint(self, look: Look) -> None:
+        """Take the colours of a theme."""
+        horizon, sky = (np.array(rgba(c)[:3], dtype=np.float64) for c in (look.horizon, look.sky))
+        self._colors[:] = np.repeat(horizon + (sky - horizon) * np.array(self.SHARES)[:, None], self.SPOKES, axis=0)
+        self._scalars.Modified()
+        self.data.Modified()
+
+    def prepare(self, view: View) -> None:
+        """Follow the eye."""
+        self.actor.SetPosition(*view.eye)
+        self.actor.SetScale(SKY_SHARE * view.far)

@@ -1,0 +1,244 @@
+"""Pictures of a workspace without a window: any size, any theme, with everything a figure must say."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import UInt8
+from cimdesk.base.errors import ServiceError, UsageError
+from cimdesk.base.i18n import current_language, set_language, tr
+from cimdesk.base.units import format_time
+from cimdesk.model.appearance import active_flood, legend_cards
+from cimdesk.model.layers import Layer, LayerKind
+from cimdesk.model.workspace import Workspace
+from cimdesk.scene import toolkit as vtk
+from cimdesk.scene.furniture import Captions, Furniture
+from cimdesk.scene.look import look_of
+from cimdesk.scene.scene import Scene
+
+MAX_SIDE = 8192
+SUPERSAMPLED = 3840 * 2160
+"""Pictures up to this many pixels are drawn at twice their size and averaged; larger ones are smooth enough as they are."""
+
+
+@dataclass(frozen=True)
+class SnapshotRequest:
+    """What a picture should be.
+
+    Attributes
+    ----------
+    width, height : int
+        [px], up to 8192.
+    theme : str
+    time : float or None
+        Moment of the clock [POSIX s]; None draws the start of what there is.
+    camera : dict or None
+        View of a bookmark; None shows everything.
+    title, subtitle : str
+        An empty title is the project's.
+    legend, furniture : bool
+        Whether the legend, and all that frames a figure, are drawn.
+    transparent : bool
+        Leave the sky and the far ground out, as alpha.
+    language : str or None
+        None keeps the current one.
+    layers : tuple of str or None
+        Draw only these; None draws what is visible.
+    xray : bool
+    scenario, command : str
+        Named in the captions where given.
+    """
+
+    width: int = 1920
+    height: int = 1080
+    theme: str = "light"
+    time: float | None = None
+    camera: dict[str, Any] | None = None
+    title: str = ""
+    subtitle: str = ""
+    legend: bool = True
+    furniture: bool = True
+    transparent: bool = False
+    language: str | None = None
+    layers: tuple[str, ...] | None = None
+    xray: bool = False
+    scenario: str = ""
+    command: str = ""
+
+
+def snapshot(workspace: Workspace, request: SnapshotRequest) -> UInt8:
+    """Return an (H, W, 3) uint8 picture, or (H, W, 4) when transparent.
+
+    Raises
+    ------
+    UsageError
+        If the size makes no sense.
+    ServiceError
+        If this machine offers no OpenGL at all.
+    """
+    if not (16 <= request.width <= MAX_SIDE and 16 <= request.height <= MAX_SIDE):
+        raise UsageError("A picture is 16 to {most} pixels wide and high.", most=MAX_SIDE)
+    language = current_language()
+    if request.language and request.language != language:
+        set_language(request.language)
+    try:
+        return _snapshot(workspace, request)
+    finally:
+        if current_language() != language:
+            set_language(language)
+
+
+def _snapshot(workspace: Workspace, request: SnapshotRequest) -> UInt8:
+    scale = 2 if request.width * request.height <= SUPERSAMPLED else 1
+    time = _moment(workspace) if request.time is None else request.time
+    window = offscreen_window(request.width * scale, request.height * scale)
+    scene = Scene(workspace, request.theme)
+    try:
+        scene.layers = request.layers
+        window.SetDPI(72 * scale * max(1, round(request.height / 1080)))
+        scene.attach(window)
+        scene.set_quality("export")
+        scene.set_time(time)
+        scene.set_xray(request.xray)
+        if request.transparent:
+            scene.make_transparent()
+        scene.prepare()
+        if request.camera is not None:
+            scene.camera.from_record(request.camera)
+        else:
+            scene.fit()
+        scene.prepare()
+        window.Render()
+        picture = reduced(read_pixels(window, request.transparent), scale)
+        if not request.furniture or request.transparent:
+            return picture
+        captions = _captions(workspace, scene, request, time, scale)
+        return Furniture(picture, look_of(request.theme)).finish(captions)
+    finally:
+        scene.detach()
+        window.Finalize()
+
+
+def offscreen_window(width: int, height: int) -> Any:
+    """Return a render window that needs no screen, of this size.
+
+    Raises
+    ------
+    ServiceError
+        If neither a display, EGL nor OSMesa can give an OpenGL context.
+    """
+    for make in _window_makers():
+        window = make()
+        window.SetOffScreenRendering(1)
+        window.SetShowWindow(False)
+        window.SetMultiSamples(0)
+        window.SetSize(width, height)
+        window.Initialize()
+        if window.SupportsOpenGL():
+            return window
+        window.Finalize()
+    raise ServiceError(
+        "This machine offers no OpenGL to draw with.",
+        remedy="Install Mesa (libegl1, libgl1-mesa-dri) or run with a display.",
+    )
+
+
+def _window_makers() -> list[Any]:
+    """Return ways to make a window, best first: VTK's own choice where there is a screen, else EGL."""
+    chosen = os.environ.get("VTK_DEFAULT_OPENGL_WINDOW")
+    if chosen or sys.platform != "linux" or os.environ.get("DISPLAY"):
+        return [vtk.vtkRenderWindow]
+    return [vtk.vtkEGLRenderWindow]
+
+
+def read_pixels(window: Any, alpha: bool = False) -> UInt8:
+    """Return the (H, W, 3 or 4) uint8 picture a window shows, top row first."""
+    width, height = window.GetSize()
+    buffer = vtk.vtkUnsignedCharArray()
+    window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, buffer)
+    pixels = vtk.vtk_to_numpy(buffer).reshape(height, width, 4)[::-1]
+    return np.ascontiguousarray(pixels if alpha else pixels[..., :3])
+
+
+def reduced(picture: UInt8, factor: int) -> UInt8:
+    """Return the picture ``factor`` times smaller, each pixel the mean of what it covers."""
+    if factor == 1:
+        return picture
+    height, width, channels = picture.shape
+    blocks = picture.reshape(height // factor, factor, width // factor, factor, channels)
+    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32).round(), dtype=np.uint8)
+
+
+def write_png(path: Path | str, picture: UInt8, text: dict[str, str] | None = None) -> None:
+    """Write a picture as PNG, with words such as the command that makes it again."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    for key, value in (text or {}).items():
+        info.add_itxt(key, value)
+    Image.fromarray(picture).save(path, format="PNG", pnginfo=info, compress_level=4)
+
+
+def _moment(workspace: Workspace) -> float:
+    """Return the time a picture shows when none is asked for: a flood's fullest moment, else the last reading."""
+    flood = active_flood(workspace)
+    if flood is not None and len(flood[1].volume):
+        return flood[1].start_time + float(flood[1].times[int(np.argmax(flood[1].volume))])
+    from cimdesk.model.sensors import Sensors
+
+    ends = []
+    for layer in workspace.layers():
+        data = workspace.data(layer.id)
+        if isinstance(data, Sensors) and data.observations.time_range:
+            ends.append(data.observations.time_range[1])
+    if ends:
+        return max(ends)
+    return workspace.stages.time_range[1] if workspace.stages.time_range else 0.0
+
+
+def _captions(workspace: Workspace, scene: Scene, request: SnapshotRequest, time: float, scale: int) -> Captions:
+    settings = workspace.settings
+    shown = [layer for layer in scene.shown_layers() if layer.visible and workspace.data(layer.id) is not None]
+    frame = workspace.frame
+    facts = [frame.crs.code or frame.crs.name if frame and frame.crs else tr("no reference system")]
+    if time > 0.0:
+        facts.append(format_time(time))
+    scenario = request.scenario or next((flood[1].name for flood in [active_flood(workspace)] if flood), "")
+    if scenario:
+        facts.append(tr("scenario {name}").format(name=scenario))
+    notes = []
+    flood = active_flood(workspace)
+    if flood is not None and any(layer.id == flood[0].id for layer in shown):
+        error = flood[1].statistics.get("mass_error")
+        limits = tr("Screening model of surface water, without certainty about single buildings")
+        notes.append(limits if error is None else f"{limits}; " + tr("mass error {error}").format(error=f"{float(error):.0e}"))
+    sources = [
+        Path(layer.source).name + (f" ({layer.options['vintage']})" if "vintage" in layer.options else "") for layer in shown
+    ]
+    if sources:
+        notes.append(tr("Sources: {names}").format(names=", ".join(dict.fromkeys(sources))))
+    if request.command:
+        notes.append(request.command)
+    explained = {layer.id for layer in shown if layer.kind is not LayerKind.NETWORK or not scene.hides_underground}
+    cards = tuple(card for card in legend_cards(workspace, time) if card.layer in explained)
+    return Captions(
+        request.title or str(settings.get("title", "")),
+        request.subtitle,
+        tuple(facts),
+        tuple(notes),
+        scene.camera.heading_deg,
+        scene.camera.metres_per_pixel() * scale,
+        cards if request.legend else (),
+    )
+
+
+def _source_name(layer: Layer) -> str:
+    name = Path(layer.source).name or layer.name
+    return f"{name} ({layer.options['vintage']})" if "vintage" in layer.options else name
