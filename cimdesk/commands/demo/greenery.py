@@ -67,7 +67,7 @@ def _grove_trees(plan: Plan, rng: np.random.Generator) -> Float:
         if block.quarter in spacing:
             found.append(_grid(plan, block.side, (block.u0 + 3, block.u1 - 3, block.v0 + 3, block.v1 - 3), spacing[block.quarter], rng))
     us = np.arange(-180.0, 1780.0, 11.0) if plan.size == "small" else np.arange(-2300.0, 3900.0, 19.0)
-    for side in (1, -1) if plan.size == "city" else (1,):
+    for side in (1, -1):
         for v in (13.0, 29.0, 40.0):
             found.append(plan.warps[side].forward(us + 3.0 * np.sin(us + v), np.full(len(us), v)))
     return np.concatenate(found)

@@ -21,7 +21,7 @@ CREEKS_CITY = (-1290.0, 2310.0)
 CREEK_WIDTH = 18.0
 
 WINDOWS: dict[str, tuple[float, float, float, float]] = {
-    "small": (430200.0, 2557450.0, 431800.0, 2558650.0),
+    "small": (430200.0, 2557170.0, 431800.0, 2558650.0),
     "city": (428000.0, 2555900.0, 434000.0, 2560900.0),
 }
 """Extent of each size: west, south, east, north."""
@@ -90,6 +90,14 @@ SOUTH_V = (
     Line("v", 1000.0, 40.0, "arterial", "Xinjiao Road", "新滘路"),
     Line("v", 1270.0, 22.0, "secondary", "Luntou Road", "仑头路"),
     Line("v", 1560.0, 22.0, "secondary", "Shangyong Road", "上涌路"),
+)
+SOUTH_U = (
+    Line("u", 150.0, 22.0, "secondary", "Yuejiang Road", "阅江路"),
+    Line("u", 420.0, 18.0, "secondary", "Shuangta Road", "双塔路"),
+    Line("u", 680.0, 18.0, "secondary", "Huizhan Road", "会展路"),
+    Line("u", 930.0, 38.0, "arterial", "Liede Avenue South", "猎德大道南"),
+    Line("u", 1180.0, 18.0, "secondary", "Fengpu Road", "凤浦路"),
+    Line("u", 1450.0, 22.0, "secondary", "Xinzhou Road", "新洲路"),
 )
 RIVER_BRIDGES = (
     (930.0, "Liede Bridge", "猎德大桥"),

@@ -198,7 +198,7 @@ def make_plan(size: str, seed: int) -> Plan:
     rng = np.random.default_rng([seed, 1])
     window = places.WINDOWS[size]
     plan = Plan(size, seed, window, [], [])
-    for side in (1, -1) if size == "city" else (1,):
+    for side in (1, -1):
         u_lines, v_lines = _lines(side, size, rng)
         _lay_side(plan, side, u_lines, v_lines, rng)
     _place_frames(plan)
@@ -209,7 +209,7 @@ def make_plan(size: str, seed: int) -> Plan:
 def _lines(side: int, size: str, rng: np.random.Generator) -> tuple[list[Line], list[Line]]:
     """Return the main lines of one bank, the designed core first and drawn ones around it."""
     if size == "small":
-        return list(places.CORE_U), list(places.CORE_V)
+        return (list(places.CORE_U), list(places.CORE_V)) if side > 0 else (list(places.SOUTH_U), list(places.SOUTH_V[:3]))
     names = [places.ARTERIAL_NAMES[k] for k in rng.permutation(len(places.ARTERIAL_NAMES))]
     if side > 0:
         u_lines, v_lines = list(places.CORE_U), list(places.CORE_V)
@@ -217,15 +217,11 @@ def _lines(side: int, size: str, rng: np.random.Generator) -> tuple[list[Line], 
         west, east = 60.0, 1560.0
         creeks = places.CREEKS_CITY
     else:
-        u_lines, v_lines = [_bridge_line(930.0, "Liede Avenue South", "猎德大道南")], list(places.SOUTH_V)
-        west, east, creeks = 930.0, 930.0, ()
+        u_lines, v_lines = list(places.SOUTH_U), list(places.SOUTH_V)
+        west, east, creeks = 150.0, 1450.0, ()
     u_lines += [*_spread("u", west, -2500.0, names, rng), *_spread("u", east, 4200.0, names, rng)]
     u_lines += [Line("u", at, 30.0, "creek", f"Creek {k + 1}", f"{'沙车'[k]}河涌") for k, at in enumerate(creeks)]
     return _without_neighbours(u_lines), v_lines
-
-
-def _bridge_line(at: float, en: str, zh: str) -> Line:
-    return Line("u", at, 38.0, "arterial", en, zh)
 
 
 def _spread(axis: str, start: float, stop: float, names: list[tuple[str, str]], rng: np.random.Generator) -> list[Line]:
