@@ -19,7 +19,7 @@ NODE_PREFIX = "node:"
 
 def has_feature(data: LayerData, feature: str) -> bool:
     """Whether a layer's data has this feature: of a network a link, or ``node:<id>``."""
-    if isinstance(data, UtilityNetwork) and feature.startswith(NODE_PREFIX):
+    if feature.startswith(NODE_PREFIX) and isinstance(data, UtilityNetwork):
         return feature.removeprefix(NODE_PREFIX) in data.nodes
     table = _table(data)
     return table is not None and feature in table

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cimdesk.base.collector import collector_paused
 from cimdesk.base.errors import DataError, UsageError
 from cimdesk.base.i18n import tr
 from cimdesk.base.units import format_time, parse_time
@@ -120,8 +121,8 @@ def mark(
     """
     _require_moment(date)
     refs = tuple(refs)
-    wishes = [_Wish(ref, stage, date, who, why) for ref in refs]
-    accepted, refused = _Plan(session).sort_out(wishes)
+    with collector_paused():
+        accepted, refused = _Plan(session).sort_out([_Wish(ref, stage, date, who, why) for ref in refs])
     name = tr(STAGE_PALETTE[stage][0])
     if len(accepted) == 1:
         label = tr("Mark {name} as {stage}").format(name=accepted[0].asset.feature, stage=name)
@@ -316,6 +317,11 @@ def objection(chain: Sequence[tuple[float, Stage]], stage: Stage, date: float) -
 def _do(session: Session, label: str, accepted: Sequence[_Wish], key: str | None) -> Changes | None:
     if not accepted:
         return None
+    with collector_paused():
+        return session.do(Edit(label, _records_of(session, accepted, key)))
+
+
+def _records_of(session: Session, accepted: Sequence[_Wish], key: str | None) -> tuple[RecordChange, ...]:
     places = _places(session, accepted)
     # Always later than what was recorded before: of events of one date the later recorded one counts.
     recorded = round(max(time.time(), session.workspace.stages.last_recorded + 0.001), 3)
@@ -329,7 +335,7 @@ def _do(session: Session, label: str, accepted: Sequence[_Wish], key: str | None
         if (place := places.get(wish.asset)) is not None:
             record["place"] = place
         records.append(RecordChange("stage_event", name, None, record))
-    return session.do(Edit(label, tuple(records)))
+    return tuple(records)
 
 
 def _places(session: Session, wishes: Sequence[_Wish]) -> dict[AssetRef, list[float]]:

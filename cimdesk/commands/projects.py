@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from cimdesk.base.collector import collector_paused
 from cimdesk.base.errors import Problem, ProjectError, Severity, UsageError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import JobRunner
@@ -97,12 +98,14 @@ def open_project(path: Path, runner: JobRunner | None = None, read_only: bool = 
     store = ProjectStore.open(path, read_only)
     session = Session(store, runner)
     try:
-        session.adopt(store.load())
+        with collector_paused():
+            session.adopt(store.load())
     except ProjectError:
         session.close()
         raise
     try:
-        _restore_history(session, store)
+        with collector_paused():
+            _restore_history(session, store)
     except ProjectError as error:
         # Without its journal the city is still all there; only undo is not.
         problem = Problem(Severity.ERROR, "journal-damaged", "journal", "{text}", {"text": error.localized()})
@@ -256,6 +259,8 @@ def _restore_history(session: Session, store: ProjectStore) -> None:
 
 def _edit_of(step: Step) -> Edit:
     last = step.entries[-1]
+    if len(step.entries) == 1:
+        return Edit(last.label, step.records, merge=last.merge)
     merged: dict[tuple[str, str], RecordChange] = {}
     for change in step.records:
         known = merged.get((change.table, change.key))

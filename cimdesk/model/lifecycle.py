@@ -198,7 +198,10 @@ class StageBook:
         return (min(r[0] for r in ranges), max(r[1] for r in ranges)) if ranges else None
 
     def _of_layer(self, layer: str) -> _LayerStages:
-        return self._layers.setdefault(layer, _LayerStages())
+        stages = self._layers.get(layer)
+        if stages is None:
+            stages = self._layers[layer] = _LayerStages()
+        return stages
 
     def _entries(self, asset: AssetRef) -> list[_Entry]:
         stages = self._layers.get(asset.layer)

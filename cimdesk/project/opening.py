@@ -7,10 +7,11 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from cimdesk.base.collector import collector_paused
 from cimdesk.base.errors import ProjectError
 from cimdesk.model.document import Document, Record, RecordChange
 from cimdesk.model.layers import Layer
-from cimdesk.model.lifecycle import StageEvent
+from cimdesk.model.lifecycle import Stage
 from cimdesk.project.files import sidecars
 from cimdesk.project.migrations import migrate, migrate_file
 from cimdesk.project.rows import RowError, TableSpec, from_row
@@ -19,6 +20,7 @@ from cimdesk.project.schema import APPLICATION_ID, SCHEMA_MAJOR, SPECS
 BUSY_MILLISECONDS = 5000
 """How long to wait while other software holds the file for a moment."""
 
+_STAGE_CODES = frozenset(stage.code for stage in Stage)
 _SQLITE_HEAD = b"SQLite format 3\0"
 
 
@@ -109,8 +111,9 @@ def load_document(path: Path, connection: sqlite3.Connection) -> Document:
     try:
         connection.execute("BEGIN")
         try:
-            for spec in SPECS:
-                document.apply(_records_of(spec, connection))
+            with collector_paused():
+                for spec in SPECS:
+                    document.apply(_records_of(spec, connection))
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -126,10 +129,13 @@ def _connect(path: Path, writable: bool) -> sqlite3.Connection:
         _prepare(connection)
     except sqlite3.OperationalError:
         connection.close()
-        if writable or sidecars(path)[0].exists():
+        if writable:
             raise
-        # A file marked for write-ahead logging cannot be opened from a folder that cannot be written, except as unchanging.
-        connection = sqlite3.connect(path.as_uri() + "?mode=ro&immutable=1", uri=True, isolation_level=None)
+        # Nothing can be read from a log left by a killed program before it is taken in, which needs writing; and in a folder
+        # that cannot be written, a file marked for logging opens as unchanging only.
+        has_log = sidecars(path)[0].exists()
+        address = path.as_uri() + ("?mode=rw" if has_log else "?mode=ro&immutable=1")
+        connection = sqlite3.connect(address, uri=True, isolation_level=None)
         _prepare(connection)
     return connection
 
@@ -189,8 +195,13 @@ def _check_layer(key: str, record: Record) -> None:
     Layer.from_record(key, record)
 
 
-def _check_event(key: str, record: Record) -> None:
-    StageEvent.from_record(key, record)
+def _check_event(_key: str, record: Record) -> None:
+    if record["stage"] not in _STAGE_CODES:
+        raise ValueError(f"there is no stage {record['stage']!r}")
+    if not (isinstance(record["date"], int | float) and isinstance(record["recorded"], int | float)):
+        raise ValueError("a date is no number")
+    for field in ("layer", "feature", "who", "why"):
+        _ = record[field]
 
 
 _CHECKS = {"project": _check_settings, "layer": _check_layer, "stage_event": _check_event}

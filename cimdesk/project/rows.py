@@ -109,11 +109,15 @@ def from_row(spec: TableSpec, row: Sequence[Any]) -> tuple[str, dict[str, Any]]:
         raise RowError("the key is no text")
     record: dict[str, Any] = {}
     for column, value in zip(spec.columns, row[1:], strict=False):
-        if value is not None:
-            try:
-                record[column.field] = _DECODE[column.kind](value)
-            except (ValueError, TypeError, OverflowError) as error:
-                raise RowError(f"{column.name} of {key} is {str(value)[:40]!r}") from error
+        if value is None:
+            continue
+        if column.kind == "TEXT" and type(value) is str:
+            record[column.field] = value
+            continue
+        try:
+            record[column.field] = _DECODE[column.kind](value)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise RowError(f"{column.name} of {key} is {str(value)[:40]!r}") from error
     more = row[1 + len(spec.columns)]
     if more is not None:
         record.update(_decode_object(more))

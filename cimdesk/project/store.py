@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cimdesk.base.collector import collector_paused
 from cimdesk.base.errors import CimdeskError, ProjectError
 from cimdesk.base.units import format_time
 from cimdesk.model.document import Document, RecordChange
@@ -157,7 +158,7 @@ class ProjectStore:
         EditError
             If a value cannot be kept.
         """
-        with self._transaction() as connection:
+        with self._transaction() as connection, collector_paused():
             self._require_unchanged(connection)
             head = _append(connection, (self._number, self._hash), kind, label, who, records, merge)
         self._number, self._hash = head

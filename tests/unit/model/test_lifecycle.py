@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cimdesk.base.i18n import load_catalogue
+from cimdesk.base.paths import resource_dir
 from cimdesk.model.document import Changes, Document, RecordChange
 from cimdesk.model.features import as_strings
 from cimdesk.model.lifecycle import ALLOWED, STAGE_PALETTE, Stage, StageBook, StageEvent
@@ -123,3 +127,16 @@ def test_codes_of_a_whole_layer_agree_with_one_asset_at_a_time(steps):
         assert codes.tolist() == [int(book.stage_at(AssetRef("l", feature), float(time))) for feature in ids]
         other = as_strings([f"f{feature}", "nobody"])
         assert book.codes("l", other, float(time)).tolist() == [int(book.stage_at(AssetRef("l", f"f{feature}"), float(time))), 0]
+
+
+def test_the_crosswalk_has_every_stage_once_with_its_names():
+    table = tomllib.loads((resource_dir() / "standards" / "lifecycle.toml").read_text(encoding="utf-8"))
+    chinese = load_catalogue("zh_CN")
+    assert sorted(row["code"] for row in table["stage"]) == sorted(stage.code for stage in Stage)
+    columns = {*table["verified"], *table["unverified"]}
+    assert columns == set(table["sources"])
+    for row in table["stage"]:
+        label = STAGE_PALETTE[Stage.from_code(row["code"])][0]
+        assert row["en"] == label
+        assert row["zh_CN"] == chinese[label]
+        assert columns <= set(row)
