@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cimdesk.app.console import DONE, DONE_WITH_PROBLEMS, Console, Outcome, add_json_option
-from cimdesk.app.sessions import is_project, opened
+from cimdesk.app.sessions import opened
 from cimdesk.base.errors import UsageError
 
 
@@ -155,6 +155,7 @@ def run_sensor_status(arguments: argparse.Namespace, console: Console) -> Outcom
 
 
 def _network_and_start(arguments: argparse.Namespace, console: Console) -> tuple[Any, str]:
+    from cimdesk.commands.projects import is_project
     from cimdesk.formats import registry
     from cimdesk.model.network import UtilityNetwork
 

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from cimdesk.app.console import Console
 from cimdesk.base.errors import DataError
 from cimdesk.base.jobs import SynchronousRunner
 from cimdesk.commands.session import Session
-
-
-def is_project(path: Path) -> bool:
-    """Whether a path is a cimdesk project file, not just any GeoPackage."""
-    if path.suffix.lower() != ".gpkg" or not path.is_file():
-        return False
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            found = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'cimdesk_meta'").fetchone()
-    except sqlite3.Error:
-        return False
-    return found is not None
 
 
 @contextmanager
@@ -66,6 +53,8 @@ def open_or_create(path: Path, console: Console) -> Iterator[Session]:
 @contextmanager
 def showing(path: Path, console: Console) -> Iterator[Session]:
     """Open a project read-only, or a plain file in a throw-away session."""
+    from cimdesk.commands.projects import is_project
+
     if is_project(path):
         with opened(path, console, read_only=True) as session:
             yield session
