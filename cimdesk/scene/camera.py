@@ -14,8 +14,6 @@ VIEW_ANGLE_DEG = 40.0
 DEGREES_PER_PIXEL = 0.25
 MIN_DISTANCE = 3.0
 CLEARANCE = 1.7
-FRAME_SHARE = 1.0
-"""Distance at which a box is framed, of that at which all of it is in the picture."""
 PRESETS: dict[str, tuple[float | None, float]] = {
     "top": (None, 90.0), "north_up": (0.0, 90.0), "south": (0.0, 14.0), "oblique": (345.0, 20.0)
 }  # fmt: skip
@@ -164,8 +162,11 @@ class CameraControl:
             distance = float(np.linalg.norm(self._under(x, y) - self.eye))
         return 2.0 * distance * float(np.tan(np.radians(VIEW_ANGLE_DEG / 2))) / self._size()[1]
 
-    def frame(self, low: Float, high: Float) -> None:
-        """Come so near that a world box (corners ``low``, ``high``) fills the picture, keeping the direction."""
+    def frame(self, low: Float, high: Float, share: float = 1.0) -> None:
+        """Come so near that a world box (corners ``low``, ``high``) fills the picture, keeping the direction.
+
+        ``share`` is the distance taken, of that at which all of the box is in the picture.
+        """
         corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
         width, height = self._size()
         half = np.tan(np.radians(VIEW_ANGLE_DEG / 2))
@@ -175,7 +176,7 @@ class CameraControl:
         for _ in range(6):
             offset = (corners - self.target) @ axes.T
             need = np.abs(offset[:, :2]) / reach - offset[:, 2:]
-            self.distance = float(np.clip(need.max() * FRAME_SHARE, 30.0, self.max_distance))
+            self.distance = float(np.clip(need.max() * share, 30.0, self.max_distance))
             seen = offset[:, :2] / np.maximum(offset[:, 2:] + self.distance, 1e-6)
             # Perspective makes the near side larger: move until what is seen is as far from the left as from the right edge.
             shift = (seen.min(axis=0) + seen.max(axis=0)) / 2.0 * self.distance

@@ -38,6 +38,8 @@ class Canvas:
         self.renderer = vtk.vtkRenderer()
         self.renderer.SetAutomaticLightCreation(False)
         self.renderer.RemoveAllLights()
+        # Little is see-through at a time; blending it in order costs less than weighing all of it.
+        self.renderer.SetUseOIT(False)
         self._lights = [_sun_light(SUN), _sun_light(SKY_LIGHT)]
         for light in self._lights:
             self.renderer.AddLight(light)

@@ -13,7 +13,8 @@ from cimdesk.model.layers import Layer
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
-from cimdesk.scene.terrain import GroundPlane, SkyDome, base_height
+from cimdesk.scene.relief import base_height
+from cimdesk.scene.terrain import GroundPlane, SkyDome
 from cimdesk.scene.visual import Context, View
 
 UNDER_NETWORKS = 3.0

@@ -11,7 +11,7 @@ from cimdesk.base.arrays import Float, Int
 from cimdesk.base.crs import LocalFrame
 from cimdesk.base.signals import Signal
 from cimdesk.model.document import Changes
-from cimdesk.model.layers import Layer
+from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.style import StyleMode
 from cimdesk.model.workspace import Workspace
@@ -203,16 +203,21 @@ class Scene:
         return self._view().project(np.asarray(world, dtype=np.float64) - self.context.origin)
 
     def fit(self, refs: frozenset[AssetRef] | None = None) -> None:
-        """Bring everything visible, or these assets, into the picture."""
-        boxes = [self._bounds()] if refs is None else list(self._bounds_of(refs))
+        """Bring everything visible (the buildings, where there are any), or these assets, into the picture."""
+        everything = self._bounds()
+        if refs is None:
+            city = self._bounds((LayerKind.BUILDINGS, LayerKind.TILES))
+            boxes = [city if np.isfinite(city).all() else everything]
+        else:
+            boxes = self._bounds_of(refs)
         boxes = [box for box in boxes if np.isfinite(box).all()]
         if not boxes:
             return
         self._is_framed = True
         low = np.min([box[0] for box in boxes], axis=0) + self.context.origin
         high = np.max([box[1] for box in boxes], axis=0) + self.context.origin
-        self.camera.max_distance = 12.0 * max(float(np.linalg.norm(self._bounds()[1] - self._bounds()[0])), 500.0)
-        self.camera.frame(low, high)
+        self.camera.max_distance = 12.0 * max(float(np.linalg.norm(everything[1] - everything[0])), 500.0)
+        self.camera.frame(low, high, 0.86 if refs is None else 1.6)
 
     def shown_layers(self) -> list[Layer]:
         """Return the layers as they are drawn: with the visibility that `layers` asks for."""
@@ -293,11 +298,10 @@ class Scene:
                 self._drop(key)
             self._stale.update(layer.id for layer in self.workspace.layers())
 
-    def _bounds(self) -> Float:
-        """Return (2, 3) local bounds of what is visible; NaN when nothing is."""
-        boxes = [
-            visual.extent for visual in self.visuals.values() if visual.layer.visible and np.isfinite(visual.extent).all()
-        ]  # fmt: skip
+    def _bounds(self, kinds: tuple[LayerKind, ...] = tuple(LayerKind)) -> Float:
+        """Return (2, 3) local bounds of what is visible of these kinds; NaN when nothing is."""
+        shown = [visual for visual in self.visuals.values() if visual.layer.visible and visual.layer.kind in kinds]
+        boxes = [visual.extent for visual in shown if np.isfinite(visual.extent).all()]
         if not boxes:
             return np.full((2, 3), np.nan)
         return np.array([np.min([box[0] for box in boxes], axis=0), np.max([box[1] for box in boxes], axis=0)])

@@ -10,11 +10,10 @@ from cimdesk.model.style import rgba
 from cimdesk.model.terrain import Terrain
 from cimdesk.scene.geometry import actor_of, poly_data, pull_to_eye, set_point_array, set_pull
 from cimdesk.scene.look import Look, unit_rgb
+from cimdesk.scene.relief import relief
 from cimdesk.scene.textures import PictureTexture
 from cimdesk.scene.visual import Context, View, Visual
 
-MAX_SIDE = 193
-"""Vertices along the longer side of the surface; the picture on it is finer."""
 MAX_PICTURE = 2048
 GRID_PULL = 0.002
 HORIZON_SHARE = 0.32
@@ -31,7 +30,7 @@ class TerrainVisual(Visual):
         super().__init__(context, layer)
         self.terrain = terrain
         self._look = ""
-        points, triangles, coordinates = surface_of(terrain, context.origin)
+        points, triangles, coordinates = relief(terrain, context.origin)
         self.data = poly_data(points, triangles)
         set_point_array(self.data, coordinates, "tcoords")
         self.actor = actor_of(self.data)
@@ -74,64 +73,6 @@ class TerrainVisual(Visual):
             self.actor.SetTexture(self.picture.texture)
         else:
             self.picture.replace(picture)
-
-
-def surface_of(terrain: Terrain, origin: Float) -> tuple[Float32, Int, Float32]:
-    """Return the surface as local points (P, 3) float32, triangles (T, 3) and texture coordinates (P, 2) float32.
-
-    Cells without data are holes; a skirt hangs from the outer edge.
-    """
-    rows, columns = _lines(terrain.shape[0]), _lines(terrain.shape[1])
-    z = terrain.elevations[np.ix_(rows, columns)].astype(np.float64)
-    x = terrain.column_centres()[columns] - origin[0]
-    y = terrain.row_centres()[rows] - origin[1]
-    grid = np.stack([*np.meshgrid(x, y), z - origin[2]], axis=-1).astype(np.float32)
-    # The outer half cells belong to the terrain too.
-    grid[:, 0, 0] -= terrain.cell_x / 2
-    grid[:, -1, 0] += terrain.cell_x / 2
-    grid[0, :, 1] += terrain.cell_y / 2
-    grid[-1, :, 1] -= terrain.cell_y / 2
-    u = (columns + 0.5) / terrain.shape[1]
-    v = 1.0 - (rows + 0.5) / terrain.shape[0]
-    coordinates = np.stack(np.meshgrid(u, v), axis=-1).astype(np.float32)
-    number = np.arange(grid.shape[0] * grid.shape[1]).reshape(grid.shape[:2])
-    a, b, c, d = number[:-1, :-1], number[:-1, 1:], number[1:, 1:], number[1:, :-1]
-    triangles = np.stack([np.stack([a, d, c], axis=-1), np.stack([a, c, b], axis=-1)], axis=2).reshape(-1, 3)
-    valid = np.isfinite(grid[..., 2]).ravel()
-    triangles = triangles[valid[triangles].all(axis=1)]
-    points = grid.reshape(-1, 3)
-    points[~valid, 2] = 0.0
-    return _with_skirt(points, triangles, coordinates.reshape(-1, 2), number, valid)
-
-
-def _lines(count: int) -> Int:
-    return np.unique(np.linspace(0, count - 1, min(count, MAX_SIDE)).round().astype(np.int64))
-
-
-def _with_skirt(
-    points: Float32, triangles: Int, coordinates: Float32, number: Int, valid: np.ndarray
-) -> tuple[Float32, Int, Float32]:
-    rim = np.concatenate([number[0, :], number[1:, -1], number[-1, -2::-1], number[-2:0:-1, 0]])
-    base = base_height(points[valid, 2]) if valid.any() else 0.0
-    foot = points[rim].copy()
-    foot[:, 2] = np.minimum(foot[:, 2], base)
-    low = len(points) + np.arange(len(rim))
-    after = np.roll(np.arange(len(rim)), -1)
-    walls = np.concatenate([np.column_stack([rim, rim[after], low]), np.column_stack([rim[after], low[after], low])])
-    walls = walls[valid[np.minimum(walls, len(points) - 1)].all(axis=1) | (walls >= len(points)).any(axis=1)]
-    keep = valid[rim] & valid[rim[after]]
-    walls = walls[np.concatenate([keep, keep])]
-    return (
-        np.concatenate([points, foot]),
-        np.concatenate([triangles, walls]),
-        np.concatenate([coordinates, coordinates[rim]]),
-    )
-
-
-def base_height(heights: Float32 | Float) -> float:
-    """Return the height of the plane that a terrain with these heights stands on."""
-    low, high = float(np.min(heights)), float(np.max(heights))
-    return low - 0.02 * (high - low) - 0.5
 
 
 def ground_picture(terrain: Terrain, look: Look, step: int = 1) -> UInt8:
