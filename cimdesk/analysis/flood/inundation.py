@@ -262,7 +262,7 @@ class Run:
             qx = 0.5 * (s.inside(s.qx) + s.qx[1:-2, 2:-1])[wet]
             qy = 0.5 * (s.inside(s.qy) + s.qy[2:-1, 1:-2])[wet]
             high = np.hypot(qx, qy) > FROUDE_LIMIT * np.sqrt(GRAVITY * depth[wet].astype(np.float64) ** 3)
-            self._froude_high = max(self._froude_high, np.count_nonzero(high) / count)
+            self._froude_high = max(self._froude_high, int(np.count_nonzero(high)) / int(count))
         return depth
 
     def result(self, times: Float, depths: Float32) -> FloodResult:
@@ -301,8 +301,8 @@ class Run:
             "step_max_s": float(self.step_range[1]),
             "max_depth_m": float(deepest.max()),
             "wet_area_m2": float(np.count_nonzero(deepest > WET_DEPTH)) * self._dx**2,
-            "froude_high_fraction": self._froude_high,
-            "froude_warning": self._froude_high > 0.01,
+            "froude_high_fraction": float(self._froude_high),
+            "froude_warning": bool(self._froude_high > 0.01),
             **self.ledger.statistics(),
         }
 
@@ -365,5 +365,5 @@ class _GaugeLog:
     def series(self) -> tuple[GaugeSeries, ...]:
         """Return what each gauge saw."""
         times = np.array(self._times)
-        depths = np.array(self._depths, dtype=np.float64).reshape(len(times), -1)
+        depths = np.array(self._depths, dtype=np.float64).reshape(len(times), len(self._gauges))
         return tuple(GaugeSeries(g, times, depths[:, k], depths[:, k] + self._beds[k]) for k, g in enumerate(self._gauges))

@@ -48,7 +48,7 @@ def flux_row(ha, hb, za, zb, ka, kb, before, own, after, c1, c2, c3, c4, out, g_
 
     Semi-implicit, q-centred: de Almeida and Bates (2013), Water Resour. Res. 49, 4833-4844, eq. 8 with the norm of the
     discharge in the friction. ``ka``, ``kb`` are g n2 of the cells, ``before`` and ``after`` the neighbouring faces along the
-    flow, ``c1..c4`` the four faces across.
+    flow, ``c1..c4`` the four faces across, the pairs along the flow first so that turned water stays the same to the last bit.
     """
     real = out.dtype.type
     zero, one, shallow = real(0.0), real(1.0), real(MIN_FLOW_DEPTH)
@@ -169,7 +169,7 @@ def flux_tiles(tiles, first, last, h, z, k, qx, qy, qx_new, qy_new, g_dt_dx, dt)
             flux_row(
                 h[i - 1, j0:j1], h[i, j0:j1], z[i - 1, j0:j1], z[i, j0:j1], k[i - 1, j0:j1], k[i, j0:j1],
                 qy[i - 1, j0:j1], qy[i, j0:j1], qy[i + 1, j0:j1],
-                qx[i - 1, j0:j1], qx[i - 1, j0 + 1 : j1 + 1], qx[i, j0:j1], qx[i, j0 + 1 : j1 + 1],
+                qx[i - 1, j0:j1], qx[i, j0:j1], qx[i - 1, j0 + 1 : j1 + 1], qx[i, j0 + 1 : j1 + 1],
                 qy_new[i, j0:j1], g_dt_dx, dt,
             )  # fmt: skip
 
