@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, UInt8
+from cimdesk.base.arrays import AnyArray, Float, Int, UInt8
 from cimdesk.base.errors import DataError
 from cimdesk.formats.atomic import replacing
 from cimdesk.formats.findings import Findings
@@ -81,8 +81,18 @@ class _Placing:
     origin: Float
 
 
-def _load(path: Path) -> list[tuple[str, Any]]:
-    """Return named meshes with their placement in the scene applied."""
+@dataclass(frozen=True)
+class _Part:
+    """One mesh of a scene, placed: vertices (V, 3), faces (T, 3), colours (T, 4) or None."""
+
+    name: str
+    vertices: Float
+    faces: Int
+    colors: UInt8 | None
+
+
+def _load(path: Path) -> list[_Part]:
+    """Return the meshes of a file with their placement in the scene applied."""
     import trimesh
 
     suffix = path.suffix.lower()[1:]
@@ -94,23 +104,27 @@ def _load(path: Path) -> list[tuple[str, Any]]:
             placement, name = scene.graph[node]
             shape = scene.geometry.get(name)
             if isinstance(shape, trimesh.Trimesh):
-                found.append((str(node), shape.copy().apply_transform(placement)))
+                vertices = np.asarray(shape.vertices, dtype=np.float64).reshape(-1, 3)
+                faces = np.asarray(shape.faces, dtype=np.int64).reshape(-1, 3)
+                placed = vertices @ placement[:3, :3].T + placement[:3, 3]
+                found.append(_Part(str(node), placed, faces, _colors(shape, len(faces))))
     except PARSING_ERRORS as error:
         reason = f"{type(error).__name__}: {error}"[:200]
         raise DataError(path, "the model cannot be read ({reason}).", reason=reason, remedy=remedy) from error
-    if not any(len(shape.faces) for _, shape in found):
+    if not any(len(part.faces) for part in found):
         raise DataError(path, "the model has no triangles.", remedy=remedy)
     return found
 
 
-def _city(path: Path, parts: list[tuple[str, Any]], placing: _Placing, findings: Findings) -> CityModel:
+def _city(path: Path, parts: list[_Part], placing: _Placing, findings: Findings) -> CityModel:
     names: dict[str, None] = {}
     meshes = []
-    for name, shape in parts:
+    for part in parts:
+        name = part.name
         unique = name if name not in names else next(f"{name}~{k}" for k in range(2, len(parts) + 2) if f"{name}~{k}" not in names)
-        mesh = _mesh(shape, len(names), placing)
-        if len(mesh.triangles) < len(shape.faces):
-            left = len(shape.faces) - len(mesh.triangles)
+        mesh = _mesh(part, len(names), placing)
+        left = len(part.faces) - len(mesh.triangles)
+        if left:
             findings.add("bad-triangle", unique, "Triangles that cannot be drawn are left out: {count}.", count=left)
         names[unique] = None
         meshes.append(mesh)
@@ -122,9 +136,8 @@ def _city(path: Path, parts: list[tuple[str, Any]], placing: _Placing, findings:
     return CityModel(table, np.full(len(names), -1, dtype=np.int32), {LOD: TriangleMesh.merged(meshes)})
 
 
-def _mesh(shape: Any, feature: int, placing: _Placing) -> TriangleMesh:
-    vertices = np.asarray(shape.vertices, dtype=np.float64).reshape(-1, 3)
-    faces = np.asarray(shape.faces, dtype=np.int64).reshape(-1, 3)
+def _mesh(part: _Part, feature: int, placing: _Placing) -> TriangleMesh:
+    vertices, faces = part.vertices, part.faces
     in_range = np.asarray(((faces >= 0) & (faces < len(vertices))).all(axis=1), dtype=np.bool_)
     usable = np.asarray((np.abs(vertices) < 1e8).all(axis=1), dtype=np.bool_)
     good = np.zeros(len(faces), dtype=bool)
@@ -133,7 +146,6 @@ def _mesh(shape: Any, feature: int, placing: _Placing) -> TriangleMesh:
     if placing.y_up:
         placed = placed @ Y_UP
     origin = np.round(placed[usable].mean(axis=0), 3) if usable.any() else np.zeros(3)
-    colors = _colors(shape, len(faces))
     return TriangleMesh(
         (placed - origin).astype(np.float32),
         faces[good].astype(np.int32),
@@ -141,7 +153,7 @@ def _mesh(shape: Any, feature: int, placing: _Placing) -> TriangleMesh:
         np.zeros(int(good.sum()), dtype=np.uint8),
         origin + placing.origin,
         _sharp_edges(placed, faces[good]),
-        None if colors is None else colors[good],
+        None if part.colors is None else part.colors[good],
     )
 
 
@@ -176,7 +188,7 @@ def _colors(shape: Any, count: int) -> UInt8 | None:
             return colors if len(colors) == count else None
         corner_colors = getattr(shape.visual, "vertex_attributes", {}).get("color")
         if corner_colors is not None and len(corner_colors) == len(shape.vertices):
-            return _rgba(np.asarray(corner_colors))[np.asarray(shape.faces)[:, 0]]
+            return np.asarray(_rgba(np.asarray(corner_colors))[np.asarray(shape.faces)[:, 0]], dtype=np.uint8)
         material = getattr(shape.visual, "material", None)
         # trimesh answers grey where glTF gives no colour of its own.
         if getattr(material, "baseColorFactor", NEUTRAL) is None:
