@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from cimdesk.base.arrays import Float
 from cimdesk.commands.demo import places
-from cimdesk.commands.demo.plan import Plan
+from cimdesk.commands.demo.plan import Plan, Street
 from cimdesk.model.terrain import Terrain
 
 QUAY_LEVEL = 3.5
@@ -40,7 +38,7 @@ def make_terrain(plan: Plan) -> Terrain:
     is_land = z > 1.0
     z[is_land & _rasterized(plan, shape, cell, [s for s in plan.streets if s.is_road])] -= KERB
     _cut(plan, xy, is_north, z)
-    return Terrain(z.astype(np.float32), west, north, cell, cell)
+    return Terrain(np.round(z, 3).astype(np.float32), west, north, cell, cell)
 
 
 def _sway(plan: Plan, x: Float) -> Float:
@@ -55,7 +53,7 @@ def _natural(plan: Plan, side: int, u: Float, v: Float) -> Float:
     """Return heights before streets and creeks are cut, at plan coordinates."""
     land = LAND_LEVEL + np.maximum(v - 60.0, 0.0) * FALL + np.clip(v - 1500.0, 0.0, None) * 0.003
     promenade = np.interp(v, [0.0, 10.0, 34.0, places.PROMENADE], [QUAY_LEVEL, QUAY_LEVEL, QUAY_LEVEL - 0.25, LAND_LEVEL])
-    depth = np.interp(-v, [0.0, 0.4, 6.0, 45.0, 120.0, 170.0], [QUAY_LEVEL, -0.6, -1.2, -3.6, -6.2, -6.8])
+    depth = np.interp(-v, [0.0, 0.4, 6.0, 45.0, 120.0, 170.0], [QUAY_LEVEL, -0.6, -1.2, -2.8, -4.0, -4.2])
     z = np.where(v < 0.0, depth, np.where(v < places.PROMENADE, promenade, land))
     if side < 0:
         return np.asarray(z)
@@ -114,7 +112,7 @@ def _ripples(plan: Plan, xy: Float) -> Float:
     return out
 
 
-def _rasterized(plan: Plan, shape: tuple[int, int], cell: float, streets: list) -> np.ndarray:  # type: ignore[type-arg]
+def _rasterized(plan: Plan, shape: tuple[int, int], cell: float, streets: list[Street]) -> np.ndarray:
     """Return the (R, C) mask of cells whose centre is in one of the streets."""
     from rasterio.features import rasterize
     from rasterio.transform import from_origin
@@ -152,17 +150,13 @@ def _around_mouth(plan: Plan, xy: Float, at: float) -> np.ndarray:
     return np.asarray((xy[..., 0] - mouth[0]) ** 2 + (xy[..., 1] - mouth[1]) ** 2 < 60.0**2)
 
 
-def write_terrain(path: Path, terrain: Terrain) -> None:
-    """Write the elevations as a compressed GeoTIFF in the demo's system."""
-    import rasterio
-    from rasterio.transform import from_origin
-
-    rows, columns = terrain.shape
-    profile = {
-        "driver": "GTiff", "height": rows, "width": columns, "count": 1, "dtype": "float32", "crs": places.CRS, "nodata": -9999.0,
-        "transform": from_origin(terrain.west, terrain.north, terrain.cell_x, terrain.cell_y),
-        "compress": "deflate", "predictor": 3, "tiled": True, "blockxsize": 256, "blockysize": 256,
-    }  # fmt: skip
-    with rasterio.open(path, "w", **profile) as file:
-        file.write(np.round(terrain.elevations, 3), 1)
-        file.set_band_description(1, "elevation [m]")
+def start_depth(plan: Plan, terrain: Terrain, level: float) -> Terrain:
+    """Return the water standing in river and creeks at a river level, as a grid of depths [m]."""
+    x, y = np.meshgrid(terrain.column_centres(), terrain.row_centres())
+    xy = np.stack([x, y], axis=-1)
+    v_north, v_south = plan.warps[1].inverse(xy)[..., 1], plan.warps[-1].inverse(xy)[..., 1]
+    is_river = (v_north < 0.5) & (v_south < 0.5)
+    creeks = [s for s in plan.streets if s.line.kind == "creek"]
+    is_creek = _rasterized(plan, terrain.shape, terrain.cell_x, creeks)
+    depth = np.where(is_river | is_creek, np.maximum(level - terrain.elevations, 0.0), 0.0)
+    return Terrain(depth.astype(np.float32), terrain.west, terrain.north, terrain.cell_x, terrain.cell_y)

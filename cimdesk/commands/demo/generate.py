@@ -1,0 +1,126 @@
+"""Writes the demo city: data files first, then the project over them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cimdesk.base.crs import Crs
+from cimdesk.base.errors import UsageError
+from cimdesk.base.i18n import tr
+from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
+from cimdesk.commands.demo import places
+
+SIZES = tuple(places.WINDOWS)
+
+
+@dataclass(frozen=True)
+class DemoSummary:
+    """What was written.
+
+    Attributes
+    ----------
+    project : Path
+        The project file.
+    buildings, links, sensors : int
+    files : tuple of Path
+        The data files, beside the project in ``data``.
+    """
+
+    project: Path
+    buildings: int
+    links: int
+    sensors: int
+    files: tuple[Path, ...]
+
+
+def generate(
+    folder: Path, size: str = "small", seed: int = 7, progress: Progress = no_progress, cancel: CancelToken | None = None, storm: bool = False
+) -> DemoSummary:
+    """Write the demo city into a folder; the same size and seed give the same data files.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when it is not there. A demo that is there already is replaced; other files are left alone.
+    size : str
+        ``small`` (1.6 x 1.5 km) or ``city`` (6 x 5 km).
+    seed : int
+    storm : bool
+        Whether to simulate the storm too and attach its result.
+
+    Raises
+    ------
+    UsageError
+        If there is no such size.
+    Cancelled
+    """
+    from cimdesk.commands.demo.project import PROJECT_NAME, counts, run_demo_storm, write_project
+
+    if size not in SIZES:
+        raise UsageError("There is no demo city of size {size}; there are {sizes}.", size=size, sizes=", ".join(SIZES))
+    cancel = cancel or CancelToken()
+    _clear(folder, PROJECT_NAME)
+    plan = write_files(folder / "data", size, seed, progress, cancel)
+    session = write_project(folder, plan, progress)
+    if storm:
+        run_demo_storm(session)
+    buildings, links, sensors = counts(session)
+    session.close()
+    progress(1.0, tr("The demo city is ready"))
+    files = tuple(sorted(path for path in (folder / "data").iterdir() if path.is_file()))
+    return DemoSummary(folder / PROJECT_NAME, buildings, links, sensors, files)
+
+
+def generate_job(folder: Path, size: str = "small", seed: int = 7) -> JobSpec[DemoSummary]:
+    """Return the job that writes the demo city."""
+    return JobSpec(tr("Building the demo city"), lambda progress, cancel: generate(folder, size, seed, progress, cancel))
+
+
+def write_files(folder: Path, size: str, seed: int, progress: Progress, cancel: CancelToken):  # type: ignore[no-untyped-def]
+    """Write every data file and return the plan they show."""
+    from cimdesk.commands.demo import bridges, buildings, drainage, gauges, greenery, ground_plan, scenario, streets, swmm_file, utilities, water, works
+    from cimdesk.commands.demo.plan import make_plan
+    from cimdesk.commands.demo.terrain import make_terrain
+    from cimdesk.formats.raster_write import write_geotiff
+
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = make_plan(size, seed)
+    terrain = make_terrain(plan)
+    graph = streets.make_graph(plan)
+    built = buildings.make_buildings(plan, terrain)
+    sewers = drainage.make_sewers(plan, graph, terrain)
+    record = gauges.make_gauges(plan, graph, terrain, sewers)
+    steps: tuple[tuple[str, Callable[[], object]], ...] = (
+        (tr("Terrain"), lambda: write_geotiff(folder / "terrain.tif", terrain, Crs(places.CRS))),
+        (tr("Buildings"), lambda: buildings.write_city(folder / "city.city.json", plan, built)),
+        (tr("Bridges"), lambda: bridges.write_bridges(folder / "bridges.city.json", plan, terrain)),
+        (tr("Trees"), lambda: greenery.write_trees(folder / "trees.city.json", plan, terrain, built)),
+        (tr("Streets"), lambda: ground_plan.write_roads(folder / "roads.gpkg", plan)),
+        (tr("Land use"), lambda: ground_plan.write_landuse(folder / "landuse.gpkg", plan)),
+        (tr("Drainage"), lambda: swmm_file.write_swmm(folder / "drainage.inp", sewers, terrain)),
+        (tr("Water supply"), lambda: water.write_epanet(folder / "water.inp", water.make_mains(plan, graph, terrain, built))),
+        (tr("Utilities"), lambda: utilities.write_utilities(folder, plan, graph, terrain)),
+        (tr("Gauges"), lambda: gauges.write_stations(folder / "stations.csv", record)),
+        (tr("Readings"), lambda: gauges.write_observations(folder / "observations.csv", record)),
+        (tr("Works"), lambda: works.write_works(folder / "works.gpkg", plan)),
+        (tr("Scenario"), lambda: scenario.write_scenario(folder, plan, terrain, record)),
+    )
+    for k, (text, write) in enumerate(steps):
+        cancel.raise_if_cancelled()
+        progress(0.1 + 0.45 * k / len(steps), text)
+        write()
+    return plan
+
+
+def _clear(folder: Path, project: str) -> None:
+    """Take away a demo written before: its project, its results and its data files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = Path(project).stem
+    for path in (folder / project, *folder.glob(f".{project}*"), *folder.glob(f"{project}-*")):
+        path.unlink(missing_ok=True)
+    for name in ("data", f"{stem}_results"):
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
