@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cimdesk.base.errors import UsageError
 from cimdesk.base.i18n import current_language, tr
 from cimdesk.base.jobs import Progress, no_progress
+from cimdesk.formats.atomic import replacing
 
 if TYPE_CHECKING:
     from cimdesk.commands.session import Session
@@ -37,27 +39,33 @@ def write_figure(
     UsageError
         If there is no such bookmark.
     """
-    from cimdesk.scene.view import snapshot, write_png
-
     record = find_bookmark(session, bookmark) if bookmark else None
     request = request_for(session, record, width, height, theme, time, title, xray)
-    picture = snapshot(session.workspace, request)
     command = f"cimdesk snapshot {session.path or ''} --size {width}x{height} --theme {theme} -o {path.name}"
-    write_png(path, picture, {"Title": request.title, "Software": "cimdesk", "Command": command})
+    picture = png_of(session, request, {"Title": request.title, "Software": "cimdesk", "Command": command})
+    with replacing(path) as temporary:
+        temporary.write_bytes(picture)
 
 
 def bookmark_figures(session: Session, progress: Progress = no_progress) -> list[tuple[str, bytes]]:
     """Return caption and PNG bytes of every bookmark of a project (one overall view when it has none) for its report."""
-    from cimdesk.scene.view import png_bytes, snapshot
-
     bookmarks: list[Mapping[str, Any] | None] = list(session.workspace.document.records("bookmark").values())
     figures = []
     shown = bookmarks[:MAX_REPORT_FIGURES] or [None]
     for k, record in enumerate(shown):
         request = request_for(session, record, *REPORT_FIGURE_SIZE, "light", None, None, None)
         progress(k / len(shown), request.title)
-        figures.append((request.title, png_bytes(snapshot(session.workspace, request))))
+        figures.append((request.title, png_of(session, request)))
     return figures
+
+
+def png_of(session: Session, request: SnapshotRequest, text: dict[str, str] | None = None) -> bytes:
+    """Return the PNG file of one picture, with words about it inside."""
+    from cimdesk.scene.view import snapshot, write_png
+
+    file = BytesIO()
+    write_png(file, snapshot(session.workspace, request), text)
+    return file.getvalue()
 
 
 def find_bookmark(session: Session, name: str) -> Mapping[str, Any]:
@@ -84,14 +92,14 @@ def request_for(
 
     record: Mapping[str, Any] = bookmark or {}
     settings = session.workspace.settings
-    moment = next((t for t in (time, record.get("time"), settings.get("time")) if t is not None), session.clock.range[1])
+    moment = next((t for t in (time, record.get("time"), settings.get("time")) if t is not None), None)
     project_title = str(settings.get("title", "")) or (session.path.stem if session.path else "")
     name = str(record.get("name", ""))
     return SnapshotRequest(
         width=width,
         height=height,
         theme=theme,
-        time=float(moment),
+        time=None if moment is None else float(moment),
         camera=dict(record["camera"]) if record.get("camera") else None,
         title=title or name or project_title,
         subtitle=project_title if (title or name) else "",

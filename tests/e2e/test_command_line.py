@@ -133,8 +133,9 @@ def test_snapshot_writes_a_picture_of_the_asked_size(project: Path, tmp_path: Pa
     out = tmp_path / "view.png"
     status, document, errors = run(capsys, "snapshot", project, "-o", out, "--size", "640x360")
     assert status == 0, errors
-    assert (document["width"], document["height"]) == Image.open(out).size == (640, 360)
-    assert len(Image.open(out).convert("RGB").getcolors(640 * 360)) > 200
+    with Image.open(out) as picture:
+        assert (document["width"], document["height"]) == picture.size == (640, 360)
+        assert len(picture.convert("RGB").getcolors(640 * 360)) > 200
 
 
 @pytest.mark.render
