@@ -1,0 +1,24 @@
+"""The search for cycles comes back on, whatever happens."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from cimdesk.base.collector import collector_paused
+
+
+def test_the_collector_comes_back_after_an_error():
+    with pytest.raises(ValueError, match="x"), collector_paused():
+        assert not gc.isenabled()
+        raise ValueError("x")
+    assert gc.isenabled()
+
+
+def test_pausing_twice_resumes_only_at_the_end():
+    with collector_paused():
+        with collector_paused():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
