@@ -133,8 +133,8 @@ def _connect(path: Path, writable: bool) -> sqlite3.Connection:
             raise
         # Nothing can be read from a log left by a killed program before it is taken in, which needs writing; and in a folder
         # that cannot be written, a file marked for logging opens as unchanging only.
-        has_log = sidecars(path)[0].exists()
-        address = path.as_uri() + ("?mode=rw" if has_log else "?mode=ro&immutable=1")
+        was_left = any(place.exists() for place in sidecars(path))
+        address = path.as_uri() + ("?mode=rw" if was_left else "?mode=ro&immutable=1")
         connection = sqlite3.connect(address, uri=True, isolation_level=None)
         _prepare(connection)
     return connection

@@ -86,14 +86,11 @@ CREATE TABLE journal (number INTEGER PRIMARY KEY NOT NULL, kind TEXT NOT NULL, l
   time DOUBLE NOT NULL, merge TEXT NOT NULL, records TEXT NOT NULL, hash TEXT NOT NULL);
 CREATE TABLE restore_point (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL,
   who TEXT NOT NULL, time DATETIME NOT NULL);
-CREATE TABLE result_data (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, result TEXT NOT NULL, name TEXT NOT NULL,
-  part INTEGER NOT NULL, dtype TEXT NOT NULL, shape TEXT NOT NULL, data BLOB NOT NULL, UNIQUE (result, name, part));
 """
 _OWN_TITLES = {
     "cimdesk_meta": "About this project file",
     "journal": "Audit trail",
     "restore_point": "Restore points",
-    "result_data": "Arrays of results",
 }
 # The stage each asset is in today. Other software shows it on the map, coloured by stage.
 _STAGE_VIEW = """

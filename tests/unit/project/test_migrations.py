@@ -26,7 +26,7 @@ def schema_0(path, records=None, steps=None):
     connection.execute("DROP VIEW asset_stage")
     for table in ("project", "layer", "bookmark", "scenario", "result", "asset_stage_history", "note"):
         connection.execute(f"DROP TABLE {table}")
-    for table in ("journal", "cimdesk_meta", "restore_point", "result_data"):
+    for table in ("journal", "cimdesk_meta", "restore_point"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("DELETE FROM gpkg_geometry_columns")
     connection.execute("DELETE FROM gpkg_contents")
