@@ -21,6 +21,8 @@ from cimdesk.formats.tiles3d_paths import BrokenPart
 
 MAX_ELEMENTS = 200_000_000
 MAX_DEPTH = 200
+FARTHEST = 1e9
+"""Vertices beyond this are damage, not places [m]."""
 _COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5124: "<i4", 5125: "<u4", 5126: "<f4", 5130: "<f8"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 _SUPPORTED = frozenset({
@@ -275,13 +277,14 @@ def _add_primitive(model: GltfModel, entry: dict[str, Any], matrix: Float) -> No
             "bad-triangles", "A primitive uses vertex {index} of {count}.", index=int(triangles.max()), count=len(points)
         )
     ids, table = _feature_ids(model, attributes, extensions, read, len(points))
-    points = points @ matrix[:3, :3].T + matrix[:3, 3]
+    with np.errstate(over="ignore", invalid="ignore"):
+        points = points @ matrix[:3, :3].T + matrix[:3, 3]
     if np.linalg.det(matrix[:3, :3]) < 0:
         triangles = triangles[:, ::-1]
-    finite = np.isfinite(points).all(axis=1)
-    if not finite.all():
-        triangles = triangles[finite[triangles].all(axis=1)]
-        points = np.where(finite[:, None], points, points[finite][0] if finite.any() else 0.0)
+    usable = (np.abs(points) < FARTHEST).all(axis=1)
+    if not usable.all():
+        triangles = triangles[usable[triangles].all(axis=1)]
+        points = np.where(usable[:, None], points, points[usable][0] if usable.any() else 0.0)
     model.primitives.append(Primitive(points, triangles, _color(model.document, entry), ids, table))
 
 

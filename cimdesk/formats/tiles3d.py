@@ -300,8 +300,10 @@ def _mesh(opened: Sequence[tuple[str, TileContent]], crs: Crs | None) -> Triangl
     triangles: list[AnyArray] = []
     features: list[AnyArray] = []
     colors: list[AnyArray] = []
+    edges: list[AnyArray] = []
     vertex_start = feature_start = 0
     for _, content in opened:
+        edges.append(content.edges() + vertex_start)
         for p, t, f, color in zip(content.points, content.triangles, content.features, content.colors, strict=True):
             points.append(p)
             triangles.append(t + vertex_start)
@@ -328,6 +330,7 @@ def _mesh(opened: Sequence[tuple[str, TileContent]], crs: Crs | None) -> Triangl
         owners.astype(np.int32),
         np.zeros(len(rows), dtype=np.uint8),
         origin,
+        np.concatenate(edges).astype(np.int32),
         colors=None if (paint == 255).all() else paint,
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float, Int
 from cimdesk.formats.b3dm import composite_parts, counted, read_b3dm
+from cimdesk.formats.crease_edges import crease_edges
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf import GltfModel, read_gltf
 from cimdesk.formats.gltf_json import as_list
@@ -58,6 +59,14 @@ class TileContent:
     def triangle_count(self) -> int:
         """Number of triangles over all primitives."""
         return sum(len(each) for each in self.triangles)
+
+    def edges(self) -> Int:
+        """Return (E, 2) int64 outlines of the faces, as rows of all ``points`` one below the other."""
+        if not self.points:
+            return np.zeros((0, 2), dtype=np.int64)
+        starts = np.cumsum([0, *(len(each) for each in self.points[:-1])])
+        rows = np.concatenate([each + start for each, start in zip(self.triangles, starts, strict=True)])
+        return crease_edges(np.concatenate(self.points), rows)
 
 
 @dataclass(frozen=True)
