@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from cimdesk.ui import handlers_data, handlers_plan, handlers_project, handlers_view
 from cimdesk.ui.desk import Desk
@@ -48,22 +49,6 @@ class Action:
 
 
 _P, _V, _D, _L = handlers_project, handlers_view, handlers_data, handlers_plan
-
-
-def _theme(name: str) -> dict[str, Callable[[Desk], bool]]:
-    return {"checked": lambda desk: bool(_V.theme_is(desk, name))}
-
-
-def _tool(name: str) -> dict[str, Callable[[Desk], bool]]:
-    return {"checked": lambda desk: bool(_V.tool_is(desk, name))}
-
-
-def _navigation(name: str) -> dict[str, Callable[[Desk], bool]]:
-    return {"checked": lambda desk: bool(_V.navigation_is(desk, name))}
-
-
-def _panel(name: str) -> dict[str, Callable[[Desk], bool]]:
-    return {"checked": lambda desk: bool(_V.panel_is_shown(desk, name))}
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -135,10 +120,24 @@ ACTIONS: tuple[Action, ...] = (
         group=1,
     ),
     Action(
-        "view.left_panel", "Layers panel", "Show or hide the layers", "View", _V.left_panel, "Ctrl+1", group=2, **_panel("left")
+        "view.left_panel",
+        "Layers panel",
+        "Show or hide the layers",
+        "View",
+        _V.left_panel,
+        "Ctrl+1",
+        group=2,
+        checked=partial(_V.panel_is_shown, name="left"),
     ),
     Action(
-        "view.right_panel", "Inspector", "Show or hide the inspector", "View", _V.right_panel, "Ctrl+2", group=2, **_panel("right")
+        "view.right_panel",
+        "Inspector",
+        "Show or hide the inspector",
+        "View",
+        _V.right_panel,
+        "Ctrl+2",
+        group=2,
+        checked=partial(_V.panel_is_shown, name="right"),
     ),
     Action(
         "view.bottom_panel",
@@ -148,11 +147,27 @@ ACTIONS: tuple[Action, ...] = (
         _V.bottom_panel,
         "Ctrl+3",
         group=2,
-        **_panel("bottom"),
+        checked=partial(_V.panel_is_shown, name="bottom"),
     ),
     Action("view.full_screen", "Full screen", "Use the whole screen", "View", _V.full_screen, "F11", group=2),
-    Action("view.theme_light", "Light theme", "For a bright office", "View", _V.light, group=3, **_theme("light")),
-    Action("view.theme_dark", "Dark theme", "For a dim control room", "View", _V.dark, group=3, **_theme("dark")),
+    Action(
+        "view.theme_light",
+        "Light theme",
+        "For a bright office",
+        "View",
+        _V.light,
+        group=3,
+        checked=partial(_V.theme_is, name="light"),
+    ),
+    Action(
+        "view.theme_dark",
+        "Dark theme",
+        "For a dim control room",
+        "View",
+        _V.dark,
+        group=3,
+        checked=partial(_V.theme_is, name="dark"),
+    ),
     Action(
         "view.theme_projector",
         "Projector theme",
@@ -160,7 +175,7 @@ ACTIONS: tuple[Action, ...] = (
         "View",
         _V.projector,
         group=3,
-        **_theme("projector"),
+        checked=partial(_V.theme_is, name="projector"),
     ),
     Action("view.language_en", "English", "Use English", "View", _V.english, group=4, checked=_V.is_english),
     Action("view.language_zh", "简体中文", "Use Simplified Chinese", "View", _V.chinese, group=4, checked=_V.is_chinese),
@@ -171,7 +186,7 @@ ACTIONS: tuple[Action, ...] = (
         "View",
         _V.like_qgis,
         group=5,
-        **_navigation("qgis"),
+        checked=partial(_V.navigation_is, preset="qgis"),
     ),
     Action(
         "view.navigation_cesium",
@@ -180,7 +195,7 @@ ACTIONS: tuple[Action, ...] = (
         "View",
         _V.like_cesium,
         group=5,
-        **_navigation("cesium"),
+        checked=partial(_V.navigation_is, preset="cesium"),
     ),
     Action(
         "view.navigation_paraview",
@@ -189,7 +204,7 @@ ACTIONS: tuple[Action, ...] = (
         "View",
         _V.like_paraview,
         group=5,
-        **_navigation("paraview"),
+        checked=partial(_V.navigation_is, preset="paraview"),
     ),
     Action(
         "view.navigation_cad",
@@ -198,11 +213,29 @@ ACTIONS: tuple[Action, ...] = (
         "View",
         _V.like_cad,
         group=5,
-        **_navigation("cad"),
+        checked=partial(_V.navigation_is, preset="cad"),
     ),
-    Action("select.pick", "Select", "Click to select, Ctrl+click to add", "City", _V.pick_tool, "S", **_tool("pick")),
-    Action("select.box", "Box", "Select everything in a rectangle", "City", _V.box_tool, "B", **_tool("box")),
-    Action("select.lasso", "Lasso", "Select everything in a drawn outline", "City", _V.lasso_tool, "L", **_tool("lasso")),
+    Action(
+        "select.pick",
+        "Select",
+        "Click to select, Ctrl+click to add",
+        "City",
+        _V.pick_tool,
+        "S",
+        checked=partial(_V.tool_is, name="pick"),
+    ),
+    Action(
+        "select.box", "Box", "Select everything in a rectangle", "City", _V.box_tool, "B", checked=partial(_V.tool_is, name="box")
+    ),
+    Action(
+        "select.lasso",
+        "Lasso",
+        "Select everything in a drawn outline",
+        "City",
+        _V.lasso_tool,
+        "L",
+        checked=partial(_V.tool_is, name="lasso"),
+    ),
     Action(
         "select.all",
         "Select all of the layer",
@@ -249,7 +282,7 @@ ACTIONS: tuple[Action, ...] = (
         "D",
         Need.OPEN,
         group=3,
-        **_tool("measure"),
+        checked=partial(_V.tool_is, name="measure"),
     ),
     Action(
         "city.find",

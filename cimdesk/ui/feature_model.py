@@ -146,10 +146,11 @@ def _compare(table: FeatureTable, text: str) -> np.ndarray | None:
             return ~same if sign == "!=" else same
         number = float(value)
         with np.errstate(invalid="ignore"):
-            return {
+            results: dict[str, np.ndarray] = {
                 ">=": values >= number, "<=": values <= number, "!=": values != number,
                 ">": values > number, "<": values < number, "=": values == number,
-            }[sign]  # fmt: skip
+            }  # fmt: skip
+        return results[sign]
     return None
 
 

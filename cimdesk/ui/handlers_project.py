@@ -116,7 +116,7 @@ def open_demo(desk: Desk) -> None:
         return
     job = demo.generate_job(folder, "small", 7)
 
-    def done(result: object) -> None:
+    def done(result: demo.DemoSummary) -> None:
         if job.done is not None:
             job.done(result)
         made = sorted(folder.glob(f"*{PROJECT_SUFFIX}"))

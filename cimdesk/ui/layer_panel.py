@@ -198,7 +198,7 @@ class LayerDelegate(QStyledItemDelegate):
             if self.mark_rect(option.rect, layer is not None).adjusted(-4, -4, 4, 4).contains(event.position().toPoint()):
                 checked = index.data(Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Checked
                 wanted = Qt.CheckState.Unchecked if checked else Qt.CheckState.Checked
-                return bool(index.model().setData(index, wanted, Qt.ItemDataRole.CheckStateRole))  # type: ignore[attr-defined]
+                return bool(index.model().setData(index, wanted, Qt.ItemDataRole.CheckStateRole))
         return False
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:

@@ -18,7 +18,7 @@ from cimdesk.ui.theme import Theme, current_theme
 from cimdesk.ui.viewport import Viewport
 
 if TYPE_CHECKING:
-    from cimdesk.scene.scene import Pick
+    from cimdesk.scene.picking import Pick
 
 MARGIN = 14
 PAD = 12
@@ -116,7 +116,7 @@ class Legend(Card):
     def sizeHint(self) -> QSize:
         theme = current_theme()
         row = self._row()
-        width = 0
+        width = 0.0
         for card in self.cards:
             width = max(width, _advance(theme.font(QFont.Weight.Bold, 0.95), card.title))
             for entry in card.entries[:MAX_ENTRIES]:
@@ -163,7 +163,7 @@ class Legend(Card):
         if symbol == "point":
             painter.drawEllipse(QPointF(middle.x(), middle.y() + 0.5), cell.height() * 0.25, cell.height() * 0.25)
         elif symbol == "line":
-            painter.setPen(QPen(QColor(color), max(2.5, cell.height() * 0.15), cap=Qt.PenCapStyle.RoundCap))
+            painter.setPen(QPen(QColor(color), max(2.5, cell.height() * 0.15), Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
             painter.drawLine(QPointF(cell.left() + 1, middle.y() + 0.5), QPointF(cell.right(), middle.y() + 0.5))
         else:
             painter.drawRoundedRect(

@@ -82,6 +82,7 @@ class Palette(QFrame):
         self.setObjectName("palette")
         self._desk = desk
         self._actions = actions
+        self._window = parent
         self.input = QLineEdit()
         self.input.setObjectName("palette_input")
         self.input.textChanged.connect(self._on_text)
@@ -105,7 +106,7 @@ class Palette(QFrame):
 
     def open(self) -> None:
         """Show the palette with the recently used commands first."""
-        parent = self.parentWidget()
+        parent = self._window
         unit = current_theme().px("font_px")
         width = min(unit * 54, parent.width() - 60)
         height = min(unit * 36, parent.height() - 90)

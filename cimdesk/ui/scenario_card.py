@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import QRectF, Qt
@@ -53,10 +54,10 @@ class ScenarioCard(QWidget):
         self.setVisible(self._desk.is_open)
         self.adjustSize()
 
-    def _fill(self, menu: QMenu, entries: list[tuple[str, str]], chosen: object) -> None:
+    def _fill(self, menu: QMenu, entries: list[tuple[str, str]], chosen: Callable[[str], None]) -> None:
         menu.clear()
         for key, name in entries:
-            menu.addAction(name, partial(chosen, key))  # type: ignore[arg-type]
+            menu.addAction(name, partial(chosen, key))
         if menu is self.shown.menu():
             menu.addSeparator()
             menu.addAction(tr("Run flood…"), partial(self._desk.trigger, "flood.run"))

@@ -173,7 +173,7 @@ class TablePanel(QWidget):
     def _on_selected(self, _new: QItemSelection, _old: QItemSelection) -> None:
         if self._following or not self._layer:
             return
-        rows = [row for part in self.view.selectionModel().selection() for row in range(part.top(), part.bottom() + 1)]
+        rows = [row for part in self.view.selectionModel().selection().toList() for row in range(part.top(), part.bottom() + 1)]
         refs = {AssetRef(self._layer, self.model.feature_of(row)) for row in dict.fromkeys(rows)}
         self._following = True
         self._desk.session.selection.set(refs)

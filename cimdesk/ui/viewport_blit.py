@@ -99,7 +99,8 @@ class BlitSurface(QWidget):
         self._window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, self._pixels)
         if not self._half:
             self.frame_seconds = time.perf_counter() - begun
-        self._array = vtk_to_numpy(self._pixels).reshape(height, width, 4)[::-1].copy()
+        pixels = vtk_to_numpy(self._pixels)  # type: ignore[no-untyped-call]
+        self._array = pixels.reshape(height, width, 4)[::-1].copy()
         self._image = QImage(self._array.data, width, height, width * 4, QImage.Format.Format_RGBX8888)
         self.renders += 1
 

@@ -57,13 +57,14 @@ class FboSurface(QOpenGLWidget):
         self._dirty = True
         self._context: QOpenGLContext | None = None
         self._gl: dict[str, Any] = {}
-        self._window: Any = vtkGenericOpenGLRenderWindow()
+        window: Any = vtkGenericOpenGLRenderWindow()
+        self._window = window
         self._window.SetReadyForRendering(False)
         self._window.SetFrameBlitModeToNoBlit()
         self._window.SetMultiSamples(0)
         self._observers = [
-            self._window.AddObserver("WindowMakeCurrentEvent", self._on_make_current),
-            self._window.AddObserver("WindowIsCurrentEvent", self._on_is_current),
+            window.AddObserver("WindowMakeCurrentEvent", self._on_make_current),
+            window.AddObserver("WindowIsCurrentEvent", self._on_is_current),
         ]
 
     def attach(self, scene: Scene) -> None:

@@ -1,0 +1,211 @@
+"""Form: the scenario of a flood - rain, terrain, buildings, duration - with its rain drawn."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
+
+from cimdesk.base.i18n import tr
+from cimdesk.commands.flood_scenario import FloodForm, scenario_from_session
+from cimdesk.commands.flood_tables import design_storm, storm_cities
+from cimdesk.model.flood import FloodScenario, Series
+from cimdesk.model.layers import LayerKind
+from cimdesk.model.terrain import Terrain
+from cimdesk.ui.desk import Desk
+from cimdesk.ui.forms import FormDialog, asked
+from cimdesk.ui.theme import current_theme
+
+UNIFORM = "uniform"
+COMFORTABLE_CELLS = 500_000
+
+
+class FloodDialog(FormDialog):
+    """Asks what the window's flood needs; everything else keeps its default."""
+
+    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+        super().__init__(tr("Run flood"), tr("Run"), parent, width=42)
+        self._desk = desk
+        self._cities = storm_cities()
+        self.name = QLineEdit()
+        self.terrain = self._layers(LayerKind.TERRAIN)
+        self.buildings = self._layers(LayerKind.BUILDINGS, LayerKind.TILES)
+        self.buildings.addItem(tr("none"), "")
+        self.storm = QComboBox()
+        for key, (city, _) in self._cities.items():
+            self.storm.addItem(tr("Design storm, {city}").format(city=tr(city)), key)
+        self.storm.addItem(tr("Even rain"), UNIFORM)
+        self.years = QComboBox()
+        self.intensity = _number(80.0, 1.0, 400.0, " mm/h")
+        self.rain_hours = _number(2.0, 0.25, 24.0, " h")
+        self.hours = _number(3.0, 0.25, 72.0, " h")
+        self.cell = _number(5.0, 0.5, 100.0, " m")
+        self.output = QSpinBox()
+        self.output.setRange(1, 120)
+        self.output.setValue(5)
+        self.output.setSuffix(" min")
+        self.has_level = QCheckBox(tr("start with water up to"))
+        self.level = _number(0.0, -500.0, 9000.0, " m")
+        self.level.setEnabled(False)
+        self.has_level.toggled.connect(self.level.setEnabled)
+        self.picture = RainPicture()
+        self._add_rows()
+        self._start_values()
+        for signal in (
+            self.storm.currentIndexChanged, self.years.currentIndexChanged, self.intensity.valueChanged, self.rain_hours.valueChanged,
+            self.hours.valueChanged, self.cell.valueChanged, self.terrain.currentIndexChanged,
+        ):  # fmt: skip
+            signal.connect(self._on_changed)
+        self._on_changed()
+
+    def _add_rows(self) -> None:
+        self.row(tr("Name"), self.name)
+        self.row(tr("Terrain"), self.terrain)
+        self.row(tr("Buildings"), self.buildings)
+        self.row(tr("Rain"), self.storm)
+        self.row(tr("Return period"), self.years)
+        self.row(tr("Rate"), self.intensity)
+        self.row(tr("Rain lasts"), self.rain_hours)
+        self.row(tr("Simulate"), self.hours)
+        self.row(tr("Cell size"), self.cell)
+        self.row(tr("A frame every"), self.output)
+        self.rows.addRow(self.has_level, self.level)
+        self.body.addWidget(self.picture)
+
+    def _layers(self, *kinds: LayerKind) -> QComboBox:
+        box = QComboBox()
+        workspace = self._desk.session.workspace
+        for layer in workspace.layers():
+            if layer.kind in kinds and workspace.data(layer.id) is not None:
+                box.addItem(layer.name, layer.id)
+        return box
+
+    def _start_values(self) -> None:
+        terrain = self._terrain()
+        if terrain is not None:
+            rows, columns = terrain.shape
+            area = rows * terrain.cell_y * columns * terrain.cell_x
+            wanted = math.sqrt(area / COMFORTABLE_CELLS)
+            steps = (0.5, 1.0, 2.0, 4.0, 5.0, 8.0, 10.0, 20.0, 30.0, 50.0, 100.0)
+            self.cell.setValue(next((s for s in steps if s >= max(wanted, terrain.cell_x) - 1e-9), 100.0))
+        self._fill_years()
+
+    def _fill_years(self) -> None:
+        key = str(self.storm.currentData())
+        self.years.blockSignals(True)
+        self.years.clear()
+        for years in self._cities[key][1] if key in self._cities else ():
+            self.years.addItem(tr("{years:g} years").format(years=years), years)
+        wanted = self.years.findData(50.0)
+        self.years.setCurrentIndex(max(wanted, 0))
+        self.years.blockSignals(False)
+
+    def rain(self) -> Series:
+        """Return the rain asked for [m/s]."""
+        seconds = self.rain_hours.value() * 3600.0
+        key = str(self.storm.currentData())
+        if key == UNIFORM:
+            return Series(np.array([0.0, seconds]), np.array([self.intensity.value() / 3.6e6, 0.0]))
+        return design_storm(key, float(self.years.currentData()), seconds)
+
+    def form(self) -> FloodForm:
+        """Return what was asked for."""
+        clock = self._desk.session.clock
+        first, last = clock.range
+        return FloodForm(
+            name=self.name.text().strip() or self.name.placeholderText(),
+            terrain=str(self.terrain.currentData()),
+            rain=self.rain(),
+            buildings=str(self.buildings.currentData() or ""),
+            cell=self.cell.value(),
+            duration=self.hours.value() * 3600.0,
+            output_every=self.output.value() * 60.0,
+            level=self.level.value() if self.has_level.isChecked() else None,
+            start_time=first if last > first else float(int(time.time() // 3600) * 3600),
+        )
+
+    def _terrain(self) -> Terrain | None:
+        data = self._desk.session.workspace.data(str(self.terrain.currentData()))
+        return data if isinstance(data, Terrain) else None
+
+    def _on_changed(self, _value: object = None) -> None:
+        uniform = self.storm.currentData() == UNIFORM
+        if uniform == (self.years.count() > 0):
+            self._fill_years()
+        self.rows.setRowVisible(self.years, not uniform)
+        self.rows.setRowVisible(self.intensity, uniform)
+        rain = self.rain()
+        total = float(np.sum(rain.values[:-1] * np.diff(rain.times))) * 1000.0
+        self.picture.show_rain(rain, self.hours.value() * 3600.0, tr("{total} mm in all").format(total=f"{total:.0f}"))
+        words = str(self.years.currentText()) if not uniform else f"{self.intensity.value():g} mm/h"
+        self.name.setPlaceholderText(tr("Storm, {words}").format(words=words))
+        terrain = self._terrain()
+        if terrain is not None:
+            cells = terrain.shape[0] * terrain.cell_y * terrain.shape[1] * terrain.cell_x / self.cell.value() ** 2
+            self.note.setText(
+                tr("About {cells} cells. Screening model: rain on the ground, no pipes.").format(cells=f"{cells:,.0f}")
+            )
+        self.accept_button.setEnabled(terrain is not None)
+
+
+class RainPicture(QWidget):
+    """The rain of the form as bars."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._rain: Series | None = None
+        self._duration = 1.0
+        self._words = ""
+
+    def show_rain(self, rain: Series, duration: float, words: str) -> None:
+        """Draw another rain over ``duration`` [s]."""
+        self._rain, self._duration, self._words = rain, max(duration, float(rain.times[-1])), words
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(300, current_theme().px("font_px") * 6)
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self._rain is None:
+            return
+        theme = current_theme()
+        painter = QPainter(self)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.color("rain"))
+        height = self.height() - 4.0
+        peak = max(float(self._rain.values.max()), 1e-12)
+        for begin, end, rate in zip(self._rain.times[:-1], self._rain.times[1:], self._rain.values[:-1], strict=True):
+            x0, x1 = (float(t) / self._duration * self.width() for t in (begin, end))
+            bar = float(rate) / peak * height
+            painter.drawRect(QRectF(x0, self.height() - bar, max(1.0, (x1 - x0) * 0.85), bar))
+        painter.setPen(theme.color("dim"))
+        painter.setFont(theme.font(scale=0.88))
+        words = f"{self._words}  ·  max {peak * 3.6e6:.0f} mm/h"
+        painter.drawText(QRectF(self.rect()), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, words)
+        painter.end()
+
+
+def _number(value: float, low: float, high: float, suffix: str) -> QDoubleSpinBox:
+    field = QDoubleSpinBox()
+    field.setRange(low, high)
+    field.setDecimals(2 if low < 1 else 1)
+    field.setValue(value)
+    field.setSuffix(suffix)
+    return field
+
+
+def ask(parent: QWidget | None, desk: Desk) -> Callable[[], FloodScenario] | None:
+    """Ask for a scenario; it is set up by the job, as cutting the terrain may take a while."""
+    dialog = asked(FloodDialog(desk, parent))
+    if dialog is None:
+        return None
+    form, session = dialog.form(), desk.session
+    return lambda: scenario_from_session(session, form)
