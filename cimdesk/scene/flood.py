@@ -26,8 +26,6 @@ _FRAGMENT = """
   vec2 gridAt = tcoordVCVSOutput * vec2(gridSize) - 0.5;
   ivec2 cell = ivec2(floor(gridAt));
   vec2 part = gridAt - vec2(cell);
-  ivec2 nearestCell = clamp(ivec2(floor(gridAt + 0.5)), ivec2(0), gridSize - 1);
-  if (dot(texelFetch(depthMap, nearestCell, 0).ra, vec2(0.255, 65.28)) > 65.5) discard;
   float depthSum = 0.0;
   float weightSum = 0.0;
   for (int k = 0; k < 4; k++) {
@@ -38,6 +36,8 @@ _FRAGMENT = """
     depthSum += w * d;
     weightSum += w;
   }
+  // Water reaches into the rim of blocked cells: the walls that stand there cut it off, sharper than any cell.
+  if (weightSum < 0.02) discard;
   float depth = depthSum / max(weightSum, 1e-6);
   if (depth < %(min)s) discard;
   vec3 water = vec3(%(c0)s);
@@ -92,10 +92,21 @@ class FloodVisual(Visual):
         packed = np.minimum(depth * 1000.0, BLOCKED - 1).astype(np.uint16)
         packed[self.result.is_blocked] = BLOCKED
         self.depth_map.replace(packed.view(np.uint8).reshape(*depth.shape, 2))
-        self._points[:, 2] = self._bed + depth[:: self._stride, :: self._stride].ravel()
+        self._points[:, 2] = self._levels(depth[:: self._stride, :: self._stride])
         self.data.GetPoints().Modified()
         self.data.Modified()
         return self.layer.visible
+
+    def _levels(self, depth: Float32) -> Float32:
+        """Return the (P,) heights of the surface: bed and depth, and in blocked or dry cells the highest water beside them."""
+        bed = self._bed.reshape(depth.shape)
+        level = np.where(depth > MIN_DEPTH, bed + depth, -np.inf)
+        padded = np.pad(level, 1, constant_values=-np.inf)
+        rows, columns = depth.shape
+        beside = np.max([padded[r : r + rows, c : c + columns] for r in range(3) for c in range(3)], axis=0)
+        blocked = self.result.is_blocked[:: self._stride, :: self._stride]
+        filled = np.where(blocked & np.isfinite(beside), beside, bed + depth)
+        return np.asarray(filled.ravel(), dtype=np.float32)
 
     def prepare(self, view: View) -> None:
         set_pull(self.actor, PULL, view.near, view.far)

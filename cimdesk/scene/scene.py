@@ -20,6 +20,7 @@ from cimdesk.scene.canvas import Canvas
 from cimdesk.scene.ground import Ground
 from cimdesk.scene.highlight import Outline
 from cimdesk.scene.kinds import new_visual
+from cimdesk.scene.labels import Labels
 from cimdesk.scene.look import look_of
 from cimdesk.scene.picking import Pick, Picker
 from cimdesk.scene.visual import Context, View, Visual
@@ -64,8 +65,9 @@ class Scene:
         self._hover: AssetRef | None = None
         self._selected, self._hovered = Outline(), Outline()
         self._outlines_stale = False
+        self.labels = Labels(self.context)
         self.picker = Picker(self.context, self.canvas, self.visuals)
-        for actor in (*self.ground.actors, *self._selected.actors, *self._hovered.actors):
+        for actor in (*self.ground.actors, *self._selected.actors, *self._hovered.actors, self.labels.sprites.actor):
             self.canvas.renderer.AddActor(actor)
         self.camera.changed.connect(self._on_camera)
         workspace.changed.connect(self.apply)
@@ -170,6 +172,7 @@ class Scene:
         self.ground.prepare(view)
         for visual in self.visuals.values():
             visual.prepare(view)
+        self.labels.prepare(view, self.visuals.values())
         self._selected.prepare(view)
         self._hovered.prepare(view)
         if more:
@@ -264,6 +267,7 @@ class Scene:
         self.ground.follow(self.shown_layers())
         visual = new_visual(self.context, layer, data)
         self.visuals[layer.id] = visual
+        self._outlines_stale = True
         self._data[layer.id] = data
         for actor in visual.actors:
             self.canvas.renderer.AddActor(actor)

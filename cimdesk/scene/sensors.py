@@ -25,6 +25,9 @@ SEVERITY = np.array([0, 2, 4, 6, 1, 5, 3])
 class SensorsVisual(Visual):
     """Draws sensors."""
 
+    label_rank = 0
+    label_below = True
+
     def __init__(self, context: Context, layer: Layer, sensors: Sensors) -> None:
         super().__init__(context, layer)
         self.sensors = sensors

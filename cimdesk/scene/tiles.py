@@ -23,6 +23,7 @@ from cimdesk.scene.visual import Context, Hit, View, Visual
 FEATURES_PER_TILE = 2400
 XRAY_OPACITY = 0.22
 EDGE_METRES_PER_PIXEL = 0.9
+MOVING_METRES_PER_PIXEL = 0.15
 """Edges are drawn where a pixel is smaller than this; farther away they would only make the picture darker."""
 
 
@@ -39,6 +40,8 @@ class Tile:
 
 class CityVisual(Visual):
     """Draws a city model."""
+
+    label_rank = 2
 
     def __init__(self, context: Context, layer: Layer, city: CityModel) -> None:
         super().__init__(context, layer)
@@ -128,7 +131,6 @@ class CityVisual(Visual):
         (tile.actor.ForceTranslucentOn if opacity < 1.0 else tile.actor.ForceOpaqueOn)()
         lines = tile.edges.GetProperty()
         lines.SetColor(*unit_rgb(look.edge))
-        lines.SetLineWidth(look.edge_width)
         lines.SetOpacity(opacity)
         if self._hides:
             hide_transparent_texels(tile.actor)
@@ -168,9 +170,11 @@ class CityVisual(Visual):
         shown = self.layer.visible and self.layer.opacity > 0.0
         for tile in self.tiles:
             nearest = np.clip(view.eye, tile.low, tile.high)
-            near = shown and view.metres_per_pixel(nearest) * view.pixel_scale < EDGE_METRES_PER_PIXEL
+            limit = MOVING_METRES_PER_PIXEL if view.is_moving else EDGE_METRES_PER_PIXEL
+            near = shown and view.metres_per_pixel(nearest) * view.pixel_scale < limit
             tile.edges.SetVisibility(near)
             if near:
+                tile.edges.GetProperty().SetLineWidth(self.context.look.edge_width * view.pixel_scale)
                 set_pull(tile.edges, 0.0015, view.near, view.far)
 
     def pick(self, point: Float, tolerance: float) -> Hit | None:

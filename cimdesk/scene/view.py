@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -175,7 +175,7 @@ def reduced(picture: UInt8, factor: int) -> UInt8:
     return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32).round(), dtype=np.uint8)
 
 
-def write_png(path: Path | str, picture: UInt8, text: dict[str, str] | None = None) -> None:
+def write_png(path: Path | str | BinaryIO, picture: UInt8, text: dict[str, str] | None = None) -> None:
     """Write a picture as PNG, with words such as the command that makes it again."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo

@@ -100,6 +100,8 @@ class Hit:
 class Visual:
     """The drawing of one layer. Subclasses fill `actors` and override what they need.
 
+    ``label_rank`` orders layers whose labels compete for room; ``label_below`` hangs them under their anchors.
+
     Attributes
     ----------
     actors : list of VTK props
@@ -109,6 +111,9 @@ class Visual:
     is_pending : bool
         Whether `advance` has something left to build.
     """
+
+    label_rank = 1
+    label_below = False
 
     def __init__(self, context: Context, layer: Layer) -> None:
         self.context = context
