@@ -62,7 +62,7 @@ def exposure_of(session: Session, result: FloodResult | Path | str, time: float 
     if not isinstance(result, FloodResult):
         raise UsageError("exposure needs a flood result.")
     depth = result.max_depth if time is None else result.depth_at(time)
-    return _Counting(session, result, depth, depth_table()).report()
+    return {"time": time, **_Counting(session, result, depth, depth_table()).report()}
 
 
 def building_depths(layer_data: CityModel | TiledCity | VectorLayer, result: FloodResult, depth: Float32) -> Float32:
@@ -128,7 +128,6 @@ class _Counting:
         by_size = sorted(self._buildings, key=lambda use: (-wet[use], use))
         labels = list(self._table.labels)
         return {
-            "time": None,
             "classes": labels,
             "limits_m": list(self._table.limits),
             "class_table": self._table.name,

@@ -83,7 +83,7 @@ def run_inundation(
     Cancelled
     """
     run = Run(scenario, max(1, threads), cancel or CancelToken())
-    store = frames or StackedFrames()
+    store = StackedFrames() if frames is None else frames
     outputs = output_times(scenario.duration, scenario.output_every)
     store.append(run.frame())
     with run:
