@@ -64,9 +64,7 @@ def read_b3dm(data: bytes, findings: Findings, where: str) -> BatchedModel:
         try:
             columns = batch_columns(json_object(batch_json), batch_binary, batch_length, findings, where)
         except BrokenPart as broken:
-            findings.add(
-                "bad-batch-table", where, "The batch table is left out: {reason}", reason=broken.template.format(**broken.values)
-            )
+            findings.add("bad-batch-table", where, "The batch table is left out: {reason}", reason=broken.message)
     center = number_list(features.get("RTC_CENTER"), 3)
     if center is None and isinstance(features.get("RTC_CENTER"), dict):
         start = as_int(features["RTC_CENTER"].get("byteOffset"), -1)
@@ -129,16 +127,15 @@ def batch_columns(table: dict[str, Any], binary: bytes, count: int, findings: Fi
             if len(value) == count:
                 columns[name] = column_of(value)
                 continue
-            reason = "length"
-        elif isinstance(value, dict) and "byteOffset" in value:
+            findings.add("bad-property", where, "Property “{name}” has {found} values for {count} features; it is left out.",
+                         name=name[:60], found=len(value), count=count)  # fmt: skip
+            continue
+        if isinstance(value, dict) and "byteOffset" in value:
             column = _binary_column(value, binary, count)
             if column is not None:
                 columns[name] = column
                 continue
-            reason = "binary body"
-        else:
-            reason = "type"
-        findings.add("bad-property", where, "Property “{name}” is left out: {reason}", name=name[:60], reason=reason)
+        findings.add("bad-property", where, "Property “{name}” of the batch table is broken; it is left out.", name=name[:60])
     return columns
 
 

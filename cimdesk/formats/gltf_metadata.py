@@ -71,7 +71,7 @@ class PropertyTables:
                 columns[str(name)] = self._column(as_dict(described.get(name)), as_dict(entry), count)
             except BrokenPart as broken:
                 findings.add("bad-property", where, "Property “{name}” is left out: {reason}", name=str(name)[:60],
-                             reason=broken.template.format(**broken.values))  # fmt: skip
+                             reason=broken.message)  # fmt: skip
         return columns
 
     def _column(self, kind: dict[str, Any], entry: dict[str, Any], count: int) -> AnyArray:

@@ -14,6 +14,8 @@ from cimdesk.formats.inp_sections import Section
 from cimdesk.model.features import FeatureTable, VectorLayer, as_strings
 from cimdesk.model.network import LinkKind, NodeKind, Utility, UtilityNetwork
 
+WIDEST = 10.0
+
 Columns = dict[str, AnyArray]
 
 
@@ -135,7 +137,17 @@ class InpNetwork:
             areas,
             metadata,
         )
+        self._note_wide(network)
         return network
+
+    def _note_wide(self, network: UtilityNetwork) -> None:
+        """Note sizes no pipe has: modellers write them for links without resistance, and they are drawn as wide."""
+        wide = np.flatnonzero(network.diameters > WIDEST)
+        if len(wide):
+            self.findings.info(
+                "wide-links", "", "{count} links are wider than {size} m, such as “{id}”; they may stand for no resistance.",
+                count=len(wide), size=int(WIDEST), id=str(network.links.ids[wide[0]])[:40],
+            )  # fmt: skip
 
     def _ends(self, nodes: Stacked, links: Stacked) -> tuple[AnyArray, AnyArray, AnyArray]:
         count = len(links.words)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from cimdesk.base.errors import DataError
+from cimdesk.base.i18n import tr
 
 JSON_BYTES = 256 << 20
 SUBTREE_BYTES = 64 << 20
@@ -32,6 +33,11 @@ class BrokenPart(Exception):  # noqa: N818 - control flow between the parsers of
         self.code = code
         self.template = template
         self.values = values
+
+    @property
+    def message(self) -> str:
+        """The message in the current language."""
+        return tr(self.template).format(**self.values)
 
 
 @dataclass(frozen=True)
