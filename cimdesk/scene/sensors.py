@@ -40,6 +40,7 @@ class SensorsVisual(Visual):
         self._placed: Bool = np.asarray(np.isfinite(local).all(axis=1))
         self.atlas = Atlas()
         self.sprites = Sprites(self.atlas)
+        self.sprites.actor.SetLayerNumber(1)
         self.actors = [self.sprites.actor]
         self._status: UInt8 = np.zeros(len(sensors.features), dtype=np.uint8)
         self._colors: list[str] = []

@@ -1,0 +1,103 @@
+"""What is under a pixel, and what is inside a box on the screen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cimdesk.model.layers import LayerKind
+from cimdesk.model.selection import AssetRef
+from cimdesk.scene.picking import inside_polygon
+from tests.scene import cities
+
+pytestmark = pytest.mark.render
+
+
+def test_the_roof_of_a_building_picks_that_building(stage_of, demo):
+    stage = stage_of(demo)
+    stage.look(0, 80, 900, (1000, 1100, 10))
+    anchors = stage.scene.visuals["buildings"].anchors() + stage.scene.context.origin
+    screen = stage.scene.screen_of(anchors)
+    inside = np.flatnonzero((screen[:, 0] > 30) & (screen[:, 0] < 610) & (screen[:, 1] > 30) & (screen[:, 1] < 330))
+    right = 0
+    for row in inside[:60]:
+        pick = stage.scene.pick(*screen[row, :2])
+        right += pick is not None and pick.ref is not None and pick.ref.feature in (f"B{row:05d}",)
+    # Towers and pins may stand in front of a few.
+    assert right >= 0.85 * len(inside[:60])
+
+
+def test_world_at_finds_the_point_that_is_drawn(stage_of, demo):
+    stage = stage_of(demo)
+    stage.look(20, 70, 700, (1350, 1500, 8))
+    for x, y in ((320, 180), (200, 250), (500, 90)):
+        world = stage.scene.world_at(x, y)
+        back = stage.scene.screen_of(np.array([world]))[0]
+        assert back[:2] == pytest.approx([x, y], abs=1.0)
+
+
+def test_the_sky_is_nothing(stage_of, demo):
+    stage = stage_of(demo)
+    stage.look(0, 3, 2000, (1200, 1200, 10))
+    assert stage.scene.world_at(320, 3) is None
+    assert stage.scene.pick(320, 3) is None
+
+
+def test_bare_ground_has_a_place_but_no_asset(stage_of):
+    terrain = cities.river_terrain()
+    stage = stage_of(cities.workspace_of(("terrain", LayerKind.TERRAIN, terrain)))
+    stage.look(0, 60, 500, (1200, 1300, 8))
+    pick = stage.scene.pick(320, 180)
+    assert pick.ref is None
+    assert pick.world[2] == pytest.approx(terrain.sample(np.array([pick.world]))[0], abs=0.5)
+
+
+def test_a_pin_is_picked_by_its_head(stage_of, demo):
+    stage = stage_of(demo)
+    stage.scene.set_time(cities.T0 + 3 * cities.HOUR)
+    stage.look(0, 60, 900, (1350, 850, 5))
+    x, y = stage.pixel(stage.scene.visuals["gauges"].anchors()[0] + stage.scene.context.origin)
+    pick = stage.scene.pick(x, y - 30)
+    assert pick.ref == AssetRef("gauges", "G000")
+    assert pick.label == "Gauge PS-000"
+    assert "Alarm" in pick.value
+
+
+def test_a_pipe_is_picked_through_the_ground_in_the_xray_view(stage_of):
+    terrain = cities.river_terrain()
+    pipes = cities.drainage(terrain)
+    stage = stage_of(cities.workspace_of(("terrain", LayerKind.TERRAIN, terrain), ("drainage", LayerKind.NETWORK, pipes)))
+    stage.scene.set_xray(True)
+    stage.look(20, 60, 300, (1200, 1200, 5))
+    middle = stage.scene.visuals["drainage"].anchors() + stage.scene.context.origin
+    screen = stage.scene.screen_of(middle)
+    near = np.argmin(np.hypot(screen[:, 0] - 320, screen[:, 1] - 180))
+    pick = stage.scene.pick(*screen[near, :2])
+    assert pick.ref == AssetRef("drainage", f"YS-{near}")
+    assert pick.label == f"Sewer YS-{near}"
+
+
+def test_a_box_selects_what_has_its_reference_point_inside(stage_of, demo):
+    stage = stage_of(demo)
+    stage.look(0, 89, 900, (1000, 1100, 10))
+    refs = stage.scene.pick_box(200, 100, 420, 260)
+    anchors = stage.scene.visuals["buildings"].anchors() + stage.scene.context.origin
+    screen = stage.scene.screen_of(anchors)
+    inside = (screen[:, 0] > 200) & (screen[:, 0] < 420) & (screen[:, 1] > 100) & (screen[:, 1] < 260)
+    assert {ref.feature for ref in refs if ref.layer == "buildings"} == {f"B{row:05d}" for row in np.flatnonzero(inside)}
+
+
+def test_a_zone_is_picked_on_its_area(stage_of):
+    terrain = cities.river_terrain()
+    stage = stage_of(
+        cities.workspace_of(("terrain", LayerKind.TERRAIN, terrain), ("zones", LayerKind.VECTOR, cities.parcels(terrain)))
+    )
+    stage.look(0, 70, 900, (820, 900, 8))
+    pick = stage.scene.pick(320, 180)
+    assert pick.ref == AssetRef("zones", "park")
+
+
+def test_even_odd_rule_keeps_the_notch_of_a_polygon_out():
+    notched = np.array([[0, 0], [10, 0], [10, 10], [5, 5], [0, 10]], float)
+    points = np.array([[1, 1], [5, 8], [9, 2], [11, 5], [5, 4]], float)
+    assert inside_polygon(points, notched).tolist() == [True, False, True, False, True]
