@@ -9,14 +9,15 @@ import numpy as np
 
 from cimdesk.base.arrays import Bool, Float, Int, UInt8, offsets_from_counts
 from cimdesk.formats.cityjson.surfaces import SurfaceArrays
+from cimdesk.formats.cityjson.twins import without_twins
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.polygons import Polygons, Triangulation, triangulate
 from cimdesk.model.mesh import TriangleMesh
 
 LARGEST = 1e8
 """Coordinates beyond this are no place on earth in any system [m]."""
-FLAT = 0.9999
-"""Cosine between the normals of neighbours whose common edge is not drawn."""
+FLAT = 0.978
+"""Cosine (12 degrees) between the normals of neighbours whose common edge is not drawn: curved surfaces and terrain stay quiet."""
 MAX_INSTANCE_VERTICES = 50_000_000
 WHITE = (255, 255, 255, 255)
 
@@ -78,6 +79,7 @@ def build_meshes(
         for row, count in _counted(surfaces.owners[bad]):
             findings.error("bad-coordinate", names[row], "Surfaces with impossible coordinates are left out: {count}.", count=count)
         surfaces = surfaces.where(~bad)
+    surfaces = without_twins(surfaces)
     local = np.where(usable[:, None], vertices - origin, 0.0)
     polygons = Polygons(
         local, surfaces.corners, offsets_from_counts(surfaces.ring_lengths), offsets_from_counts(surfaces.ring_counts)
@@ -126,7 +128,7 @@ def _mesh(
 
 
 def _crisp(edges: Int, polygon_of: Int, found: Triangulation, owners: Int) -> Int:
-    """Return each edge once, without those between two surfaces of one object that lie in one plane."""
+    """Return each edge once, without those between two surfaces of one object that lie nearly in one plane."""
     if not len(edges):
         return edges
     ahead = edges[:, 0] < edges[:, 1]

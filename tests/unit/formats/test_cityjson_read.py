@@ -47,12 +47,13 @@ def test_a_cube_has_its_place_volume_surfaces_and_outline(tmp_path):
         ("MultiSurface", FACES, 1.0),
         ("CompositeSurface", FACES, 1.0),
         ("Solid", [FACES], 1.0),
-        ("MultiSolid", [[FACES], [FACES]], 2.0),
+        ("MultiSolid", [[FACES], [[[[corner + 8 for corner in ring] for ring in face] for face in FACES]]], 2.0),
         ("CompositeSolid", [[FACES]], 1.0),
     ],
 )
 def test_every_type_of_surface_geometry_is_read(tmp_path, kind, boundaries, volume):
-    result = read(tmp_path, city({"a": building({"type": kind, "lod": "2", "boundaries": boundaries})}))
+    content = city({"a": building({"type": kind, "lod": "2", "boundaries": boundaries})}, vertices=CUBE + CUBE)
+    result = read(tmp_path, content)
     assert signed_volume(result.sources[0].data.meshes["2"]) == pytest.approx(volume)
     assert not result.problems
 
@@ -63,6 +64,22 @@ def test_a_cavity_is_taken_from_the_volume(tmp_path):
     content = city({"a": building({"type": "Solid", "lod": "2", "boundaries": [FACES, inner]})}, vertices=CUBE + small)
     mesh = read(tmp_path, content).sources[0].data.meshes["2"]
     assert signed_volume(mesh) == pytest.approx(1.0 - 0.4**3, rel=1e-5)
+
+
+def test_an_object_given_as_solid_and_as_surfaces_is_drawn_once_with_its_semantics(tmp_path):
+    turned = [[[*ring[1:], ring[0]] for ring in face] for face in FACES]
+    surfaces = {"type": "MultiSurface", "lod": "2", "boundaries": turned, "semantics": semantics() | {"values": [0, 1, 2, 2, 2, 2]}}
+    for shapes in ([surfaces, solid()], [solid(), surfaces]):
+        mesh = read(tmp_path, city({"a": building(*shapes), "b": building(solid())})).sources[0].data.meshes["2"]
+        assert np.bincount(mesh.feature_index).tolist() == [12, 12]
+        assert np.bincount(mesh.surface[mesh.feature_index == 0]).tolist() == [0, 2, 8, 2]
+
+
+def test_surfaces_back_to_back_are_both_kept(tmp_path):
+    back = [[ring[::-1] for ring in face] for face in FACES]
+    shape = {"type": "MultiSurface", "lod": "2", "boundaries": FACES + back}
+    mesh = read(tmp_path, city({"a": building(shape)})).sources[0].data.meshes["2"]
+    assert len(mesh.triangles) == 24
 
 
 def test_points_and_lines_are_counted_and_reported(tmp_path):
