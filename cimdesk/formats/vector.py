@@ -22,7 +22,8 @@ from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.formats.json_head import JsonHead, json_head
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source, read_head
-from cimdesk.formats.vector_csv import Table, layers_of_table, parse_table, place_columns, read_table
+from cimdesk.formats.text_table import Table, parse_table, read_table
+from cimdesk.formats.vector_csv import layers_of_table, place_columns
 from cimdesk.formats.vector_gdal import LayerInfo, layer_infos, read_layer, without_side_effects
 from cimdesk.formats.vector_network import network_from_lines, utilities_of
 from cimdesk.formats.vector_places import is_place_list, read_place_list

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 import tempfile
 from collections.abc import Sequence
@@ -12,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float
+from cimdesk.base.arrays import AnyArray
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem, Severity
-from cimdesk.formats.encodings import decode_text
+from cimdesk.formats.text_table import Table, is_number, numbers
 from cimdesk.formats.vector_shapes import point_shapes, split_by_kind, take_apart
 from cimdesk.model.features import FeatureTable, VectorLayer, as_strings
 
@@ -43,28 +42,6 @@ _ID_NAMES = ("id", "gid", "fid", "code", "name", "编号", "编码", "名称", "
 _EWKT = re.compile(r"SRID\s*=\s*(\d+)\s*;\s*", re.IGNORECASE)
 # What GEOS does not read; GDAL makes plain lines and areas of it.
 _CURVED = re.compile(r"\s*(?:CIRCULAR|COMPOUNDCURVE|CURVE|MULTICURVE|MULTISURFACE|POLYHEDRAL|TIN|TRIANGLE)", re.IGNORECASE)
-MAX_FIELD = 16 << 20
-
-
-@dataclass(frozen=True)
-class Table:
-    """A delimited text file.
-
-    Attributes
-    ----------
-    header : tuple of str
-        Column names; empty when the first row is numbers already.
-    rows : list of list of str
-    encoding : str
-    """
-
-    header: tuple[str, ...]
-    rows: list[list[str]]
-    encoding: str
-
-    def column(self, index: int) -> list[str]:
-        """Return the texts of one column; short rows give empty ones."""
-        return [row[index].strip() if index < len(row) else "" for row in self.rows]
 
 
 @dataclass(frozen=True)
@@ -85,38 +62,6 @@ def place_columns(header: Sequence[str]) -> tuple[int, int] | int | None:
     x = next((index for index, name in enumerate(names) if name in _X_NAMES), None)
     y = next((index for index, name in enumerate(names) if name in _Y_NAMES), None)
     return (x, y) if x is not None and y is not None else None
-
-
-def read_table(path: Path) -> Table:
-    """Read a delimited text file of any usual separator and encoding.
-
-    Raises
-    ------
-    DataError
-        If it cannot be opened or is no table.
-    """
-    try:
-        text, encoding = decode_text(path.read_bytes())
-    except OSError as error:
-        raise DataError(path, "the file cannot be opened ({reason}).", reason=error.strerror or error) from error
-    return parse_table(path, text, encoding)
-
-
-def parse_table(path: Path, text: str, encoding: str) -> Table:
-    """Return the rows of delimited text."""
-    csv.field_size_limit(MAX_FIELD)
-    first = text.lstrip("\r\n").split("\n", 1)[0]
-    delimiter = max(",\t;|", key=first.count)
-    try:
-        rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise DataError(path, "this is no table of text ({reason}).", remedy="Save it as CSV, UTF-8.", reason=error) from error
-    if not rows:
-        raise DataError(path, "the table is empty.", remedy="Export it again.")
-    header = tuple(cell.strip() for cell in rows[0])
-    if all(_is_number(cell) for cell in header):
-        return Table((), rows, encoding)
-    return Table(header, rows[1:], encoding)
 
 
 def layers_of_table(path: Path, table: Table) -> TableLayer:
@@ -149,14 +94,6 @@ def layers_of_table(path: Path, table: Table) -> TableLayer:
     return TableLayer((VectorLayer(features, point_shapes(xyz)),), Crs.epsg(4326) if degrees else None, tuple(problems))
 
 
-def numbers(texts: Sequence[str]) -> Float:
-    """Return (N,) float64; NaN where a text is no number."""
-    try:
-        return np.array(texts, dtype=np.float64)
-    except ValueError:
-        return np.array([float(text) if _is_number(text) else np.nan for text in texts], dtype=np.float64)
-
-
 def _read_as(table: Table) -> list[Problem]:
     problems = []
     if table.encoding not in ("utf-8", "utf-8-sig"):
@@ -171,8 +108,8 @@ def _read_as(table: Table) -> list[Problem]:
 
 
 def _unplaced(table: Table, is_placed: AnyArray) -> list[Problem]:
-    lines = np.flatnonzero(~is_placed) + (2 if table.header else 1)
-    if not len(lines):
+    lines = [table.lines[row] for row in np.flatnonzero(~is_placed).tolist()]
+    if not lines:
         return []
     where = "line {}".format(", ".join(str(line) for line in lines[:5]))
     return [
@@ -212,21 +149,13 @@ def _typed(texts: list[str]) -> AnyArray:
     """Return texts as int64 or float64 when all of them are, else as they are; empty ones are missing."""
     present = [text for text in texts if text]
     # A leading zero means a code (0755), not a number.
-    if present and all(_is_number(text) and not re.match(r"[+-]?0\d", text) for text in present):
+    if present and all(is_number(text) and not re.match(r"[+-]?0\d", text) for text in present):
         if len(present) == len(texts) and all(re.fullmatch(r"[+-]?\d{1,18}", text) for text in present):
             return np.array([int(text) for text in texts], dtype=np.int64)
         return np.array([float(text) if text else np.nan for text in texts], dtype=np.float64)
     out = np.empty(len(texts), dtype=object)
     out[:] = [text or None for text in texts]
     return out
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _wkt_layers(path: Path, table: Table, place: int, features: FeatureTable, problems: list[Problem]) -> TableLayer:

@@ -106,6 +106,9 @@ class Sensors:
         Seconds after which a silent sensor is stale.
     observations : Observations
     metadata : mapping
+    condition : (S,) uint8 or None
+        What the source itself says of each sensor: `Status.FAULT`, `Status.MAINTENANCE`, else `Status.NORMAL`; None when it
+        says nothing.
     """
 
     features: FeatureTable
@@ -114,23 +117,28 @@ class Sensors:
     stale_after: Float
     observations: Observations
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    condition: UInt8 | None = None
 
     def status_at(self, time: float) -> UInt8:
         """Return (S,) `Status` codes at a moment: the highest threshold reached, or stale when silent too long.
 
-        A sensor that has never reported by then is stale; one without thresholds is normal.
+        A sensor that has never reported by then is stale; one without thresholds is normal. What the source says of a
+        sensor (`condition`) comes before all of this.
         """
         seen, value = self.observations.latest(time)
         reached = np.where(np.isfinite(self.thresholds), value[:, None] >= self.thresholds, False)
         status = np.where(reached.any(axis=1), 3 - np.argmax(reached[:, ::-1], axis=1), Status.NORMAL)
         is_stale = ~np.isfinite(seen) | (time - seen > self.stale_after) | ~np.isfinite(value)
-        return np.where(is_stale, Status.STALE, status).astype(np.uint8)
+        status = np.where(is_stale, Status.STALE, status).astype(np.uint8)
+        return status if self.condition is None else np.where(self.condition != Status.NORMAL, self.condition, status)
 
     def __post_init__(self) -> None:
         count = len(self.features)
         require_shape("positions", self.positions, count, 3)
         require_shape("thresholds", self.thresholds, count, 3)
         require_shape("stale_after", self.stale_after, count)
+        if self.condition is not None:
+            require_shape("condition", self.condition, count)
 
     @property
     def bounds(self) -> Float:

@@ -1,0 +1,92 @@
+"""Delimited text as rows of texts: any usual separator, any usual encoding, line numbers kept for messages."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cimdesk.base.arrays import Float
+from cimdesk.base.errors import DataError
+from cimdesk.formats.encodings import decode_text
+
+MAX_FIELD = 16 << 20
+
+
+@dataclass(frozen=True)
+class Table:
+    """A delimited text file.
+
+    Attributes
+    ----------
+    header : tuple of str
+        Column names; empty when the first row is numbers already.
+    rows : list of list of str
+    lines : list of int
+        Line of the file on which each row ends.
+    encoding : str
+    """
+
+    header: tuple[str, ...]
+    rows: list[list[str]]
+    lines: list[int]
+    encoding: str
+
+    def column(self, index: int) -> list[str]:
+        """Return the texts of one column; short rows give empty ones."""
+        return [row[index].strip() if index < len(row) else "" for row in self.rows]
+
+
+def read_table(path: Path) -> Table:
+    """Read a delimited text file of any usual separator and encoding.
+
+    Raises
+    ------
+    DataError
+        If it cannot be opened or is no table.
+    """
+    try:
+        text, encoding = decode_text(path.read_bytes())
+    except OSError as error:
+        raise DataError(path, "the file cannot be opened ({reason}).", reason=error.strerror or error) from error
+    return parse_table(path, text, encoding)
+
+
+def parse_table(path: Path, text: str, encoding: str) -> Table:
+    """Return the rows of delimited text."""
+    csv.field_size_limit(MAX_FIELD)
+    first = text.lstrip("\r\n").split("\n", 1)[0]
+    delimiter = max(",\t;|", key=first.count)
+    try:
+        reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+        numbered = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise DataError(path, "this is no table of text ({reason}).", remedy="Save it as CSV, UTF-8.", reason=error) from error
+    lines, rows = [line for line, _ in numbered], [row for _, row in numbered]
+    if not rows:
+        raise DataError(path, "the table is empty.", remedy="Export it again.")
+    header = tuple(cell.strip() for cell in rows[0])
+    if all(is_number(cell) for cell in header):
+        return Table((), rows, lines, encoding)
+    return Table(header, rows[1:], lines[1:], encoding)
+
+
+def numbers(texts: Sequence[str]) -> Float:
+    """Return (N,) float64; NaN where a text is no number."""
+    try:
+        return np.array(texts, dtype=np.float64)
+    except ValueError:
+        return np.array([float(text) if is_number(text) else np.nan for text in texts], dtype=np.float64)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number as Python reads one."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
