@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,9 @@ def _creek_bridges(plan: Plan) -> list[tuple[Solid, str, str]]:
         for creek in creeks:
             if street.start < creek.line.at < street.end and creek.start <= street.line.at <= creek.end:
                 half, reach = street.line.width / 2.0, places.CREEK_WIDTH / 2.0 + 5.0
-                ring = plan.ring(1, creek.line.at - reach, creek.line.at + reach, street.line.at - half, street.line.at + half, 30.0)[:-1]
+                ring = plan.ring(
+                    1, creek.line.at - reach, creek.line.at + reach, street.line.at - half, street.line.at + half, 30.0
+                )[:-1]
                 if not plan.inside(ring, 3.0).all():
                     continue
                 level = 3.15 + max(street.line.at - 60.0, 0.0) / 480.0 + (0.9 if street.line.kind == "rail" else 0.0)
@@ -69,7 +72,9 @@ def make_solid_of(ring: Float, base: float, top: float) -> Solid:
 def _river_bridge(plan: Plan, at: float) -> list[Solid]:
     """Return deck, piers, pylon and stays of a crossing; nothing where its axis is outside the window."""
     north, south = plan.warps[1], plan.warps[-1]
-    has_avenue = any(isinstance(s, Street) and s.line.axis == "u" and abs(s.line.at - at) < 1.0 and s.side > 0 for s in plan.streets)
+    has_avenue = any(
+        isinstance(s, Street) and s.line.axis == "u" and abs(s.line.at - at) < 1.0 and s.side > 0 for s in plan.streets
+    )
     bank_n, bank_s = north.forward(np.array(at), np.array(0.0)), south.forward(np.array(at), np.array(0.0))
     if not (plan.inside(bank_n) and has_avenue):
         return []
@@ -102,7 +107,9 @@ def _deck(points: Float, heights: Float) -> list[Solid]:
     across = np.column_stack([-along[:, 1], along[:, 0]]) * DECK_WIDTH / 2.0
     solids = []
     for k in range(len(points) - 1):
-        ring = np.array([points[k] - across[k], points[k + 1] - across[k + 1], points[k + 1] + across[k + 1], points[k] + across[k]])
+        ring = np.array(
+            [points[k] - across[k], points[k + 1] - across[k + 1], points[k + 1] + across[k + 1], points[k] + across[k]]
+        )
         solids.append(hexahedron(ring, heights[[k, k + 1, k + 1, k]] - 1.6, ring, heights[[k, k + 1, k + 1, k]]))
         if heights[k] > 6.5 and k % 2 == 0:
             for side in (-0.55, 0.55):
@@ -118,7 +125,7 @@ def _pylon(at: Float, course: Float, points: Float, heights: Float) -> list[Soli
     solids, top = [], 92.0
     for side in (-1.0, 1.0):
         shape = ((-5.0, 17.5, 4.2), (18.0, 19.5, 3.8), (52.0, 14.5, 3.0), (top, 2.2, 2.0))
-        for (z0, reach0, half0), (z1, reach1, half1) in zip(shape[:-1], shape[1:], strict=True):
+        for (z0, reach0, half0), (z1, reach1, half1) in pairwise(shape):
             low, high = _square(at + across * side * reach0, half0, along), _square(at + across * side * reach1, half1, along)
             solids.append(hexahedron(low, np.full(4, z0), high, np.full(4, z1)))
         for k in range(1, 9):
@@ -128,7 +135,14 @@ def _pylon(at: Float, course: Float, points: Float, heights: Float) -> list[Soli
                 if np.hypot(*(points[nearest] - foot)) < 24.0:
                     head = at + across * side * np.interp(56.0 + 4.2 * k, [52.0, top], [14.5, 2.2])
                     solids.append(_stay(foot, float(heights[nearest]), head, 56.0 + 4.2 * k))
-    tie = np.array([at - across * 16.0 - along * 1.5, at + across * 16.0 - along * 1.5, at + across * 16.0 + along * 1.5, at - across * 16.0 + along * 1.5])
+    tie = np.array(
+        [
+            at - across * 16.0 - along * 1.5,
+            at + across * 16.0 - along * 1.5,
+            at + across * 16.0 + along * 1.5,
+            at - across * 16.0 + along * 1.5,
+        ]
+    )
     solids.append(make_solid_of(tie[::-1] if _is_clockwise(tie) else tie, 48.0, 51.5))
     return solids
 

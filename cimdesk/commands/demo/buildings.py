@@ -24,16 +24,36 @@ FLOOR_AREA_PER_PERSON = {
 }  # fmt: skip
 """Gross floor area per resident, or per person usually there [m2]; round planning figures."""
 YEARS = {
-    "cbd": (2004, 2025), "office": (1998, 2024), "civic": (2008, 2013), "high": (2003, 2023), "slab": (1978, 1999), "courtyard": (1986, 2012),
-    "village": (1985, 2009), "oldtown": (1952, 1996), "industry": (1965, 2005), "strip": (1983, 2016), "lowrise": (1958, 2002),
-    "park": (1990, 2015), "hill": (1929, 1931),
-}  # fmt: skip
+    "cbd": (2004, 2025),
+    "office": (1998, 2024),
+    "civic": (2008, 2013),
+    "high": (2003, 2023),
+    "slab": (1978, 1999),
+    "courtyard": (1986, 2012),
+    "village": (1985, 2009),
+    "oldtown": (1952, 1996),
+    "industry": (1965, 2005),
+    "strip": (1983, 2016),
+    "lowrise": (1958, 2002),
+    "park": (1990, 2015),
+    "hill": (1929, 1931),
+}
 LANDMARKS = (
-    ("Pearl River Finance Tower", "珠江金融大厦"), ("Liede Centre", "猎德中心"), ("Huacheng Plaza", "花城广场大厦"),
-    ("Canton Exchange", "广交所大厦"), ("Haixin Tower", "海心大厦"), ("Linjiang One", "临江一号"), ("Kapok Tower", "木棉大厦"),
-    ("Lingnan Bank Tower", "岭南银行大厦"), ("Sail Tower", "云帆大厦"), ("Jinsui Plaza", "金穗广场"), ("Five Rams Centre", "五羊中心"),
-    ("Delta Insurance Building", "湾区保险大厦"), ("White Cloud Hotel", "白云宾馆"), ("Bay Gate", "湾区之门"),
-)  # fmt: skip
+    ("Pearl River Finance Tower", "珠江金融大厦"),
+    ("Liede Centre", "猎德中心"),
+    ("Huacheng Plaza", "花城广场大厦"),
+    ("Canton Exchange", "广交所大厦"),
+    ("Haixin Tower", "海心大厦"),
+    ("Linjiang One", "临江一号"),
+    ("Kapok Tower", "木棉大厦"),
+    ("Lingnan Bank Tower", "岭南银行大厦"),
+    ("Sail Tower", "云帆大厦"),
+    ("Jinsui Plaza", "金穗广场"),
+    ("Five Rams Centre", "五羊中心"),
+    ("Delta Insurance Building", "湾区保险大厦"),
+    ("White Cloud Hotel", "白云宾馆"),
+    ("Bay Gate", "湾区之门"),
+)
 
 
 @dataclass
@@ -174,14 +194,15 @@ class CityFile:
         }
         self._objects[key] = {"type": kind, "attributes": attributes, "geometry": [geometry]}
 
-    def add_instance(self, key: str, kind: str, attributes: dict[str, Any], template: int, place: Sequence[float], size: Sequence[float]) -> None:
+    def add_instance(
+        self, key: str, kind: str, attributes: dict[str, Any], template: int, place: Sequence[float], size: Sequence[float]
+    ) -> None:
         """Add an object that repeats a template, scaled, at a place."""
         matrix = [size[0], 0, 0, 0, 0, size[0], 0, 0, 0, 0, size[1], 0, 0, 0, 0, 1]
         point = np.round((np.asarray(place) - np.asarray(self._translate)) / SCALE).astype(np.int64).tolist()
         self._vertices.append(point)
-        geometry = {
-            "type": "GeometryInstance", "template": template, "boundaries": [len(self._vertices) - 1], "transformationMatrix": matrix,
-        }  # fmt: skip
+        last = len(self._vertices) - 1
+        geometry = {"type": "GeometryInstance", "template": template, "boundaries": [last], "transformationMatrix": matrix}
         self._objects[key] = {"type": kind, "attributes": attributes, "geometry": [geometry]}
 
     def set_templates(self, templates: Sequence[tuple[Sequence[Sequence[float]], Sequence[Sequence[int]]]]) -> None:

@@ -136,7 +136,9 @@ def _creek_outlets(plan: Plan, graph: StreetGraph, k: int) -> list[tuple[int, Fl
     stretch = graph.stretches[k]
     creek = next(s for s in plan.streets if s.line.kind == "creek" and stretch.start < s.line.at < stretch.end)
     reach = places.CREEK_WIDTH / 2.0 - 1.0
-    banks = plan.street_points(stretch.street, np.array([creek.line.at - reach, creek.line.at + reach]), stretch.street.line.width / 2.0 + 3.0)
+    banks = plan.street_points(
+        stretch.street, np.array([creek.line.at - reach, creek.line.at + reach]), stretch.street.line.width / 2.0 + 3.0
+    )
     return [(stretch.first, banks[0]), (stretch.last, banks[1])]
 
 

@@ -59,8 +59,13 @@ def make_gauges(plan: Plan, graph: StreetGraph, terrain: Terrain, sewers: Sewers
 
 
 def _rain_gauges(plan: Plan, terrain: Terrain, rng: np.random.Generator) -> list[Gauge]:
-    sites = ((620.0, 560.0, "Central axis", "中轴线"), (180.0, 380.0, "Xiancun", "冼村"), (1250.0, 505.0, "Liede hospital", "猎德医院"),
-             (420.0, 870.0, "Hill park", "山顶公园"), (1470.0, 250.0, "Haiwen", "海文"))  # fmt: skip
+    sites = (
+        (620.0, 560.0, "Central axis", "中轴线"),
+        (180.0, 380.0, "Xiancun", "冼村"),
+        (1250.0, 505.0, "Liede hospital", "猎德医院"),
+        (420.0, 870.0, "Hill park", "山顶公园"),
+        (1470.0, 250.0, "Haiwen", "海文"),
+    )
     out = []
     for k, (u, v, en, zh) in enumerate(sites):
         xy = plan.warps[1].forward(np.array(u), np.array(v))
@@ -110,7 +115,9 @@ def _street_gauges(plan: Plan, graph: StreetGraph, terrain: Terrain, rng: np.ran
         key = f"PS-{15 + k:03d}"
         en, zh = names[node]
         out.append(
-            Gauge(key, en, zh, "water_depth", graph.xy[node], float(terrain.sample(graph.xy[node][None, :])[0]), STREET_LIMITS, depths)
+            Gauge(
+                key, en, zh, "water_depth", graph.xy[node], float(terrain.sample(graph.xy[node][None, :])[0]), STREET_LIMITS, depths
+            )
         )
     return out
 
@@ -151,15 +158,30 @@ def _manhole_gauges(plan: Plan, sewers: Sewers, rng: np.random.Generator) -> lis
         limits = (round(0.8 * d, 2), round((d + rim) / 2, 2), round(rim - 0.1, 2))
         name = f"Manhole {sewers.node_name(node)}, {sewers.street[node]}"
         values = _noisy(np.minimum(depth, rim + 0.1), rng)
-        out.append(Gauge(f"GW-{k + 1:02d}", name, f"检查井 {sewers.node_name(node)}", "water_depth", sewers.xy[node], float(sewers.invert[node]), limits, values))
+        out.append(
+            Gauge(
+                f"GW-{k + 1:02d}",
+                name,
+                f"检查井 {sewers.node_name(node)}",
+                "water_depth",
+                sewers.xy[node],
+                float(sewers.invert[node]),
+                limits,
+                values,
+            )
+        )
     return out
 
 
 def _river_gauges(plan: Plan, rng: np.random.Generator) -> list[Gauge]:
     tide = storm.tide_level(storm.record_times())
     runoff = response(14, 55, 5.0)
-    sites = ((700.0, -4.0, "Pearl River, Haixin quay", "珠江海心码头", 0.04), (1500.0, -4.0, "Pearl River, Machang quay", "珠江马场码头", 0.05),
-             (1010.0, 120.0, "Liede Creek, mouth", "猎德涌河口", 0.35), (1010.0, 560.0, "Liede Creek, Huangpu Avenue", "猎德涌黄埔大道", 0.9))  # fmt: skip
+    sites = (
+        (700.0, -4.0, "Pearl River, Haixin quay", "珠江海心码头", 0.04),
+        (1500.0, -4.0, "Pearl River, Machang quay", "珠江马场码头", 0.05),
+        (1010.0, 120.0, "Liede Creek, mouth", "猎德涌河口", 0.35),
+        (1010.0, 560.0, "Liede Creek, Huangpu Avenue", "猎德涌黄埔大道", 0.9),
+    )
     out = []
     for k, (u, v, en, zh, rise) in enumerate(sites):
         xy = plan.warps[1].forward(np.array(u), np.array(v))
@@ -170,7 +192,20 @@ def _river_gauges(plan: Plan, rng: np.random.Generator) -> list[Gauge]:
 
 def write_stations(path: Path, gauges: Sequence[Gauge]) -> None:
     """Write one row per gauge: place, what it measures, limits, and after how long a silent one is stale."""
-    header = ("station_id", "name", "name_zh", "quantity", "unit", "easting", "northing", "height", "attention", "warning", "alarm", "stale_after_s")
+    header = (
+        "station_id",
+        "name",
+        "name_zh",
+        "quantity",
+        "unit",
+        "easting",
+        "northing",
+        "height",
+        "attention",
+        "warning",
+        "alarm",
+        "stale_after_s",
+    )
     units = {"rainfall": "mm", "water_depth": "m", "water_level": "m"}
     rows: list[Sequence[Any]] = [
         (

@@ -6,12 +6,16 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import UsageError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
 from cimdesk.commands.demo import places
+
+if TYPE_CHECKING:
+    from cimdesk.commands.demo.plan import Plan
 
 SIZES = tuple(places.WINDOWS)
 
@@ -37,7 +41,12 @@ class DemoSummary:
 
 
 def generate(
-    folder: Path, size: str = "small", seed: int = 7, progress: Progress = no_progress, cancel: CancelToken | None = None, storm: bool = False
+    folder: Path,
+    size: str = "small",
+    seed: int = 7,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+    storm: bool = False,
 ) -> DemoSummary:
     """Write the demo city into a folder; the same size and seed give the same data files.
 
@@ -79,9 +88,22 @@ def generate_job(folder: Path, size: str = "small", seed: int = 7) -> JobSpec[De
     return JobSpec(tr("Building the demo city"), lambda progress, cancel: generate(folder, size, seed, progress, cancel))
 
 
-def write_files(folder: Path, size: str, seed: int, progress: Progress, cancel: CancelToken):  # type: ignore[no-untyped-def]
+def write_files(folder: Path, size: str, seed: int, progress: Progress, cancel: CancelToken) -> Plan:
     """Write every data file and return the plan they show."""
-    from cimdesk.commands.demo import bridges, buildings, drainage, gauges, greenery, ground_plan, scenario, streets, swmm_file, utilities, water, works
+    from cimdesk.commands.demo import (
+        bridges,
+        buildings,
+        drainage,
+        gauges,
+        greenery,
+        ground_plan,
+        scenario,
+        streets,
+        swmm_file,
+        utilities,
+        water,
+        works,
+    )
     from cimdesk.commands.demo.plan import make_plan
     from cimdesk.commands.demo.terrain import make_terrain
     from cimdesk.formats.raster_write import write_geotiff

@@ -47,7 +47,7 @@ def _avenue_trees(plan: Plan) -> Float:
             if len(along):
                 found += [plan.street_points(street, along, side * (street.line.width / 2.0 - 2.6)) for side in (-1.0, 1.0)]
     trees = np.concatenate(found)
-    return trees[~_near_crossings(plan, trees)]
+    return np.asarray(trees[~_near_crossings(plan, trees)])
 
 
 def _near_crossings(plan: Plan, trees: Float) -> np.ndarray:
@@ -62,10 +62,14 @@ def _near_crossings(plan: Plan, trees: Float) -> np.ndarray:
 
 def _grove_trees(plan: Plan, rng: np.random.Generator) -> Float:
     found = [np.zeros((0, 2))]
-    spacing = {"park": 13.0, "hill": 15.0, "greenway": 9.0} if plan.size == "small" else {"park": 24.0, "hill": 46.0, "greenway": 14.0}
+    spacing = (
+        {"park": 13.0, "hill": 15.0, "greenway": 9.0} if plan.size == "small" else {"park": 24.0, "hill": 46.0, "greenway": 14.0}
+    )
     for block in plan.blocks:
         if block.quarter in spacing:
-            found.append(_grid(plan, block.side, (block.u0 + 3, block.u1 - 3, block.v0 + 3, block.v1 - 3), spacing[block.quarter], rng))
+            found.append(
+                _grid(plan, block.side, (block.u0 + 3, block.u1 - 3, block.v0 + 3, block.v1 - 3), spacing[block.quarter], rng)
+            )
     us = np.arange(-180.0, 1780.0, 11.0) if plan.size == "small" else np.arange(-2300.0, 3900.0, 19.0)
     for side in (1, -1):
         for v in (13.0, 29.0, 40.0):
@@ -102,7 +106,11 @@ def _crown(sides: int, waist: float) -> tuple[list[list[float]], list[list[int]]
             corners.append([round(radius * float(np.cos(a)), 4), round(radius * float(np.sin(a)), 4), height])
     corners += [[0.0, 0.0, 1.0], [0.10, 0.0, 0.0], [-0.05, 0.087, 0.0], [-0.05, -0.087, 0.0]]
     tip = len(rings) * sides
-    faces = [[r * sides + k, r * sides + (k + 1) % sides, (r + 1) * sides + (k + 1) % sides, (r + 1) * sides + k] for r in range(len(rings) - 1) for k in range(sides)]
+    faces = [
+        [r * sides + k, r * sides + (k + 1) % sides, (r + 1) * sides + (k + 1) % sides, (r + 1) * sides + k]
+        for r in range(len(rings) - 1)
+        for k in range(sides)
+    ]
     split = [[a, b, c] for a, b, c, _ in faces] + [[a, c, d] for a, _, c, d in faces]
     split += [[(len(rings) - 1) * sides + k, (len(rings) - 1) * sides + (k + 1) % sides, tip] for k in range(sides)]
     split += [[tip + 1, tip + 2, 2], [tip + 2, tip + 3, 4], [tip + 3, tip + 1, 0]]
@@ -120,5 +128,3 @@ def _palm() -> tuple[list[list[float]], list[list[int]]]:
         corners += [reach, side]
         faces.append([0, 5 + 2 * k, 6 + 2 * k])
     return corners, faces
-
-

@@ -49,7 +49,8 @@ def write_roads(path: Path, plan: Plan) -> None:
     for k, street in enumerate(roads):
         named.setdefault((street.line.kind, street.line.en if street.line.kind != "lane" else "lanes"), []).append(k)
     rings = [polygons(plan.street_ring(s)) for s in roads]
-    shapes, rows = [], []
+    shapes: list[Any] = []
+    rows: list[Sequence[Any]] = []
     for (kind, _), members in named.items():
         shape = intersection(union_all([rings[k] for k in members]), window)
         if not shape.is_empty:
@@ -58,7 +59,9 @@ def write_roads(path: Path, plan: Plan) -> None:
             rows.append((line.en, line.zh, kind, line.width))
     columns = _columns(("name", "name_zh", "class", "width_m"), rows)
     write_layer(path, "road_surface", shapes, columns, "MultiPolygon")
-    lines = [linestrings(plan.street_points(s, np.linspace(s.start, s.end, max(2, int((s.end - s.start) / 25.0) + 1)))) for s in roads]
+    lines = [
+        linestrings(plan.street_points(s, np.linspace(s.start, s.end, max(2, int((s.end - s.start) / 25.0) + 1)))) for s in roads
+    ]
     kept = [(intersection(line, window), s) for line, s in zip(lines, roads, strict=True)]
     kept = [(line, s) for line, s in kept if line.geom_type == "LineString" and not line.is_empty]
     rows = [(s.line.en, s.line.zh, s.line.kind, CLASSES_ZH[s.line.kind], s.line.width, LANES[s.line.kind]) for _, s in kept]
@@ -71,11 +74,20 @@ def write_landuse(path: Path, plan: Plan) -> None:
     from shapely import box, intersection, polygons
 
     window = box(*plan.window)
-    parks = [(b.quarter, polygons(plan.ring(b.side, b.u0, b.u1, b.v0, b.v1))) for b in plan.blocks if b.quarter in ("park", "hill", "greenway")]
+    parks = [
+        (b.quarter, polygons(plan.ring(b.side, b.u0, b.u1, b.v0, b.v1)))
+        for b in plan.blocks
+        if b.quarter in ("park", "hill", "greenway")
+    ]
     low, high = (-190.0, 1790.0) if plan.size == "small" else (-2600.0, 4200.0)
     for side in (1, -1):
         parks.append(("promenade", polygons(plan.ring(side, low, high, 1.0, places.PROMENADE))))
-    names = {"park": ("Park", "公园"), "hill": ("Hill park", "山地公园"), "greenway": ("Creek greenway", "河涌绿道"), "promenade": ("Riverside promenade", "滨江步道")}
+    names = {
+        "park": ("Park", "公园"),
+        "hill": ("Hill park", "山地公园"),
+        "greenway": ("Creek greenway", "河涌绿道"),
+        "promenade": ("Riverside promenade", "滨江步道"),
+    }
     rows, shapes = [], []
     for kind, shape in parks:
         clipped = intersection(shape, window)
@@ -94,7 +106,9 @@ def write_landuse(path: Path, plan: Plan) -> None:
             water.append((street.line.en, street.line.zh, intersection(ring, window)))
     water = [(en, zh, shape) for en, zh, shape in water if not shape.is_empty]
     rows = [(en, zh, "river" if en == "Pearl River" else "creek", round(float(shape.area))) for en, zh, shape in water]
-    write_layer(path, "water", [_as_multi(w[2]) for w in water], _columns(("name", "name_zh", "kind", "area_m2"), rows), "MultiPolygon")
+    write_layer(
+        path, "water", [_as_multi(w[2]) for w in water], _columns(("name", "name_zh", "kind", "area_m2"), rows), "MultiPolygon"
+    )
     plots = [b for b in plan.blocks if b.quarter not in ("park", "hill", "greenway")]
     shapes = [intersection(polygons(plan.ring(b.side, b.u0, b.u1, b.v0, b.v1)), window) for b in plots]
     rows = [(f"P{b.number:04d}", b.quarter, b.use or b.quarter, round(float(s.area))) for b, s in zip(plots, shapes, strict=True)]

@@ -16,8 +16,8 @@ PROMENADE = 46.0
 UNDERPASS = (930.0, 660.0)
 """Plan position of the deepest point: Liede Avenue below the railway."""
 UNDERPASS_DEPTH = 4.2
-CREEKS_CORE = (1010.0,)
-CREEKS_CITY = (-1290.0, 2310.0)
+CREEKS_CITY: tuple[float, ...] = (-1290.0, 2310.0)
+CREEKS_SOUTH: tuple[float, ...] = ()
 CREEK_WIDTH = 18.0
 
 WINDOWS: dict[str, tuple[float, float, float, float]] = {

@@ -17,6 +17,10 @@ SPLIT_TARGET = {
     "cbd": 135.0, "office": 130.0, "civic": 200.0, "high": 170.0, "slab": 165.0, "courtyard": 145.0, "village": 118.0,
     "oldtown": 110.0, "industry": 230.0, "strip": 150.0, "lowrise": 130.0,
 }  # fmt: skip
+VILLAGES = (
+    (-330.0, 1300.0, 1), (1500.0, 1700.0, 1), (-1700.0, 700.0, 1), (2900.0, 450.0, 1), (-500.0, 800.0, -1), (2300.0, 1000.0, -1),
+)  # fmt: skip
+"""Plan u, v and bank of the urban villages outside the designed core."""
 UNSPLIT = frozenset({"park", "hill", "greenway", "civic"})
 
 
@@ -134,7 +138,8 @@ class Block:
         """Return (..., 2) world coordinates of coordinates in the block's own upright frame."""
         c, s = np.cos(self.angle), np.sin(self.angle)
         return np.stack(
-            [self.centre[0] + c * points[..., 0] - s * points[..., 1], self.centre[1] + s * points[..., 0] + c * points[..., 1]], axis=-1
+            [self.centre[0] + c * points[..., 0] - s * points[..., 1], self.centre[1] + s * points[..., 0] + c * points[..., 1]],
+            axis=-1,
         )
 
 
@@ -218,7 +223,7 @@ def _lines(side: int, size: str, rng: np.random.Generator) -> tuple[list[Line], 
         creeks = places.CREEKS_CITY
     else:
         u_lines, v_lines = list(places.SOUTH_U), list(places.SOUTH_V)
-        west, east, creeks = 150.0, 1450.0, ()
+        west, east, creeks = 150.0, 1450.0, places.CREEKS_SOUTH
     u_lines += [*_spread("u", west, -2500.0, names, rng), *_spread("u", east, 4200.0, names, rng)]
     u_lines += [Line("u", at, 30.0, "creek", f"Creek {k + 1}", f"{'沙车'[k]}河涌") for k, at in enumerate(creeks)]
     return _without_neighbours(u_lines), v_lines
@@ -226,7 +231,8 @@ def _lines(side: int, size: str, rng: np.random.Generator) -> tuple[list[Line], 
 
 def _spread(axis: str, start: float, stop: float, names: list[tuple[str, str]], rng: np.random.Generator) -> list[Line]:
     sign = 1.0 if stop > start else -1.0
-    at, lines, count = start, [], 0
+    at, count = start, 0
+    lines: list[Line] = []
     while True:
         at += sign * float(rng.uniform(235.0, 330.0))
         if (at - stop) * sign > 0:
@@ -267,7 +273,9 @@ def _without_hill_roads(plan: Plan, side: int, u_lines: list[Line], v_lines: lis
     """Return the lines interrupted where both sides are hill: no street is built through the woods."""
     low_u, high_u = _reach(plan)
     us, vs = [low_u, *(line.at for line in u_lines), high_u], [line.at for line in v_lines]
-    is_hill = np.array([[quarter_at(plan, side, (a + b) / 2, (c + d) / 2) == "hill" for c, d in pairwise(vs)] for a, b in pairwise(us)])
+    is_hill = np.array(
+        [[quarter_at(plan, side, (a + b) / 2, (c + d) / 2) == "hill" for c, d in pairwise(vs)] for a, b in pairwise(us)]
+    )
     new_u = []
     for k, line in enumerate(u_lines):
         woods = [(vs[j], vs[j + 1]) for j in range(len(vs) - 1) if is_hill[k, j] and is_hill[k + 1, j]]
@@ -350,7 +358,12 @@ def _local_name(rng: np.random.Generator) -> tuple[str, str]:
 
 def _add_block(plan: Plan, side: int, lines: tuple[Line, Line, Line, Line], quarter: str) -> None:
     left, right, low, high = lines
-    is_there = (left.covers(low.at, high.at), right.covers(low.at, high.at), low.covers(left.at, right.at), high.covers(left.at, right.at))
+    is_there = (
+        left.covers(low.at, high.at),
+        right.covers(low.at, high.at),
+        low.covers(left.at, right.at),
+        high.covers(left.at, right.at),
+    )
     halves = [line.width / 2.0 if there else 0.0 for line, there in zip(lines, is_there, strict=True)]
     roads = [line for line in (low, high, left, right) if line.kind not in ("rail", "creek", "none")]
     street = max(roads, key=lambda line: line.width)
@@ -399,18 +412,23 @@ def _outer_quarter(seed: int, side: int, u: float, v: float) -> str:
     draw = float(rng.random())
     if side > 0 and v > 2450.0 + 330.0 * np.sin(u / 700.0) + 120.0 * np.sin(u / 230.0):
         return "hill"
-    if draw < 0.055:
+    if draw < 0.055 and v > 260.0:
         return "park"
-    for cu, cv, cs in ((-330.0, 1300.0, 1), (1500.0, 1700.0, 1), (-1700.0, 700.0, 1), (2900.0, 450.0, 1), (-500.0, 800.0, -1), (2300.0, 1000.0, -1)):
+    for cu, cv, cs in VILLAGES:
         if cs == side and np.hypot(u - cu, v - cv) < 330.0:
             return "village"
-    centre = min(np.hypot((u - 630.0) / 1.4, v - 1500.0 if side > 0 else 900.0), np.hypot(u - 2000.0, v - 350.0 if side < 0 else 900.0))
+    centre = min(
+        np.hypot((u - 630.0) / 1.4, v - 1500.0 if side > 0 else 900.0), np.hypot(u - 2000.0, v - 350.0 if side < 0 else 900.0)
+    )
     if centre < 420.0:
         return ("cbd", "office", "office", "courtyard")[int(draw * 4)]
     if u > 2700.0 + 300.0 * np.sin(v / 400.0) and v > 500.0:
         return "industry" if draw < 0.6 else "slab"
     if u < -900.0 and 200.0 < v < 1500.0:
         return "oldtown" if draw < 0.7 else "courtyard"
+    if v < 260.0 and side < 0 and -100.0 < u < 1700.0:
+        # Low creative quarters face the new centre, so that its skyline is seen from across the river.
+        return ("courtyard", "lowrise", "park", "slab")[int(draw * 4)]
     if v < 260.0:
         return "high" if draw < 0.75 else "office"
     kinds: Sequence[str] = ("slab", "slab", "courtyard", "courtyard", "high", "oldtown", "oldtown", "lowrise", "office", "slab")
@@ -427,11 +445,15 @@ def _assign_uses(plan: Plan) -> None:
         rng = np.random.default_rng([plan.seed, 3])
         for use, count in (("school", 26), ("hospital", 7), ("elderly_care", 12), ("substation", 10)):
             for _ in range(count):
-                _take_nearest(plan, taken, use, int(rng.choice([1, 1, -1])), float(rng.uniform(-2000, 3700)), float(rng.uniform(100, 2400)))
+                _take_nearest(
+                    plan, taken, use, int(rng.choice([1, 1, -1])), float(rng.uniform(-2000, 3700)), float(rng.uniform(100, 2400))
+                )
 
 
 def _take_nearest(plan: Plan, taken: set[int], use: str, side: int, u: float, v: float) -> None:
-    fits = ("slab", "courtyard", "lowrise", "industry", "oldtown") if use != "substation" else ("industry", "slab", "strip", "oldtown")
+    fits = (
+        ("slab", "courtyard", "lowrise", "industry", "oldtown") if use != "substation" else ("industry", "slab", "strip", "oldtown")
+    )
     free = [b for b in plan.blocks if b.quarter in fits and b.number not in taken and b.side == side]
     if free:
         best = min(free, key=lambda b: (b.u0 + b.u1 - 2 * u) ** 2 + (b.v0 + b.v1 - 2 * v) ** 2)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cimdesk.base.i18n import tr
-from cimdesk.base.jobs import CancelToken, JobSpec, Progress
+from cimdesk.base.jobs import JobSpec, Progress
 from cimdesk.base.units import parse_time
 from cimdesk.commands import bookmarks, flood, lifecycle, projects, sources
 from cimdesk.commands.demo import places, scenario, storm
@@ -18,7 +18,6 @@ from cimdesk.commands.demo.works import WORKS
 from cimdesk.commands.flood_scenario import load_scenario
 from cimdesk.commands.history import Edit
 from cimdesk.commands.session import Session
-from cimdesk.model.document import RecordChange
 from cimdesk.model.features import VectorLayer
 from cimdesk.model.flood import FloodResult, FloodScenario
 from cimdesk.model.layers import Layer
@@ -33,7 +32,7 @@ DATA = "data"
 SCENARIO = "storm-50"
 FILES = (
     "city.city.json", "bridges.city.json", "trees.city.json", "terrain.tif", "drainage.inp", "water.inp", "gas.gpkg", "power.gpkg",
-    "telecom.gpkg", "stations.csv", "works.gpkg", "roads.gpkg", "landuse.gpkg",
+    "telecom.gpkg", "observations.csv", "works.gpkg", "roads.gpkg", "landuse.gpkg",
 )  # fmt: skip
 # File and part of a layer: its name, whether it is shown, its colour (None keeps the usual one) and what labels it.
 LOOKS: Mapping[tuple[str, str], tuple[str, bool, str | None, str]] = {
@@ -46,7 +45,7 @@ LOOKS: Mapping[tuple[str, str], tuple[str, bool, str | None, str]] = {
     ("gas.gpkg", ""): ("Gas 燃气", True, None, ""),
     ("power.gpkg", ""): ("Power 电力", True, None, ""),
     ("telecom.gpkg", ""): ("Telecom 通信", True, None, ""),
-    ("stations.csv", ""): ("Gauges", True, None, ""),
+    ("observations.csv", ""): ("Gauges", True, None, ""),
     ("works.gpkg", ""): ("Works", True, None, "name"),
     ("roads.gpkg", "road_centreline"): ("Street axes", False, "#8a8f96", "name"),
     ("roads.gpkg", "road_surface"): ("Streets", True, "#d3d4d2", ""),
@@ -55,7 +54,7 @@ LOOKS: Mapping[tuple[str, str], tuple[str, bool, str | None, str]] = {
     ("landuse.gpkg", "plots"): ("Plots", False, None, ""),
 }
 BOOKMARKS: tuple[tuple[str, tuple[float, float, float], float, float, float, bool], ...] = (
-    ("Overview 全景", (700.0, 260.0, 30.0), 338.0, 24.0, 1750.0, False),
+    ("Overview 全景", (760.0, 330.0, 20.0), 340.0, 25.0, 1500.0, False),
     ("Underpass 下穿隧道", (930.0, 655.0, 2.0), 12.0, 26.0, 240.0, False),
     ("New centre 新城中心", (640.0, 270.0, 80.0), 318.0, 14.0, 820.0, False),
     ("Urban village 城中村", (1180.0, 190.0, 5.0), 35.0, 32.0, 340.0, False),
@@ -118,7 +117,9 @@ def _add_scenario(session: Session) -> None:
         "description": "Design storm of 171 mm in three hours on high water; buildings closed, sewers as a loss.",
         "source": f"{DATA}/{SCENARIO}.toml",
     }
-    session.do(Edit(tr("Add scenario {name}").format(name=scenario.NAME), (session.workspace.document.put("scenario", SCENARIO, record),)))
+    session.do(
+        Edit(tr("Add scenario {name}").format(name=scenario.NAME), (session.workspace.document.put("scenario", SCENARIO, record),))
+    )
 
 
 def _add_stages(session: Session) -> None:
@@ -131,7 +132,10 @@ def _add_stages(session: Session) -> None:
     works = layer_of(session, "works.gpkg")
     data = None if works is None else session.workspace.data(works.id)
     if works is not None and isinstance(data, VectorLayer):
-        by_id = {str(key): str(feature) for key, feature in zip(data.features.columns.get("id", data.features.ids), data.features.ids, strict=True)}
+        by_id = {
+            str(key): str(feature)
+            for key, feature in zip(data.features.columns.get("id", data.features.ids), data.features.ids, strict=True)
+        }
         for work in WORKS:
             for stage, date in work.stages:
                 ref = AssetRef(works.id, by_id.get(work.key, work.key))
@@ -143,7 +147,9 @@ def _add_operation(session: Session, layer: str, network: UtilityNetwork, prefix
     """Mark when trunk pipes went into operation, a year at a time; small pipes too where there are few."""
     rng = np.random.default_rng([len(network.links), 12])
     ids = [str(key) for key in network.links.ids]
-    years = rng.choice([1986, 1994, 1998, 2003, 2009, 2014, 2018, 2021], size=len(ids), p=[0.08, 0.12, 0.2, 0.2, 0.17, 0.12, 0.07, 0.04])
+    years = rng.choice(
+        [1986, 1994, 1998, 2003, 2009, 2014, 2018, 2021], size=len(ids), p=[0.08, 0.12, 0.2, 0.2, 0.17, 0.12, 0.07, 0.04]
+    )
     is_wanted = np.array([key.startswith(prefix) for key in ids]) & ((network.diameters >= 1.0) | (len(ids) < 2000))
     for year in np.unique(years[is_wanted]):
         refs = [AssetRef(layer, ids[k]) for k in np.flatnonzero(is_wanted & (years == year))]
@@ -153,8 +159,16 @@ def _add_operation(session: Session, layer: str, network: UtilityNetwork, prefix
 def _mark_renewals(session: Session) -> None:
     """Put the pipes of running works into the stages of those works."""
     for file, street, steps in (
-        ("water.inp", "Huacheng", (("maintenance", "2025-02-01", "Two bursts in a year, doc 25-041"), ("construction", "2026-03-16", "Main renewal W01"))),
-        ("drainage.inp", "Xiancun", (("maintenance", "2025-10-10", "CCTV grade 3, lining W06"), ("operation", "2026-03-14", "Lining accepted, doc 26-118"))),
+        (
+            "water.inp",
+            "Huacheng",
+            (("maintenance", "2025-02-01", "Two bursts in a year, doc 25-041"), ("construction", "2026-03-16", "Main renewal W01")),
+        ),
+        (
+            "drainage.inp",
+            "Xiancun",
+            (("maintenance", "2025-10-10", "CCTV grade 3, lining W06"), ("operation", "2026-03-14", "Lining accepted, doc 26-118")),
+        ),
     ):
         layer = layer_of(session, file)
         data = None if layer is None else session.workspace.data(layer.id)
@@ -208,9 +222,3 @@ def counts(session: Session) -> tuple[int, int, int]:
     links = sum(len(data.links) for data in loaded if isinstance(data, UtilityNetwork))
     sensors = sum(len(data.features) for data in loaded if isinstance(data, Sensors))
     return 0 if table is None else len(table), links, sensors
-
-
-def cancelled_at(cancel: CancelToken, progress: Progress, fraction: float, text: str) -> None:
-    """Tell how far the work is, or stop it."""
-    cancel.raise_if_cancelled()
-    progress(fraction, text)

@@ -162,7 +162,9 @@ def _slab(block: Block, area: Box, rng: np.random.Generator) -> Iterator[Draft]:
     """Parallel rows of walk-up slabs facing south, the older estates' way."""
     x0, y0, x1, y1 = _shrunk(area, 4.5)
     is_new = rng.random() < 0.3
-    storeys, depth, pitch = (int(rng.integers(11, 19)), 14.0, 36.0) if is_new else (int(rng.integers(6, 10)), 11.5, float(rng.uniform(24.0, 28.0)))
+    storeys, depth, pitch = (
+        (int(rng.integers(11, 19)), 14.0, 36.0) if is_new else (int(rng.integers(6, 10)), 11.5, float(rng.uniform(24.0, 28.0)))
+    )
     rows = max(1, int((y1 - y0 - depth) // pitch) + 1)
     gap = (y1 - y0 - depth) / (rows - 1) if rows > 1 else 0.0
     length = float(rng.uniform(38.0, 58.0))
@@ -193,7 +195,10 @@ def _courtyard(block: Block, area: Box, rng: np.random.Generator) -> Iterator[Dr
     if manner == 0:
         rings = [box(x0, y0, x1, y0 + depth), u_shape(x0, y0 + depth + gap, x1, y1, depth, False)]
     elif manner == 1:
-        rings = [l_shape(x0, y0, x1 - depth - gap, y1 - depth - gap, depth, 0), l_shape(x0 + depth + gap, y0 + depth + gap, x1, y1, depth, 2)]
+        rings = [
+            l_shape(x0, y0, x1 - depth - gap, y1 - depth - gap, depth, 0),
+            l_shape(x0 + depth + gap, y0 + depth + gap, x1, y1, depth, 2),
+        ]
     else:
         mid = float(rng.uniform(0.4, 0.6)) * w
         rings = [u_shape(x0, y0, x0 + mid - gap / 2, y1, depth, True), u_shape(x0 + mid + gap / 2, y0, x1, y1, depth, False)]
@@ -201,7 +206,8 @@ def _courtyard(block: Block, area: Box, rng: np.random.Generator) -> Iterator[Dr
             rings = [box(x0, y0, x1, y0 + depth), u_shape(x0, y0 + depth + gap, x1, y1, depth, False)]
     for ring in rings:
         n = max(4, storeys + int(rng.integers(-2, 3)))
-        stairs = [rect(*((ring[k] + ring[k + 1]) / 2 + _inward(ring, k) * depth * 0.5), 4.5, 4.5) for k in (0,)]
+        x, y = ((ring[0] + ring[1]) / 2.0 + _inward(ring, 0) * depth * 0.5).tolist()
+        stairs = [rect(x, y, 4.5, 4.5)]
         yield Draft(with_parapet(ring, 0.9 + n * 3.1, stairs, 1.0, 3.0), "residential" if rng.random() < 0.85 else "office", n)
     if manner == 0 and w > 75.0 and h > 75.0:
         hall = rect((x0 + x1) / 2, (y0 + y1) / 2 + 2.0, min(24.0, w - 2 * depth - 20.0), min(14.0, h - 2 * depth - 24.0))
@@ -210,7 +216,7 @@ def _courtyard(block: Block, area: Box, rng: np.random.Generator) -> Iterator[Dr
 
 def _inward(ring: Float, k: int) -> Float:
     d = ring[(k + 1) % len(ring)] - ring[k]
-    return np.array([-d[1], d[0]]) / np.hypot(*d)
+    return np.asarray(np.array([-d[1], d[0]]) / np.hypot(*d))
 
 
 def _bars(x0: float, y0: float, x1: float, y1: float, depth: float, storeys: int, rng: np.random.Generator) -> Iterator[Draft]:
@@ -346,7 +352,11 @@ def _lowrise(block: Block, area: Box, rng: np.random.Generator) -> Iterator[Draf
             width, depth = float(rng.uniform(11.5, 14.5)), float(rng.uniform(9.0, 11.0))
             storeys = int(rng.choice([2, 3, 3, 4]))
             roof = "hip" if rng.random() < 0.6 else "gable"
-            yield Draft(Level(rect(x, y, width, depth), storeys * 3.1, roof=roof, ridge=float(rng.uniform(2.6, 3.8))), "residential", storeys)
+            yield Draft(
+                Level(rect(x, y, width, depth), storeys * 3.1, roof=roof, ridge=float(rng.uniform(2.6, 3.8))),
+                "residential",
+                storeys,
+            )
 
 
 def _park(block: Block, area: Box, rng: np.random.Generator) -> Iterator[Draft]:

@@ -31,7 +31,7 @@ engine = "inertial"
 precision = "float32"
 
 [surface]
-manning = 0.03
+manning = 0.035
 buildings = {{ source = "city.city.json", treatment = "block" }}
 # Soil and the two-year sewers together.
 infiltration = {{ model = "constant", rate_mm_h = {drains} }}
@@ -74,11 +74,7 @@ def write_scenario(folder: Path, plan: Plan, terrain: Terrain, gauges: Sequence[
     rows = [f"{iso_time(time)},{value:.3f}" for time, value in zip(moments, storm.tide_level(moments), strict=True)]
     _write(folder / "tide.csv", ["time,level_m", *rows])
     text = TEMPLATE.format(name=NAME, cell=CELLS[plan.size], start=iso_time(storm.STORM_START), drains=DRAINS_MM_PER_H)
-    text += "".join(
-        GAUGE.format(name=gauge.key, x=gauge.xy[0], y=gauge.xy[1])
-        for gauge in gauges
-        if gauge.key.startswith("PS")
-    )
+    text += "".join(GAUGE.format(name=gauge.key, x=gauge.xy[0], y=gauge.xy[1]) for gauge in gauges if gauge.key.startswith("PS"))
     (folder / "storm-50.toml").write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def make_graph(plan: Plan) -> StreetGraph:
         on_street = _crossings(roads, uv, sides, side)
         for street, nodes in zip(roads, on_street, strict=True):
             places_ = sorted(nodes.items())
-            raw += [Stretch(street, n, m, a, b) for (a, n), (b, m) in zip(places_[:-1], places_[1:], strict=True) if b - a > 2.0]
+            raw += [Stretch(street, n, m, a, b) for (a, n), (b, m) in pairwise(places_) if b - a > 2.0]
     points, side_of = np.array(uv), np.array(sides)
     xy = np.empty_like(points)
     for side in (1, -1):
@@ -90,7 +91,9 @@ def _crossings(roads: list[Street], uv: list[tuple[float, float]], sides: list[i
     at = np.array([roads[k].line.at for k in along_v])
     for k in along_u:
         street = roads[k]
-        hits = (at >= street.start - 0.5) & (at <= street.end + 0.5) & (low <= street.line.at + 0.5) & (high >= street.line.at - 0.5)
+        hits = (
+            (at >= street.start - 0.5) & (at <= street.end + 0.5) & (low <= street.line.at + 0.5) & (high >= street.line.at - 0.5)
+        )
         for j in np.flatnonzero(hits):
             nodes[k][float(at[j])] = nodes[along_v[j]][street.line.at] = len(uv)
             uv.append((street.line.at, float(at[j])))
@@ -116,4 +119,9 @@ def crosses_creek(plan: Plan, stretch: Stretch) -> bool:
 def passes_underpass(stretch: Stretch) -> bool:
     """Whether a stretch dips below the railway."""
     u, v = places.UNDERPASS
-    return stretch.street.side > 0 and stretch.street.line.axis == "u" and stretch.street.line.at == u and stretch.start < v < stretch.end
+    return (
+        stretch.street.side > 0
+        and stretch.street.line.axis == "u"
+        and stretch.street.line.at == u
+        and stretch.start < v < stretch.end
+    )

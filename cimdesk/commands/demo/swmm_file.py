@@ -54,7 +54,18 @@ def write_swmm(path: Path, sewers: Sewers, terrain: Terrain) -> None:
         *_catchment_sections(sewers),
         *_node_sections(sewers, terrain),
         *_link_sections(sewers),
-        ("CURVES", ["LIFT PUMP4 0.0 0.0", "LIFT 0.6 0.06", "LIFT 1.5 0.14", "LIFT 3.0 0.22", "LIFT 5.0 0.26", "SUMP STORAGE 0 60", "SUMP 4 60"]),
+        (
+            "CURVES",
+            [
+                "LIFT PUMP4 0.0 0.0",
+                "LIFT 0.6 0.06",
+                "LIFT 1.5 0.14",
+                "LIFT 3.0 0.22",
+                "LIFT 5.0 0.26",
+                "SUMP STORAGE 0 60",
+                "SUMP 4 60",
+            ],
+        ),
         ("TIMESERIES", list(_series())),
         ("REPORT", ["INPUT NO", "CONTROLS NO", "SUBCATCHMENTS NONE", "NODES NONE", "LINKS NONE"]),
         *_map_sections(sewers),
@@ -96,13 +107,16 @@ def _sump_ground(sewers: Sewers, terrain: Terrain) -> float:
 
 def _link_sections(sewers: Sewers) -> list[tuple[str, list[str]]]:
     conduits, sections = [], []
-    for k in np.flatnonzero(sewers.to >= 0):
-        name, down = sewers.link_name(k), sewers.to[k]
+    for k in np.flatnonzero(sewers.to >= 0).tolist():
+        name, down = sewers.link_name(k), int(sewers.to[k])
         drop = max(sewers.invert_down[k] - sewers.invert[down], 0.0)
         length = max(sewers.length[k], 1.0)
         conduits.append(f"{name} {sewers.node_name(k)} {sewers.node_name(down)} {length:.2f} {MANNING} 0 {drop:.3f} 0 0")
         sections.append(f"{name} CIRCULAR {sewers.diameter[k]:.3f} 0 0 0 1")
-    pumps = [f"B{k} BZ0001 {sewers.node_name(sewers.sump_to)} LIFT {'ON' if k == 1 else 'OFF'} {0.5 * k:.1f} {0.25 * k:.2f}" for k in (1, 2)]
+    pumps = [
+        f"B{k} BZ0001 {sewers.node_name(sewers.sump_to)} LIFT {'ON' if k == 1 else 'OFF'} {0.5 * k:.1f} {0.25 * k:.2f}"
+        for k in (1, 2)
+    ]
     return [("CONDUITS", conduits), ("PUMPS", pumps), ("XSECTIONS", sections)]
 
 
@@ -125,7 +139,7 @@ def _map_sections(sewers: Sewers) -> list[tuple[str, list[str]]]:
     rings = [f"S{k + 1:04d} {x:.2f} {y:.2f}" for k, c in enumerate(sewers.catchments) for x, y in c.ring[:-1].tolist()]
     x, y = sewers.sump_xy
     rings += [f"SUMPROAD {x + dx:.2f} {y + dy:.2f}" for dx, dy in ((-12, -70), (12, -70), (12, 70), (-12, 70))]
-    tags = [f"Link {sewers.link_name(k)} {sewers.street[k].replace(' ', '_')}" for k in np.flatnonzero(sewers.to >= 0)]
+    tags = [f"Link {sewers.link_name(k)} {sewers.street[k].replace(' ', '_')}" for k in np.flatnonzero(sewers.to >= 0).tolist()]
     low, high = sewers.xy.min(axis=0) - 50.0, sewers.xy.max(axis=0) + 50.0
     extent = [f"DIMENSIONS {low[0]:.1f} {low[1]:.1f} {high[0]:.1f} {high[1]:.1f}", "UNITS Meters"]
     gage = places.ORIGIN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cimdesk.base.arrays import Float
+from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.commands.demo import places
 from cimdesk.commands.demo.plan import Plan, Street
 from cimdesk.model.terrain import Terrain
@@ -15,6 +15,7 @@ LAND_LEVEL = 2.95
 FALL = 1.0 / 480.0
 KERB = 0.15
 VILLAGE_SINK = 1.05
+HUMP, PARAPET = 0.42, 0.8
 
 
 def make_terrain(plan: Plan) -> Terrain:
@@ -41,7 +42,7 @@ def make_terrain(plan: Plan) -> Terrain:
     return Terrain(np.round(z, 3).astype(np.float32), west, north, cell, cell)
 
 
-def _sway(plan: Plan, x: Float) -> Float:
+def _sway(plan: Plan, x: AnyArray) -> Float:
     """Return (C,) how far the river's middle lies from its straight course."""
     north = plan.warps[1].forward(np.linspace(-3200.0, 4800.0, 400), np.zeros(400))
     south = plan.warps[-1].forward(np.linspace(-3200.0, 4800.0, 400), np.zeros(400))
@@ -53,7 +54,7 @@ def _natural(plan: Plan, side: int, u: Float, v: Float) -> Float:
     """Return heights before streets and creeks are cut, at plan coordinates."""
     land = LAND_LEVEL + np.maximum(v - 60.0, 0.0) * FALL + np.clip(v - 1500.0, 0.0, None) * 0.003
     promenade = np.interp(v, [0.0, 10.0, 34.0, places.PROMENADE], [QUAY_LEVEL, QUAY_LEVEL, QUAY_LEVEL - 0.25, LAND_LEVEL])
-    depth = np.interp(-v, [0.0, 0.4, 6.0, 45.0, 120.0, 170.0], [QUAY_LEVEL, -0.6, -1.2, -2.8, -4.0, -4.2])
+    depth = np.interp(-v, [0.0, 0.4, 6.0, 45.0, 120.0, 170.0], [QUAY_LEVEL, -0.6, -1.0, -1.8, -2.4, -2.5])
     z = np.where(v < 0.0, depth, np.where(v < places.PROMENADE, promenade, land))
     if side < 0:
         return np.asarray(z)
@@ -94,7 +95,9 @@ def _add_range(plan: Plan, z: Float, cell: float) -> None:
     is_wood = np.vstack([np.repeat(is_wood[:1], 200, axis=0), is_wood[:-200]])
     away = np.asarray(distance_transform_edt(is_wood))[200:] * cell
     y, x = np.mgrid[0 : z.shape[0], 0 : z.shape[1]] * cell
-    ridge = 78.0 + 42.0 * np.sin(x / 610.0 + 0.4) + 30.0 * np.sin(x / 283.0 + y / 350.0) + 13.0 * np.sin(x / 97.0) * np.sin(y / 113.0)
+    ridge = (
+        78.0 + 42.0 * np.sin(x / 610.0 + 0.4) + 30.0 * np.sin(x / 283.0 + y / 350.0) + 13.0 * np.sin(x / 97.0) * np.sin(y / 113.0)
+    )
     rise = np.clip((away - 20.0) / 620.0, 0.0, 1.0)
     z += np.maximum(ridge, 20.0) * rise * rise * (3.0 - 2.0 * rise)
 
@@ -141,8 +144,13 @@ def _cut(plan: Plan, xy: Float, is_north: np.ndarray, z: Float) -> None:
     avenue = [s for s in crossings if s.line.at == u0 and s.side > 0]
     near = is_north & _rasterized(plan, shape, cell, avenue)
     uv = plan.warps[1].inverse(xy[near])
-    dip = np.interp(np.abs(uv[:, 1] - v0), [16.0, 84.0], [places.UNDERPASS_DEPTH, 0.0])
-    z[near] -= np.where(np.abs(uv[:, 0] - u0) < max(9.0, cell * 1.5), dip, 0.0)
+    across, along = np.abs(uv[:, 0] - u0), np.abs(uv[:, 1] - v0)
+    half = max(9.0, cell * 1.5)
+    dip = np.interp(along, [16.0, 84.0], [places.UNDERPASS_DEPTH, 0.0])
+    # A hump before each ramp and parapets beside it keep the water of the streets out until it stands high.
+    hump = HUMP * np.interp(along, [84.0, 92.0, 100.0, 112.0], [0.0, 1.0, 1.0, 0.0])
+    parapet = np.where((along > 13.0) & (along < 92.0) & (across < half + max(4.0, cell)), PARAPET, 0.0)
+    z[near] += np.where(across < half, hump - dip, parapet)
 
 
 def _around_mouth(plan: Plan, xy: Float, at: float) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from cimdesk.base.arrays import Float
 from cimdesk.commands.demo.ground_plan import write_layer
 from cimdesk.commands.demo.plan import Plan
-from cimdesk.commands.demo.streets import Stretch, StreetGraph
+from cimdesk.commands.demo.streets import StreetGraph, Stretch
 from cimdesk.model.terrain import Terrain
 
 
@@ -78,7 +78,8 @@ def write_utilities(folder: Path, plan: Plan, graph: StreetGraph, terrain: Terra
 def _write(path: Path, utility: Utility, plan: Plan, graph: StreetGraph, terrain: Terrain, rng: np.random.Generator) -> int:
     from shapely import linestrings
 
-    lines, rows = [], []
+    lines: list[Any] = []
+    rows: list[dict[str, Any]] = []
     for stretch in graph.stretches:
         kind = utility.kinds.get(stretch.street.line.kind)
         # A tenth of the local streets do without gas.

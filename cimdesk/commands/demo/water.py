@@ -11,7 +11,7 @@ from cimdesk.base.arrays import Float
 from cimdesk.commands.demo import places
 from cimdesk.commands.demo.buildings import Building
 from cimdesk.commands.demo.plan import Plan
-from cimdesk.commands.demo.streets import Stretch, StreetGraph
+from cimdesk.commands.demo.streets import StreetGraph, Stretch
 from cimdesk.model.terrain import Terrain
 
 OFFSET = 4.0
@@ -22,7 +22,10 @@ DIAMETERS = {
     "city": {"arterial": 1200, "secondary": 700, "local": 300, "lane": 200},
 }
 LITRES_PER_PERSON_DAY = 190.0
-PATTERN = (0.55, 0.48, 0.45, 0.45, 0.52, 0.78, 1.15, 1.42, 1.38, 1.22, 1.14, 1.18, 1.24, 1.12, 1.04, 1.02, 1.08, 1.22, 1.40, 1.44, 1.30, 1.08, 0.80, 0.52)  # fmt: skip
+PATTERN = (
+    0.55, 0.48, 0.45, 0.45, 0.52, 0.78, 1.15, 1.42, 1.38, 1.22, 1.14, 1.18,
+    1.24, 1.12, 1.04, 1.02, 1.08, 1.22, 1.40, 1.44, 1.30, 1.08, 0.80, 0.52,
+)  # fmt: skip
 
 
 @dataclass
@@ -119,7 +122,9 @@ def _add_demands(mains: Mains, buildings: list[Building], crossings: int) -> Non
 
 def _add_sources(plan: Plan, graph: StreetGraph, mains: Mains, terrain: Terrain) -> None:
     """Choose where water works feed in and where the tank stands."""
-    degree = np.bincount([n for s in graph.stretches if s.street.line.kind == "arterial" for n in (s.first, s.last)], minlength=len(graph.xy))
+    degree = np.bincount(
+        [n for s in graph.stretches if s.street.line.kind == "arterial" for n in (s.first, s.last)], minlength=len(graph.xy)
+    )
     main = np.flatnonzero((degree >= 3) & (graph.side == 1))
     wanted = [(-0.05, 0.9)] if plan.size == "small" else [(0.03, 0.75), (0.97, 0.7), (0.5, 0.95), (0.3, 0.6)]
     west, south, east, north = plan.window
