@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Bool, Float, Int32
+from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int32, UInt8
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem
 from cimdesk.formats.findings import Findings
@@ -21,11 +21,13 @@ from cimdesk.formats.tiles3d_tree import KNOWN_VERSIONS, TileTree, TreeReader
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable, as_strings
 from cimdesk.model.layers import LayerKind
-from cimdesk.model.mesh import TriangleMesh
+from cimdesk.model.mesh import Surface, TriangleMesh
 from cimdesk.model.tileset import TiledCity, Tileset
 
 GEOCENTRIC = Crs.epsg(4978)
 EARTH = (6.3e6, 6.5e6)
+STEEP = 0.35
+"""Cosine of the slope beyond which a face is a wall, about 70 degrees."""
 MAX_TRIANGLES = 60_000_000
 _MAGICS = (b"b3dm", b"cmpt", b"i3dm", b"pnts")
 _LASTING = ("gml_id", "gml:id", "gmlid", "gmlID", "GmlID", "uuid", "UUID", "guid", "GUID", "GlobalId", "globalid")
@@ -324,11 +326,12 @@ def _mesh(opened: Sequence[tuple[str, TileContent]], crs: Crs | None) -> Triangl
         rows, owners, paint = rows[keep], owners[keep], paint[keep]
         world = np.where(finite[:, None], world, world[finite][0] if finite.any() else 0.0)
     origin = np.floor(world.min(axis=0) / 2 + world.max(axis=0) / 2)
+    local = (world - origin).astype(np.float32)
     return TriangleMesh(
-        (world - origin).astype(np.float32),
+        local,
         rows.astype(np.int32),
         owners.astype(np.int32),
-        np.zeros(len(rows), dtype=np.uint8),
+        surfaces_by_slope(local, rows),
         origin,
         np.concatenate(edges).astype(np.int32),
         colors=None if (paint == 255).all() else paint,
@@ -377,6 +380,21 @@ def _result(
         sources=sources,
         problems=problems,
     )
+
+
+def surfaces_by_slope(points: Float32, triangles: AnyArray) -> UInt8:
+    """Return (T,) `Surface` codes: tiles do not say what a face is, so flat and sloping ones are roofs and steep ones walls.
+
+    Parameters
+    ----------
+    points : (V, 3) float32
+    triangles : (T, 3) int
+        Either winding: many exporters write double-sided faces without caring for it.
+    """
+    corners = points[triangles]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    steep = np.abs(normals[:, 2]) < STEEP * np.linalg.norm(normals, axis=1)
+    return np.where(steep, Surface.WALL, Surface.ROOF).astype(np.uint8)
 
 
 READER = TilesetReader()

@@ -16,6 +16,7 @@ from cimdesk.formats.registry import ReadOptions, read_head
 from cimdesk.formats.tiles3d import READER, utm_for
 from cimdesk.formats.tiles3d_subtree import from_morton
 from cimdesk.formats.tiles3d_tree import geocentric
+from cimdesk.model.mesh import Surface
 from tests.unit.formats.tile_files import (
     BOX,
     SQUARE,
@@ -56,6 +57,13 @@ def test_a_square_keeps_its_place_and_stands_upright(tmp_path):
     assert result.version == "1.1"
     assert result.crs is None
     assert not result.problems
+
+
+def test_steep_faces_are_walls_and_others_roofs_whichever_way_they_are_wound(tmp_path):
+    wall = np.array([[0, 0, 0], [10, 0, 0], [10, 0, 5], [0, 0, 5]], dtype=np.float32)
+    points, triangles = np.vstack([SQUARE, wall]), np.vstack([TWO, TWO[:, ::-1] + 4])
+    mesh = mesh_of(read(write_tileset(tmp_path, tile("a.glb"), {"a.glb": square_glb(points=points, triangles=triangles)})))
+    assert mesh.surface.tolist() == [Surface.ROOF, Surface.ROOF, Surface.WALL, Surface.WALL]
 
 
 def test_a_folder_opens_like_its_tileset(tmp_path):
