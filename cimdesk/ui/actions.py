@@ -1,4 +1,4 @@
-"""The QActions of a window, made from the table of actions: named, enabled, explained. Nothing else creates a QAction for a command."""
+"""The QActions of a window, made from the table of actions: named, enabled, explained."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ActionSet(QObject):
         for action in ACTIONS:
             made = self.qactions[action.id]
             made.setText(tr(action.text))
-            made.setIconText(tr(action.text).rstrip("…"))
+            made.setIconText(short_text(action))
             made.setIcon(icon(action.id))
         self.refresh()
 
@@ -82,8 +82,14 @@ class ActionSet(QObject):
         undo, redo = self.qactions["edit.undo"], self.qactions["edit.redo"]
         undo.setText(f"{tr('Undo')}: {history.undo_label}" if history.undo_label else tr("Undo"))
         redo.setText(f"{tr('Redo')}: {history.redo_label}" if history.redo_label else tr("Redo"))
-        undo.setIconText(tr("Undo"))
-        redo.setIconText(tr("Redo"))
+        undo.setIconText(short_text(BY_ID["edit.undo"]))
+        redo.setIconText(short_text(BY_ID["edit.redo"]))
+
+
+def short_text(action: Action) -> str:
+    """Return the words of a button: with a little air after its icon, and the key of what one looks for in a hurry."""
+    words = tr(action.text).rstrip("…")
+    return f"{words}  F5" if action.id == "present.start" else f"\u2009{words}"
 
 
 def why_not(missing: Need) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 
-from PySide6.QtCore import QPoint, QSize, Qt
+from PySide6.QtCore import QPoint, QSize, Qt, QTimer
 from PySide6.QtGui import QIcon, QPainter, QPainterPath, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QListView, QListWidget, QListWidgetItem, QMenu, QToolButton, QVBoxLayout, QWidget
 
@@ -15,6 +15,9 @@ from cimdesk.model.document import Changes, Record
 from cimdesk.ui.actions import ActionSet
 from cimdesk.ui.desk import Desk, Links
 from cimdesk.ui.theme import current_theme
+
+PICTURE = (312, 176)
+"""Size of a picture drawn for a bookmark that came without one [px]."""
 
 
 class BookmarksPanel(QWidget):
@@ -50,6 +53,10 @@ class BookmarksPanel(QWidget):
         layout.setSpacing(0)
         layout.addLayout(head)
         layout.addWidget(self.list, 1)
+        self._drawn: dict[str, QPixmap] = {}
+        # Bookmarks made without a window get their picture one by one while nothing else happens.
+        self._missing = QTimer(self, singleShot=True, interval=700)
+        self._missing.timeout.connect(self._draw_next)
         desk.session_changed.connect(self.bind)
         self.bind()
         self.retranslate()
@@ -58,6 +65,7 @@ class BookmarksPanel(QWidget):
         """Follow the desk's session."""
         self._links.clear()
         self._links.add(self._desk.session.workspace.changed, self._on_changed)
+        self._drawn.clear()
         self.refresh()
 
     def refresh(self) -> None:
@@ -68,16 +76,31 @@ class BookmarksPanel(QWidget):
         self.list.setGridSize(QSize(width + 12, size.height() + round(current_theme().px("font_px") * 1.9)))
         self.list.clear()
         for key, record in bookmarks.bookmarks(self._desk.session):
-            item = QListWidgetItem(QIcon(thumbnail(record, size)), str(record["name"]))
+            item = QListWidgetItem(QIcon(thumbnail(record, size, self._drawn.get(key))), str(record["name"]))
             item.setData(Qt.ItemDataRole.UserRole, key)
             item.setToolTip(str(record["name"]))
             self.list.addItem(item)
         self.setVisible(self._desk.is_open)
+        self._missing.start()
 
     def retranslate(self) -> None:
         """Say everything in the current language and theme."""
         self.heading.setText(tr("Bookmarks").upper())
         self.refresh()
+
+    def _draw_next(self) -> None:
+        view = self._desk.view
+        records = bookmarks.bookmarks(self._desk.session)
+        key, camera = next(((k, r["camera"]) for k, r in records if not r.get("thumbnail") and k not in self._drawn), ("", None))
+        if camera is None or view is None:
+            return
+        if self._desk.runner.jobs or self._desk.player.playing:
+            self._missing.start()
+            return
+        picture = view.picture_from(dict(camera), *PICTURE)
+        if not picture.isNull():
+            self._drawn[key] = QPixmap.fromImage(picture)
+            self.refresh()
 
     def _on_clicked(self, item: QListWidgetItem) -> None:
         self._desk.go_to_bookmark(str(item.data(Qt.ItemDataRole.UserRole)))
@@ -103,12 +126,13 @@ class BookmarksPanel(QWidget):
             self.refresh()
 
 
-def thumbnail(record: Record, size: QSize) -> QPixmap:
+def thumbnail(record: Record, size: QSize, drawn: QPixmap | None = None) -> QPixmap:
     """Return the picture of a bookmark with rounded corners; a plain card when it has none."""
     theme = current_theme()
-    picture = QPixmap()
+    picture = QPixmap() if drawn is None else drawn
     try:
-        picture.loadFromData(base64.b64decode(str(record.get("thumbnail", ""))))
+        if picture.isNull():
+            picture.loadFromData(base64.b64decode(str(record.get("thumbnail", ""))))
     except binascii.Error:
         picture = QPixmap()
     rounded = QPixmap(size)

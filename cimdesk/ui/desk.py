@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QImage
 
 from cimdesk.base.errors import CimdeskError, Problem
 from cimdesk.base.i18n import set_language
@@ -36,6 +37,7 @@ class ViewControl(Protocol):
     def set_navigation(self, preset: str) -> None: ...
     def request_render(self) -> None: ...
     def grab_thumbnail(self, width: int, height: int) -> bytes: ...
+    def picture_from(self, camera: dict[str, Any], width: int, height: int) -> QImage: ...
 
 
 class Shell(Protocol):
@@ -184,6 +186,7 @@ class Desk(QObject):
             return
         self.current_bookmark = key
         self.view.scene.camera.from_record(dict(record["camera"]))
+        self.view.scene.set_xray(bool(record.get("xray", False)))
         if record.get("time") is not None:
             self.session.clock.set_time(float(record["time"]))
         self.message.emit(str(record["name"]))

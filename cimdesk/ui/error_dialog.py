@@ -81,9 +81,7 @@ def card_lines(error: BaseException) -> list[tuple[str, str]]:
         return [
             (f"{type(error).__name__}: {error}", ""),
             (
-                tr(
-                    "Your project is safe: every edit was written when you made it. Please send the details below to the developers."
-                ),
+                tr("Your project is safe: every edit was written when made. Please send the details below to the developers."),
                 "dim",
             ),
         ]

@@ -56,11 +56,10 @@ class FloodDialog(FormDialog):
         self.picture = RainPicture()
         self._add_rows()
         self._start_values()
-        for signal in (
-            self.storm.currentIndexChanged, self.years.currentIndexChanged, self.intensity.valueChanged, self.rain_hours.valueChanged,
-            self.hours.valueChanged, self.cell.valueChanged, self.terrain.currentIndexChanged,
-        ):  # fmt: skip
-            signal.connect(self._on_changed)
+        for box in (self.storm, self.years, self.terrain):
+            box.currentIndexChanged.connect(self._on_changed)
+        for field in (self.intensity, self.rain_hours, self.hours, self.cell):
+            field.valueChanged.connect(self._on_changed)
         self._on_changed()
 
     def _add_rows(self) -> None:

@@ -261,7 +261,8 @@ class StageRow(QWidget):
         ink = theme.tokens["text"]
         self.chip.setText(tr(text))
         self.chip.setStyleSheet(
-            f"background: {mixed.name()}; color: {ink}; border-left: 5px solid {color}; border-radius: 6px; padding: 2px 9px; font-weight: 600;"
+            f"background: {mixed.name()}; color: {ink}; border-left: 5px solid {color};"
+            " border-radius: 6px; padding: 2px 9px; font-weight: 600;"
         )
 
     def retranslate(self) -> None:

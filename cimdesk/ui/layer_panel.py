@@ -190,7 +190,7 @@ class LayerDelegate(QStyledItemDelegate):
     def mark_rect(rect: QRect, is_layer: bool) -> QRect:
         """Return where a click shows or hides the row."""
         size = current_theme().px("icon_px")
-        return QRect(rect.left() + (24 if is_layer else 12), rect.center().y() - size // 2, size, size)
+        return QRect(rect.left() + (24 if is_layer else 12), rect.center().y() + 1 - size // 2, size, size)
 
     def editorEvent(self, event: QEvent, model: object, option: QStyleOptionViewItem, index: Index) -> bool:
         if event.type() == QEvent.Type.MouseButtonPress and isinstance(event, QMouseEvent):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from cimdesk.base.i18n import tr
@@ -22,6 +22,7 @@ class StatusBar(QWidget):
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("status")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._desk = desk
         self._links = Links()
         self.position = QLabel()
@@ -158,7 +159,7 @@ def _saved_text(desk: Desk) -> str:
         return ""
     if desk.session.is_scratch or desk.session.path is None:
         return tr("not saved yet")
-    return tr("every edit is saved") if not desk.session.is_dirty else tr("edits kept since the last save")
+    return tr("saved") if not desk.session.is_dirty else tr("every edit kept")
 
 
 def _short_system(definition: str) -> str:

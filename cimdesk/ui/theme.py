@@ -124,7 +124,8 @@ def _palette(theme: Theme) -> QPalette:
         (role.Window, "panel"), (role.WindowText, "text"), (role.Base, "panel"), (role.AlternateBase, "bg"), (role.Text, "text"),
         (role.Button, "chip"), (role.ButtonText, "text"), (role.ToolTipBase, "card"), (role.ToolTipText, "text"),
         (role.Highlight, "accent"), (role.HighlightedText, "accent_text"), (role.PlaceholderText, "dim"), (role.Link, "accent"),
-        (role.Mid, "line"), (role.Dark, "line"), (role.Light, "panel"), (role.Midlight, "chip"), (role.Shadow, "line"), (role.Accent, "accent"),
+        (role.Mid, "line"), (role.Dark, "line"), (role.Light, "panel"), (role.Midlight, "chip"),
+        (role.Shadow, "line"), (role.Accent, "accent"),
     ):  # fmt: skip
         palette.setColor(where, theme.color(token))
     for where in (role.WindowText, role.Text, role.ButtonText):

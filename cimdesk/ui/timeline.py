@@ -93,7 +93,7 @@ class Timeline(QWidget):
 
     @property
     def _left(self) -> float:
-        return current_theme().px("font_px") * 8.4
+        return current_theme().px("font_px") * 9.4
 
     def x_of(self, time: float) -> float:
         """Return the pixel column of a moment."""
@@ -152,7 +152,7 @@ class Timeline(QWidget):
             area = QRectF(self._left, top, self.width() - self._left - 28.0, height - 3.0)
             painter.setFont(theme.font(scale=0.9))
             painter.setPen(theme.color("dim"))
-            name = painter.fontMetrics().elidedText(label, Qt.TextElideMode.ElideRight, int(self._left - 20))
+            name = painter.fontMetrics().elidedText(label, Qt.TextElideMode.ElideRight, int(self._left * 0.72))
             painter.drawText(QRectF(14, top, self._left - 20, height), Qt.AlignmentFlag.AlignVCenter, name)
             painter.save()
             painter.setClipRect(area.adjusted(-6, -4, 6, 4))
@@ -254,7 +254,8 @@ class Timeline(QWidget):
             painter.drawText(bar.adjusted(8, 0, -4, 0), Qt.AlignmentFlag.AlignVCenter, text)
             until = format_time(work.end)[:10] if math.isfinite(work.end) else "…"
             stage = tr(STAGE_PALETTE[work.stage][0])
-            words = f"{work.label}\n{stage}  ·  {format_time(work.begin)[:10]} – {until}\n{tr('{count} assets').format(count=len(work.assets))}"
+            count = tr("{count} assets").format(count=len(work.assets))
+            words = f"{work.label}\n{stage}  ·  {format_time(work.begin)[:10]} – {until}\n{count}"
             self._hits.append((bar, words, work))
 
     def _draw_nothing(self, painter: QPainter, theme: Theme, area: QRectF) -> None:
@@ -262,9 +263,11 @@ class Timeline(QWidget):
         painter.drawLine(QPointF(area.left(), area.center().y()), QPointF(area.right(), area.center().y()))
 
     def _draw_peak(self, painter: QPainter, theme: Theme, area: QRectF, text: str) -> None:
-        painter.setFont(theme.font(QFont.Weight.DemiBold, 0.76))
+        painter.setClipping(False)
+        painter.setFont(theme.font(QFont.Weight.Normal, 0.76))
         painter.setPen(theme.color("dim"))
-        painter.drawText(area.adjusted(0, -2, 0, 0), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, f"max {text}")
+        gutter = QRectF(0, area.top(), area.left() - 8, area.height())
+        painter.drawText(gutter, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"≤ {text}")
 
     # --- events ----------------------------------------------------------------------------------------------------------
 

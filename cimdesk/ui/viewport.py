@@ -1,17 +1,18 @@
 """Viewport: the 3D view in the window - one interface over two back ends, with its input and the cards on top.
 
-The back end only turns a scene into pixels: `viewport_fbo` draws with a hardware OpenGL into Qt's frame buffer, `viewport_blit` draws off-screen and
-copies, which is the quicker way with software OpenGL and the only one without any. Nothing is drawn unless something changed.
+The back end only turns a scene into pixels: `viewport_fbo` draws with a hardware OpenGL into Qt's frame buffer, `viewport_blit`
+draws off-screen and copies, which is the quicker way with software OpenGL and the only one without any. Nothing is drawn unless
+something changed.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 from PySide6.QtCore import QBuffer, QByteArray, QEvent, QIODevice, QPoint, QPointF, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from cimdesk.commands.session import Session
@@ -39,6 +40,7 @@ class Surface(Protocol):
     def release(self) -> None: ...
     def request(self) -> None: ...
     def set_half(self, half: bool) -> None: ...
+    def small_picture(self, width: int, height: int) -> QImage: ...
     def scale(self) -> float: ...
 
 
@@ -204,6 +206,16 @@ class Viewport(QWidget):
         scaled.setDevicePixelRatio(1.0)
         left, top = (scaled.width() - width) // 2, (scaled.height() - height) // 2
         return _jpeg(scaled.copy(QRect(left, top, width, height)))
+
+    def picture_from(self, camera: dict[str, Any], width: int, height: int) -> QImage:
+        """Return a small picture of the scene from another view; the view that is shown stays as it is."""
+        if self.scene is None or not self.renders or self._still.isActive():
+            return QImage()
+        before = self.scene.camera.to_record()
+        self.scene.camera.from_record(camera)
+        picture = cast(Surface, self.surface).small_picture(width, height)
+        self.scene.camera.from_record(before)
+        return picture
 
     # --- moving ----------------------------------------------------------------------------------------------------------
 

@@ -63,6 +63,17 @@ class BlitSurface(QWidget):
         self._dirty = True
         self.update()
 
+    def small_picture(self, width: int, height: int) -> QImage:
+        """Return the scene drawn once at another size, without showing it."""
+        if self._scene is None:
+            return QImage()
+        self._window.SetSize(width, height)
+        self._scene.prepare()
+        self._window.Render()
+        picture = self._read(width, height).copy()
+        self.request()
+        return picture
+
     def set_half(self, half: bool) -> None:
         """Draw at half resolution (a quarter of the pixels) from now on, or at full."""
         if half != self._half:
@@ -89,20 +100,23 @@ class BlitSurface(QWidget):
         painter.end()
 
     def _draw(self, scene: Scene) -> None:
-        from vtkmodules.util.numpy_support import vtk_to_numpy
-
         self._dirty = False
         width, height = self._resize_window()
         begun = time.perf_counter()
         scene.prepare()
         self._window.Render()
-        self._window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, self._pixels)
+        self._image = self._read(width, height)
         if not self._half:
             self.frame_seconds = time.perf_counter() - begun
+        self.renders += 1
+
+    def _read(self, width: int, height: int) -> QImage:
+        from vtkmodules.util.numpy_support import vtk_to_numpy
+
+        self._window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, self._pixels)
         pixels = vtk_to_numpy(self._pixels)  # type: ignore[no-untyped-call]
         self._array = pixels.reshape(height, width, 4)[::-1].copy()
-        self._image = QImage(self._array.data, width, height, width * 4, QImage.Format.Format_RGBX8888)
-        self.renders += 1
+        return QImage(self._array.data, width, height, width * 4, QImage.Format.Format_RGBX8888)
 
     def _resize_window(self) -> tuple[int, int]:
         scale = self.devicePixelRatioF() * (0.5 if self._half else 1.0)

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtGui import QOpenGLContext, QSurfaceFormat
+from PySide6.QtGui import QImage, QOpenGLContext, QSurfaceFormat
 from PySide6.QtOpenGLWidgets import QOpenGLWidget
 from PySide6.QtWidgets import QWidget
 
@@ -88,6 +88,10 @@ class FboSurface(QOpenGLWidget):
         """Draw the scene again at the next paint."""
         self._dirty = True
         self.update()
+
+    def small_picture(self, _width: int, _height: int) -> QImage:
+        """Return nothing: Qt's frame buffer has the size of the widget."""
+        return QImage()
 
     def set_half(self, half: bool) -> None:
         """Do nothing: a graphics card draws at full resolution."""
