@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sqlite3
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,6 +69,18 @@ class Leftover:
     problem: str = ""
 
 
+def is_project(path: Path) -> bool:
+    """Whether a path is a cimdesk project file, not just any GeoPackage."""
+    if path.suffix.lower() != ".gpkg" or not path.is_file():
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            found = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'cimdesk_meta'").fetchone()
+    except sqlite3.Error:
+        return False
+    return found is not None
+
+
 def create(path: Path, title: str = "", runner: JobRunner | None = None) -> Session:
     """Make a new project file and open it.
 
@@ -88,7 +101,8 @@ def create(path: Path, title: str = "", runner: JobRunner | None = None) -> Sess
 def open_project(path: Path, runner: JobRunner | None = None, read_only: bool = False) -> Session:
     """Open a project with what could be undone and redone when it was closed; its layers have no data yet.
 
-    Layers whose source is missing are marked unavailable and stay in the project.
+    Layers whose source is missing are marked unavailable and stay in the project. What is wrong with the project itself is
+    under the empty layer id in the workspace's problems.
 
     Raises
     ------
@@ -109,7 +123,7 @@ def open_project(path: Path, runner: JobRunner | None = None, read_only: bool = 
     except ProjectError as error:
         # Without its journal the city is still all there; only undo is not.
         problem = Problem(Severity.ERROR, "journal-damaged", "journal", "{text}", {"text": error.localized()})
-        session.messages.emit(("", problem))
+        session.workspace.set_problems("", (problem,))
     _mark_missing_sources(session)
     return session
 

@@ -39,7 +39,7 @@ class Session:
     author : str
         Who edits, for histories.
     messages : Signal of (str, Problem)
-        Problems found while loading, with the layer id; an empty one for the project itself.
+        Problems found while loading, with the layer id.
     is_scratch : bool
         Whether this is an untitled project, kept until it gets a name.
     """

@@ -180,6 +180,7 @@ def test_a_damaged_journal_costs_undo_but_not_the_city(tmp_path, sample):
     session = projects.open_project(path)
     assert [layer.id for layer in session.workspace.layers()] == ["pipes"]
     assert not session.history.done
+    assert [problem.code for problem in session.workspace.problems("")] == ["journal-damaged"]
     session.close()
 
 
