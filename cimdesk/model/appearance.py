@@ -85,7 +85,7 @@ _NODE_NAMES: dict[NodeKind, str] = {
     NodeKind.HYDRANT: "Hydrant",
     NodeKind.METER: "Meter",
     NodeKind.SUBSTATION: "Substation",
-    NodeKind.SOURCE: "Source",
+    NodeKind.SOURCE: "Supply source",
 }
 NODE_PREFIX = "node:"
 

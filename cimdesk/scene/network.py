@@ -278,8 +278,8 @@ def _wall_triangles(segments: Int) -> Int:
     corner = np.arange(SIDES)
     after = (corner + 1) % SIDES
     a, b = segments[:, :1] * SIDES, segments[:, 1:] * SIDES
-    first = np.stack([a + corner, a + after, b + after], axis=-1)
-    second = np.stack([a + corner, b + after, b + corner], axis=-1)
+    first = np.stack([a + corner, b + after, a + after], axis=-1)
+    second = np.stack([a + corner, b + corner, b + after], axis=-1)
     return np.concatenate([first.reshape(-1, 3), second.reshape(-1, 3)])
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cimdesk.model.city import CityModel
 from cimdesk.model.document import RecordChange
+from cimdesk.model.features import FeatureTable
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.network import Utility
 from cimdesk.model.selection import AssetRef
@@ -19,8 +21,7 @@ pytestmark = pytest.mark.render
 
 def one_building(**style):
     mesh = cities.boxes(*(np.array([v], float) for v in (500.0, 500.0, 40.0, 40.0, 30.0, 0.0, 5.0)))
-    from cimdesk.model.city import CityModel
-    from cimdesk.model.features import FeatureTable, as_strings
+    from cimdesk.model.features import as_strings
 
     table = FeatureTable(
         as_strings(["B1"]), {"type": np.array(["Building"], dtype=object), "use": np.array(["school"], dtype=object)}
