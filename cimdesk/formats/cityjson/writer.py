@@ -14,6 +14,7 @@ from cimdesk.base.arrays import AnyArray, Bool, Int
 from cimdesk.base.crs import Crs
 from cimdesk.formats.atomic import replacing
 from cimdesk.formats.cityjson.hierarchy import REST
+from cimdesk.formats.cityjson.structure import no_collection
 from cimdesk.formats.cityjson.surfaces import NO_LOD
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import plain_value
@@ -52,13 +53,14 @@ def write_cityjson(path: Path | str, city: CityModel, crs: Crs | None, ids: Iter
     DataError
         If the file cannot be written.
     """
-    export = _Export(city, crs, ids)
-    document = export.header()
-    objects, used = export.objects(export.rows)
-    document["CityObjects"] = objects
-    document["vertices"] = export.vertices[used].tolist()
-    with replacing(path) as temporary:
-        temporary.write_bytes(msgspec.json.encode(document))
+    with no_collection():
+        export = _Export(city, crs, ids)
+        document = export.header()
+        objects, used = export.objects(export.rows)
+        document["CityObjects"] = objects
+        document["vertices"] = export.vertices[used].tolist()
+        with replacing(path) as temporary:
+            temporary.write_bytes(msgspec.json.encode(document))
     return len(objects)
 
 
@@ -257,12 +259,12 @@ def _geometry(level: _Level, row: int, triangles: Int) -> dict[str, Any]:
     geometry: dict[str, Any] = {"type": "Solid" if solid else "MultiSurface", "boundaries": [boundaries] if solid else boundaries}
     if level.name != NO_LOD:
         geometry["lod"] = level.name
-    kinds = level.surfaces[part]
-    if kinds.any():
-        present = [Surface(kind) for kind in np.unique(kinds).tolist() if kind]
-        number = {int(kind): k for k, kind in enumerate(present)}
-        values: list[Any] = [number.get(kind) for kind in kinds.tolist()]
-        surfaces = [{"type": SURFACE_TYPES[kind]} for kind in present]
+    kinds = level.surfaces[part].tolist()
+    present = sorted(set(kinds) - {Surface.UNKNOWN})
+    if present:
+        number = {kind: k for k, kind in enumerate(present)}
+        values: list[Any] = [number.get(kind) for kind in kinds]
+        surfaces = [{"type": SURFACE_TYPES[Surface(kind)]} for kind in present]
         geometry["semantics"] = {"surfaces": surfaces, "values": [values] if solid else values}
     if level.materials is not None:
         painted = level.materials[part].tolist()
