@@ -428,6 +428,7 @@ def _substation(block: Block, area: Box, rng: np.random.Generator) -> Iterator[D
 
 _BUILDERS: dict[str, Builder] = {
     "cbd": _cbd, "office": _office, "civic": _civic, "high": _high, "slab": _slab, "courtyard": _courtyard, "village": _village,
-    "oldtown": _oldtown, "industry": _industry, "strip": _strip, "lowrise": _lowrise, "park": _park, "hill": _hill, "school": _school,
+    "oldtown": _oldtown, "industry": _industry, "strip": _strip, "lowrise": _lowrise, "park": _park, "hill": _hill,
+    "school": _school,
     "hospital": _hospital, "elderly_care": _elderly_care, "substation": _substation,
 }  # fmt: skip
