@@ -120,7 +120,7 @@ class InpNetwork:
             start, end = start[whole], end[whole]
         bends[:, 2] = _bend_heights(positions, start, end, offsets)
         columns = links.table.columns
-        network = UtilityNetwork(
+        return UtilityNetwork(
             utility,
             nodes.table,
             links.table,
@@ -129,7 +129,7 @@ class InpNetwork:
             positions,
             start,
             end,
-            columns.get("diameter", np.zeros(0)),
+            self._believable(links.table),
             columns.get("length", np.zeros(0)),
             bends,
             offsets,
@@ -137,17 +137,17 @@ class InpNetwork:
             areas,
             metadata,
         )
-        self._note_wide(network)
-        return network
 
-    def _note_wide(self, network: UtilityNetwork) -> None:
-        """Note sizes no pipe has: modellers write them for links without resistance, and they are drawn as wide."""
-        wide = np.flatnonzero(network.diameters > WIDEST)
+    def _believable(self, links: FeatureTable) -> Float:
+        """Return diameters [m], unknown above `WIDEST`: modellers write such sizes for links without resistance."""
+        diameters: Float = links.columns.get("diameter", np.zeros(0))
+        wide = np.flatnonzero(diameters > WIDEST)
         if len(wide):
             self.findings.info(
-                "wide-links", "", "{count} links are wider than {size} m, such as “{id}”; they may stand for no resistance.",
-                count=len(wide), size=int(WIDEST), id=str(network.links.ids[wide[0]])[:40],
+                "wide-links", "", "{count} links are wider than {size} m, such as “{id}”; they are not drawn as wide.",
+                count=len(wide), size=int(WIDEST), id=str(links.ids[wide[0]])[:40],
             )  # fmt: skip
+        return np.where(diameters > WIDEST, np.nan, diameters)
 
     def _ends(self, nodes: Stacked, links: Stacked) -> tuple[AnyArray, AnyArray, AnyArray]:
         count = len(links.words)

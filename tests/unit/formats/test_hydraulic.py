@@ -324,6 +324,14 @@ def test_nodes_without_coordinates_have_no_place(tmp_path):
     assert np.isfinite(network.bounds).all()
 
 
+def test_sizes_that_stand_for_no_resistance_are_kept_but_not_drawn(tmp_path):
+    result = read(tmp_path, EPANET.replace("R1 J1 1000 12", "R1 J1 1000 1000"))
+    network = network_of(result)
+    assert [problem.code for problem in result.problems] == ["wide-links"]
+    assert network.links.columns["diameter"][0] == pytest.approx(25.4)
+    assert np.isnan(network.diameters[0])
+
+
 def test_many_problems_of_one_kind_are_counted_not_listed(tmp_path):
     broken = "".join(f" Q{k} J1 NOWHERE 1 1 1\n" for k in range(500))
     problems = read(tmp_path, EPANET.replace("[PUMPS]", broken + "[PUMPS]")).problems
