@@ -27,7 +27,7 @@ from cimdesk.formats.vector_csv import layers_of_table, place_columns
 from cimdesk.formats.vector_gdal import LayerInfo, layer_infos, read_layer, without_side_effects
 from cimdesk.formats.vector_network import network_from_lines, utilities_of
 from cimdesk.formats.vector_places import is_place_list, read_place_list
-from cimdesk.formats.vector_shapefile import completed
+from cimdesk.formats.vector_shapefile import completed, sibling
 from cimdesk.formats.vector_write import write_csv, write_geojson, write_geopackage
 from cimdesk.model.features import ShapeKind, VectorLayer
 from cimdesk.model.layers import LayerKind
@@ -40,6 +40,7 @@ _CLAIMS = {
     ".gpx": 0.8, ".tab": 0.7, ".mif": 0.8, ".geojsonl": 0.9, ".geojsons": 0.9, ".gdb": 0.9, ".topojson": 0.9,
 }  # fmt: skip
 _FORMATS = {"GPKG": "GeoPackage", "ESRI Shapefile": "Shapefile", "OSM": "OpenStreetMap"}
+_SIDECARS = (".dbf", ".shx", ".prj", ".cpg", ".sbn", ".sbx", ".qix")
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".wkt")
 _JSON_SUFFIXES = (".json", ".geojson", ".topojson", ".geojsonl", ".geojsons", ".jsonl", ".ndjson")
 _GEOMETRIES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection", "Topology")
@@ -64,6 +65,8 @@ class VectorReader:
         suffix = path.suffix.lower()
         if not head:
             return _CLAIMS[suffix] if suffix == ".gdb" else 0.0
+        if suffix in _SIDECARS:
+            return 0.5 if sibling(path, ".shp") else 0.0
         if head[:4] == b"PK\3\4" and suffix == ".zip":
             return 0.75 if len(_zip_members(path)) else 0.0
         if outline := json_head(head):
@@ -78,6 +81,9 @@ class VectorReader:
 
     def read(self, path: Path, options: ReadOptions) -> ReadResult:
         """Read the file; raises `DataError` when it has no readable layer."""
+        if path.suffix.lower() in _SIDECARS:
+            name = path.with_suffix(".shp").name
+            raise DataError(path, "this file is a part of {name}.", remedy="Open {name}; the rest is read with it.", name=name)
         head = read_head(path)
         outline = json_head(head)
         if outline and is_place_list(outline):

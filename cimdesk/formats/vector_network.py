@@ -243,7 +243,9 @@ def _lines_of(layer: VectorLayer, rows: Int | None) -> _Lines:
     shapes = layer.shapes
     wanted = np.ones(len(shapes.feature_of_ring), dtype=bool) if rows is None else np.isin(shapes.feature_of_ring, rows)
     counts = np.diff(shapes.ring_offsets)
-    extent = np.array([np.ptp(shapes.ring(k)[:, :2], axis=0).max() if n else 0.0 for k, n in enumerate(counts)])
+    starts, xy = shapes.ring_offsets[:-1], shapes.coordinates[:, :2]
+    low, high = (reduce.reduceat(xy, starts) if len(starts) else np.zeros((0, 2)) for reduce in (np.minimum, np.maximum))
+    extent = (high - low).max(axis=1, initial=0.0)
     usable = wanted & (counts >= 2) & (extent > 0)
     dropped = int((wanted & ~usable).sum())
     point_line = np.repeat(np.arange(len(counts)), counts)

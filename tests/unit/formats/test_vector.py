@@ -265,6 +265,12 @@ class TestShapefile:
         assert result.crs is None
         assert len(result.sources[0].data.features) == 2
 
+    def test_a_sidecar_alone_points_at_the_shapefile(self, shapefile):
+        table = shapefile().with_suffix(".dbf")
+        assert READER.claim(table, table.read_bytes()[:4096]) > 0
+        with pytest.raises(DataError, match=r"part of 管线\.shp"):
+            read(table)
+
     def test_a_zipped_shapefile_is_read(self, shapefile, tmp_path: Path):
         path = shapefile()
         archive = tmp_path / "plan.zip"
