@@ -170,7 +170,7 @@ class InpNetwork:
     def _positions(self, nodes: Stacked, section: Section, heights: AnyArray) -> Float:
         positions = np.full((len(nodes.table), 3), np.nan)
         positions[:, 2] = heights
-        rows, points = self._points(section, nodes.row_of, "node")
+        rows, points = self._points(section, nodes.row_of)
         positions[rows, :2] = points
         missing = np.flatnonzero(~np.isfinite(positions[:, :2]).all(axis=1))
         positions[missing, :2] = np.nan
@@ -182,7 +182,7 @@ class InpNetwork:
         return positions
 
     def _bends(self, links: Stacked, section: Section) -> tuple[Float, Int]:
-        rows, points = self._points(section, links.row_of, "link")
+        rows, points = self._points(section, links.row_of)
         whole = np.isfinite(points).all(axis=1)
         rows, points = rows[whole], points[whole]
         order = np.argsort(rows, kind="stable")
@@ -190,7 +190,7 @@ class InpNetwork:
         bends[:, :2] = points[order]
         return bends, offsets_from_counts(np.bincount(rows, minlength=len(links.table)))
 
-    def _points(self, section: Section, row_of: Mapping[str, int], what: str) -> tuple[Int, Float]:
+    def _points(self, section: Section, row_of: Mapping[str, int]) -> tuple[Int, Float]:
         section = section.with_words(3, self.findings)
         rows = np.array([row_of.get(self.key(row[0]), -1) for row in section.rows], dtype=np.int64)
         points = np.column_stack([section.numbers(1, self.findings), section.numbers(2, self.findings)])
@@ -198,8 +198,8 @@ class InpNetwork:
         if len(strange):
             self.findings.add(
                 "unknown-place", section.where(int(strange[0])),
-                "{count} places are of a {what} that is not defined, such as “{id}”.",
-                count=len(strange), what=what, id=section.rows[strange[0]][0][:40],
+                "{count} places are of something that is not defined, such as “{id}”.",
+                count=len(strange), id=section.rows[strange[0]][0][:40],
             )  # fmt: skip
         return rows[rows >= 0], points[rows >= 0]
 
