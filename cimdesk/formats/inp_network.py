@@ -163,9 +163,9 @@ class InpNetwork:
                         id=row[0][:40], node=name[:40],
                     )  # fmt: skip
         loops = (ends[:, 0] == ends[:, 1]) & (ends[:, 0] >= 0)
-        for k in np.flatnonzero(loops):
+        for k in np.flatnonzero(loops).tolist():
             self.findings.add("loop", links.places[k], "Link “{id}” starts and ends at the same node.", id=links.words[k][0][:40])
-        return ends[:, 0].copy(), ends[:, 1].copy(), (ends >= 0).all(axis=1)
+        return ends[:, 0].copy(), ends[:, 1].copy(), np.asarray((ends >= 0).all(axis=1))
 
     def _positions(self, nodes: Stacked, section: Section, heights: AnyArray) -> Float:
         positions = np.full((len(nodes.table), 3), np.nan)
