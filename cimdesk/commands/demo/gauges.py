@@ -94,7 +94,7 @@ def _street_gauges(plan: Plan, graph: StreetGraph, terrain: Terrain, rng: np.ran
     """Return the underpass gauge and those at street sags, the village's first."""
     u, v = places.UNDERPASS
     xy = plan.warps[1].forward(np.array(u + 4.0), np.array(v))
-    deep = _noisy(1.62 * response(9, 95, 38.0), rng)
+    deep = _noisy(1.38 * response(9, 95, 38.0), rng)
     ground = float(terrain.sample(xy[None, :])[0])
     out = [Gauge("PS-014", "Liede Avenue underpass", "猎德大道下穿隧道", "water_depth", xy, ground, STREET_LIMITS, deep)]
     core = np.flatnonzero((graph.side == 1) & (graph.uv[:, 0] > 0) & (graph.uv[:, 0] < 1600) & (graph.uv[:, 1] < 800))

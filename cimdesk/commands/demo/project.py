@@ -75,7 +75,6 @@ def write_project(folder: Path, plan: Plan, progress: Progress) -> Session:
     _add_stages(session)
     _add_bookmarks(session, plan)
     session.clock.set_time(storm.CLOCK_TIME)
-    session.history.restore([], [])
     projects.save(session, tr("Demo city"))
     return session
 

@@ -114,11 +114,10 @@ def test_works_and_mains_have_their_stage_histories(session):
     assert any(len(history) >= 3 and history[-1].stage is Stage.CONSTRUCTION for history in histories)
 
 
-def test_project_starts_with_bookmarks_a_scenario_and_nothing_to_undo(session):
+def test_project_starts_with_bookmarks_and_a_scenario(session):
     document = session.workspace.document
     assert len(document.records("bookmark")) == 5
     assert document.records("scenario")["storm-50"]["source"] == "data/storm-50.toml"
-    assert session.history.undo_label == ""
 
 
 def test_scenario_loads_with_its_gauges_on_open_ground(demo):
