@@ -281,7 +281,7 @@ def _add_primitive(model: GltfModel, entry: dict[str, Any], matrix: Float) -> No
         points = points @ matrix[:3, :3].T + matrix[:3, 3]
     if np.linalg.det(matrix[:3, :3]) < 0:
         triangles = triangles[:, ::-1]
-    usable = (np.abs(points) < FARTHEST).all(axis=1)
+    usable = np.asarray((np.abs(points) < FARTHEST).all(axis=1))
     if not usable.all():
         triangles = triangles[usable[triangles].all(axis=1)]
         points = np.where(usable[:, None], points, points[usable][0] if usable.any() else 0.0)
