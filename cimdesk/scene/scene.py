@@ -28,7 +28,7 @@ from cimdesk.scene.visual import Context, View, Visual
 if TYPE_CHECKING:
     from vtkmodules.vtkRenderingCore import vtkRenderWindow
 
-BUILD_BUDGET = 0.030
+BUILD_BUDGET = 0.050
 """Seconds per frame spent on what is still to be built, so that the window stays alive while a city appears."""
 QUALITIES = ("moving", "still", "export")
 

@@ -43,7 +43,8 @@ class FeatureTexture:
 
     def write(self, colors: UInt8, start: int = 0, step: int = 1) -> None:
         """Set the colours of entries ``start, start + step, ...``; call `flush` after the last write."""
-        self.texels[start : start + step * len(colors) : step] = colors
+        packed = np.ascontiguousarray(colors).view(np.uint32).ravel()
+        self.texels.view(np.uint32).ravel()[start : start + step * len(packed) : step] = packed
 
     def flush(self) -> None:
         """Tell VTK that texels changed."""

@@ -24,6 +24,8 @@ FEATURES_PER_TILE = 2400
 XRAY_OPACITY = 0.22
 EDGE_METRES_PER_PIXEL = 0.9
 MOVING_METRES_PER_PIXEL = 0.15
+LIGHTER = (np.arange(256) + (255 - np.arange(256)) // 3).astype(np.uint8)
+"""Roof component of each wall component."""
 """Edges are drawn where a pixel is smaller than this; farther away they would only make the picture darker."""
 
 
@@ -160,7 +162,7 @@ class CityVisual(Visual):
         if self._sources is not None:
             self.texture.write(self._sources[0], 2 * self.count)
         self.texture.flush()
-        hides = bool((colors[:, 3] == 0).any())
+        hides = len(colors) > 0 and int(walls[:, 3].min()) == 0
         if hides and not self._hides:
             for tile in self.tiles:
                 hide_transparent_texels(tile.actor)
@@ -211,14 +213,13 @@ class CityVisual(Visual):
 
 def shaded_pair(colors: UInt8, look: Look) -> tuple[UInt8, UInt8]:
     """Return (N, 4) wall and roof colours: roofs a shade lighter; neutral ones as the theme paints them."""
-    roofs = colors.copy()
-    np.add(colors[:, :3], (255 - colors[:, :3]) // 3, out=roofs[:, :3])
-    neutral = (colors[:, :3] == np.array(rgba(NEUTRAL)[:3], dtype=np.uint8)).all(axis=1)
-    if not neutral.any():
-        return colors, roofs
-    walls = colors.copy()
-    walls[neutral, :3] = rgba(look.wall)[:3]
-    roofs[neutral, :3] = rgba(look.roof)[:3]
+    walls: UInt8 = np.ascontiguousarray(colors).copy()
+    roofs = LIGHTER[walls]
+    roofs[:, 3] = walls[:, 3]
+    packed = walls.view(np.uint32).ravel()
+    is_neutral = packed == np.array(rgba(NEUTRAL), dtype=np.uint8).view(np.uint32)[0]
+    packed[is_neutral] = np.array(rgba(look.wall), dtype=np.uint8).view(np.uint32)[0]
+    roofs.view(np.uint32).ravel()[is_neutral] = np.array(rgba(look.roof), dtype=np.uint8).view(np.uint32)[0]
     return walls, roofs
 
 
