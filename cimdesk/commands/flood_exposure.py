@@ -116,7 +116,8 @@ class _Counting:
             if isinstance(data, TiledCity):
                 data = data.city
             if isinstance(data, CityModel):
-                self._count_buildings(layer, data)
+                if is_building(data).any():
+                    self._count_buildings(layer, data)
             elif isinstance(data, VectorLayer) and data.shapes.kind is ShapeKind.LINE and _is_road(layer, data.features):
                 self._count_roads(data)
             elif isinstance(data, Sensors):

@@ -177,7 +177,8 @@ def building_cells(grid: Terrain, sources: Sequence[LayerData | None]) -> Int32:
         if isinstance(data, TiledCity):
             data = data.city
         if isinstance(data, CityModel):
-            found = block_cells(grid, data.finest.of_features(is_building(data))).index
+            wanted = is_building(data)
+            found = block_cells(grid, data.finest.of_features(wanted if wanted.any() else ~wanted)).index
             found = np.where(found >= 0, roots_of(data)[found], -1).astype(np.int32)
         elif isinstance(data, VectorLayer):
             found = cover_cells(grid, data.shapes).index
@@ -188,12 +189,11 @@ def building_cells(grid: Terrain, sources: Sequence[LayerData | None]) -> Int32:
 
 
 def is_building(city: CityModel) -> Bool:
-    """Return (N,) bool: which objects are buildings or parts of them; all when none says so."""
+    """Return (N,) bool: which objects are buildings or parts of them; all where the source knows no types."""
     types = city.features.columns.get("type")
     if types is None:
         return np.ones(len(city.features), dtype=bool)
-    found = np.array([str(name).startswith("Building") for name in types], dtype=bool)
-    return found if found.any() else np.ones(len(found), dtype=bool)
+    return np.array([str(name).startswith("Building") for name in types], dtype=bool)
 
 
 def roots_of(city: CityModel) -> Int32:

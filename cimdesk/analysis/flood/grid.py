@@ -140,12 +140,14 @@ class Tiles:
         """Compute from now on the tiles of these cells of the grid."""
         self._grow(rows // TILE_ROWS, columns // TILE_COLUMNS)
 
-    def follow_water(self) -> None:
-        """Activate the neighbours of tiles that have become wet."""
-        if len(self.active) < len(self._all):
-            wet = (self.depths.reshape(self._shape) > 0.0) & ~self._is_wet
-            if wet.any():
-                self._grow(*np.nonzero(wet))
+    def follow_water(self) -> bool:
+        """Activate the neighbours of tiles that have become wet; return whether any were."""
+        if len(self.active) == len(self._all):
+            return False
+        wet = (self.depths.reshape(self._shape) > 0.0) & ~self._is_wet
+        if wet.any():
+            self._grow(*np.nonzero(wet))
+        return bool(wet.any())
 
     def _grow(self, rows: AnyArray, columns: AnyArray) -> None:
         self._is_wet[rows, columns] = True

@@ -27,6 +27,8 @@ COURANT = 0.7
 LEAST_WAVE_DEPTH = 0.05
 """The time step is never longer than for waves on this depth [m]."""
 WET_DEPTH = 0.03
+LEAST_SHARED_CELLS = 100_000
+"""Fewer cells for each worker than this cost more to share out than they gain."""
 FROUDE_LIMIT = 0.8
 FROUDE_DEPTH = 0.05
 
@@ -187,7 +189,8 @@ class Run:
         if loss > 0.0:
             self.ledger.infiltration += float(self.tiles.losses.sum()) * area
         self._deepest = float(self.tiles.depths.max())
-        self.tiles.follow_water()
+        if self.tiles.follow_water():
+            self._count_active()
         self.time = time
         self.steps += 1
         self.step_range = [min(self.step_range[0], dt), max(self.step_range[1], dt)]
@@ -196,7 +199,7 @@ class Run:
     def _each(self, kernel: Callable[..., None], *arrays: Any) -> None:
         """Run a kernel over the active tiles, shared among the workers."""
         active = self.tiles.active
-        if self._pool is None or len(active) < 2 * self._threads:
+        if self._pool is None or self._active_cells < LEAST_SHARED_CELLS * self._threads:
             kernel(active, 0, len(active), *arrays)
             return
         cuts = np.linspace(0, len(active), 2 * self._threads + 1).astype(int).tolist()
@@ -214,6 +217,11 @@ class Run:
             self.tiles.activate_all()
         if self.scenario.initial_level is not None:
             self.state.arrival[self.state.h > kernels.ARRIVAL_DEPTH] = 0.0
+        self._count_active()
+
+    def _count_active(self) -> None:
+        active = self.tiles.active
+        self._active_cells = int(((active[:, 1] - active[:, 0]) * (active[:, 3] - active[:, 2])).sum())
 
     def _place_inflows(self) -> list[tuple[AnyArray, AnyArray, Float, Series]]:
         placed = []
