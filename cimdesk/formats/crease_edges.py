@@ -45,7 +45,8 @@ def crease_edges(points: Float, triangles: Int) -> Int:
     bend = np.einsum("ij,ij->i", normals[faces[first]], normals[faces[pair]])
     is_crease = (counts != 2) | (bend < COS_CREASE)
     is_crease &= ends[first, 0] != ends[first, 1]
-    return edges[first[is_crease]]
+    creases: Int = edges[first[is_crease]]
+    return creases
 
 
 def _welded(points: Float) -> Int:

@@ -254,7 +254,7 @@ def _padded(piece: AnyArray | None, count: int, filler: float, dtype: type) -> A
 
 
 def _as_texts(piece: AnyArray | None, count: int) -> AnyArray:
-    out = np.full(count, None, dtype=object)
+    out: AnyArray = np.full(count, None, dtype=object)
     if piece is None:
         return out
     if piece.dtype.kind == "O":
