@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Int
+from cimdesk.base.arrays import AnyArray, Float, Int, Strings
 from cimdesk.formats.b3dm import composite_parts, counted, read_b3dm
 from cimdesk.formats.crease_edges import crease_edges
 from cimdesk.formats.findings import Findings
@@ -242,19 +242,19 @@ def _merged(pieces: Sequence[tuple[int, AnyArray | None]]) -> AnyArray:
     if whole and len(kinds) == 1 and kinds <= set("bif"):
         return np.concatenate([piece for _, piece in pieces if piece is not None])
     if kinds <= set("if"):
-        return np.concatenate([_padded(piece, count, np.nan, np.float64) for count, piece in pieces])
+        return np.concatenate([_padded(piece, count) for count, piece in pieces])
     return np.concatenate([_as_texts(piece, count) for count, piece in pieces])
 
 
-def _padded(piece: AnyArray | None, count: int, filler: float, dtype: type) -> AnyArray:
-    out = np.full(count, filler, dtype=dtype)
+def _padded(piece: AnyArray | None, count: int) -> Float:
+    out: Float = np.full(count, np.nan)
     if piece is not None:
         out[: len(piece)] = piece
     return out
 
 
 def _as_texts(piece: AnyArray | None, count: int) -> AnyArray:
-    out: AnyArray = np.full(count, None, dtype=object)
+    out: Strings = np.full(count, None, dtype=object)
     if piece is None:
         return out
     if piece.dtype.kind == "O":
