@@ -153,8 +153,9 @@ def _floor_area(draft: Draft) -> float:
 
 
 def _area(ring: Float) -> float:
-    x, y = ring[:, 0], ring[:, 1]
-    return float(abs(np.dot(x - x[0], np.roll(y, -1)) - np.dot(np.roll(x, -1) - x[0], y)) / 2.0)
+    # Relative to the first corner, so that the closing edge adds nothing.
+    x, y = (ring - ring[0]).T
+    return float(abs(x[:-1] @ y[1:] - x[1:] @ y[:-1]) / 2.0)
 
 
 def write_city(path: Path, plan: Plan, buildings: Sequence[Building]) -> None:

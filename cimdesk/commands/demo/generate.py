@@ -109,10 +109,15 @@ def write_files(folder: Path, size: str, seed: int, progress: Progress, cancel: 
     from cimdesk.formats.raster_write import write_geotiff
 
     folder.mkdir(parents=True, exist_ok=True)
+    cancel.raise_if_cancelled()
+    progress(0.0, tr("Terrain"))
     plan = make_plan(size, seed)
     terrain = make_terrain(plan)
     graph = streets.make_graph(plan)
+    progress(0.03, tr("Buildings"))
     built = buildings.make_buildings(plan, terrain)
+    cancel.raise_if_cancelled()
+    progress(0.07, tr("Drainage"))
     sewers = drainage.make_sewers(plan, graph, terrain)
     record = gauges.make_gauges(plan, graph, terrain, sewers)
     steps: tuple[tuple[str, Callable[[], object]], ...] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_every_building_is_a_closed_solid_with_faces_turned_outwards():
         for face in building.solid.faces:
             for ring in face:
                 edges.update(zip(ring, ring[1:] + ring[:1], strict=True))
-                for b, c in zip(ring[1:-1], ring[2:], strict=True):
+                for b, c in pairwise(ring[1:]):
                     volume += float(np.dot(vertices[ring[0]], np.cross(vertices[b], vertices[c]))) / 6.0
         assert all(count == 1 and edges[b, a] == 1 for (a, b), count in edges.items()), building.key
         assert volume > 0.0, building.key
