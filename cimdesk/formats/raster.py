@@ -178,7 +178,10 @@ def _read_dataset(path: Path, dataset: DatasetReader, crs_text: str, options: Re
     found = Crs.parse(dataset.crs.to_wkt() if dataset.crs else crs_text)
     band = _band(reading, dataset)
     gcps = bool(dataset.gcps[0]) and dataset.transform.is_identity
-    if dataset.transform.is_rectilinear and not gcps:
+    place = np.array(tuple(dataset.transform)[:6], dtype=np.float64)
+    if not gcps and not (np.isfinite(place).all() and abs(dataset.transform.determinant) > 0):
+        raise _misplaced(path)
+    if not gcps and place[1] == 0 and place[3] == 0:
         terrain = _read_upright(reading, dataset, band)
     else:
         terrain, found = _read_warped(reading, dataset, band, found, gcps)
@@ -364,7 +367,7 @@ def _read_warped(reading: _Reading, dataset: DatasetReader, band: int, found: Cr
     if gcps:
         found = Crs.parse(dataset.gcps[1].to_wkt()) if dataset.gcps[1] else found
     values = _read_raw(reading, dataset, band)
-    west, north, cell, shape = _upright_grid(dataset, gcps)
+    west, north, cell, shape = _upright_grid(reading.path, dataset, gcps)
     out = np.full(shape, np.nan, dtype=np.float32)
     # Source and target system are the same, so any system will do for the warp.
     system = CRS.from_epsg(3857)
@@ -386,7 +389,7 @@ def _read_raw(reading: _Reading, dataset: DatasetReader, band: int) -> Float32:
     return _read_cells(reading, dataset, band, Window(0, 0, dataset.width, dataset.height), (dataset.height, dataset.width))
 
 
-def _upright_grid(dataset: DatasetReader, gcps: bool) -> tuple[float, float, float, tuple[int, int]]:
+def _upright_grid(path: Path, dataset: DatasetReader, gcps: bool) -> tuple[float, float, float, tuple[int, int]]:
     """Return west, north, cell size and shape of the grid that covers a slanted raster."""
     if gcps:
         points = dataset.gcps[0]
@@ -400,10 +403,20 @@ def _upright_grid(dataset: DatasetReader, gcps: bool) -> tuple[float, float, flo
     corners: Float = np.column_stack([t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f])
     low, high = corners.min(axis=0), corners.max(axis=0)
     cell = float(np.sqrt(abs(transform.determinant)))
-    if not np.isfinite(corners).all() or cell <= 0.0:
-        cell, low, high = 1.0, np.zeros(2), np.array([float(dataset.width), float(dataset.height)])
+    if not np.isfinite([*low, *high, cell]).all() or cell <= 0.0:
+        raise _misplaced(path)
     columns, rows = (max(1, int(np.ceil(extent / cell - 1e-6))) for extent in high - low)
+    if rows * columns > 16 * dataset.width * dataset.height:  # stretched to a needle
+        raise _misplaced(path)
     return float(low[0]), float(high[1]), cell, (rows, columns)
+
+
+def _misplaced(path: Path) -> DataError:
+    return DataError(
+        path,
+        "the position and cell size the raster gives make no sense.",
+        remedy="Export it again, or correct it with gdal_edit.",
+    )
 
 
 def _affine(west: float, north: float, cell: float) -> Any:

@@ -158,6 +158,20 @@ def test_a_rotated_raster_is_straightened(tmp_path: Path):
     assert terrain_of(result).sample(centre[None, :])[0] == pytest.approx(expected, abs=0.05)
 
 
+def test_a_raster_turned_by_a_right_angle_is_straightened(tmp_path: Path):
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    path = write_raw(tmp_path / "turned.tif", values, Affine(0, 2, 100, 2, 0, 200))
+    terrain = terrain_of(read(path))
+    assert terrain.shape == (4, 3)
+    np.testing.assert_allclose(terrain.sample(np.array([[103.0, 203.0], [103.0, 205.0]])), [5.0, 6.0], atol=0.01)
+
+
+def test_a_position_that_makes_no_sense_is_refused(tmp_path: Path):
+    path = write_raw(tmp_path / "needle.tif", np.ones((8, 8), np.float32), Affine(1e-300, 1e6, 0, 1e-9, -1, 0))
+    with pytest.raises(DataError, match="make no sense"):
+        read(path)
+
+
 def test_control_points_place_a_raster(tmp_path: Path):
     corners = [(0, 0, 1000, 2000), (0, 40, 1080, 2000), (40, 0, 1000, 1920), (40, 40, 1080, 1920)]
     points = [GroundControlPoint(row, column, x, y) for row, column, x, y in corners]
@@ -335,20 +349,20 @@ class TestTerrainTiles:
 
 
 @pytest.fixture(scope="module")
-def good_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def good_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("good")
     write_geotiff(folder / "hill.tif", hill(), Crs.epsg(4547))
     write_ascii_grid(folder / "hill.asc", hill(12, 12))
     with zipfile.ZipFile(folder / "hill.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(folder / "hill.asc", "hill.asc")
-    return {suffix: (folder / f"hill{suffix}").read_bytes() for suffix in (".tif", ".asc", ".zip")}
+    return folder
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".asc", ".zip"])
 @given(part=st.floats(0.0, 1.0, exclude_max=True))
 @MUTATIONS
-def test_a_truncated_raster_is_read_in_part_or_refused(tmp_path: Path, good_files: dict[str, bytes], suffix: str, part: float):
-    good = good_files[suffix]
+def test_a_truncated_raster_is_read_in_part_or_refused(tmp_path: Path, good_files: Path, suffix: str, part: float):
+    good = (good_files / f"hill{suffix}").read_bytes()
     path = tmp_path / f"cut{suffix}"
     path.write_bytes(good[: 1 + int(part * (len(good) - 1))])
     read_or_refuse(path)
@@ -358,9 +372,9 @@ def test_a_truncated_raster_is_read_in_part_or_refused(tmp_path: Path, good_file
 @given(flips=st.lists(st.tuples(st.integers(0, 3999), st.integers(0, 255)), min_size=1, max_size=8))
 @MUTATIONS
 def test_flipped_bytes_never_escape_as_anything_but_a_refusal(
-    tmp_path: Path, good_files: dict[str, bytes], suffix: str, flips: list[tuple[int, int]]
+    tmp_path: Path, good_files: Path, suffix: str, flips: list[tuple[int, int]]
 ):
-    bad = bytearray(good_files[suffix])
+    bad = bytearray((good_files / f"hill{suffix}").read_bytes())
     for place, value in flips:
         bad[place % len(bad)] = value
     path = tmp_path / f"flipped{suffix}"
