@@ -144,7 +144,7 @@ class ClockControls(QWidget):
         first, last = self._desk.session.clock.range
         self.time.setText(format_time(self._desk.session.clock.time) if last > first else "–")
         self.speed.setText(f"×{speed_words(self._desk.player.speed)}")
-        self._buttons["time.play"].setIcon(icon("time.pause" if self._desk.player.playing else "time.play"))
+        self._buttons["time.play"].setIcon(icon("ui.pause" if self._desk.player.playing else "time.play"))
 
     def retranslate(self) -> None:
         """Say everything in the current language and theme."""

@@ -1,13 +1,19 @@
-"""Long work beside the window: a thread pool that carries out jobs, with progress, cancel and results on the GUI thread."""
+"""Long work beside the window: a thread pool that carries out jobs, with progress, cancel and results on the GUI thread.
+
+The threads are Python's, not Qt's: a pooled Qt thread gets a new Python thread state for every job, and libraries that keep
+something per thread (PROJ contexts in pyproj) then use what was freed with the old one, and crash.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QObject, QRunnable, Qt, QThreadPool, Signal, Slot
+from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from cimdesk.base.errors import Cancelled, CimdeskError
 from cimdesk.base.jobs import CancelToken, JobSpec
@@ -28,16 +34,15 @@ class RunningJob:
     text: str = ""
 
 
-class _Work(QRunnable):
+class _Work:
     """One job in the pool; everything it says goes through queued signals of the runner."""
 
     def __init__(self, job: RunningJob, runner: ThreadRunner) -> None:
-        super().__init__()
         self._job = job
         self._runner = runner
         self._last = 0.0
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         job, runner = self._job, self._runner
         try:
             job.cancel.raise_if_cancelled()
@@ -74,8 +79,8 @@ class ThreadRunner(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.jobs: list[RunningJob] = []
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(max(2, self._pool.maxThreadCount()))
+        self._pool = ThreadPoolExecutor(max_workers=max(3, min(8, os.cpu_count() or 2)), thread_name_prefix="job")
+        self._futures: set[Future[None]] = set()
         queued = Qt.ConnectionType.QueuedConnection
         self._progressed.connect(self._on_progress, queued)
         self._finished.connect(self._on_finished, queued)
@@ -89,7 +94,8 @@ class ThreadRunner(QObject):
                     running.cancel.cancel()
         running = RunningJob(job)
         self.jobs.append(running)
-        self._pool.start(_Work(running, self))
+        future = self._pool.submit(_Work(running, self))
+        self._futures = {known for known in self._futures if not known.done()} | {future}
         self.changed.emit()
 
     def cancel(self, job: RunningJob) -> None:
@@ -97,11 +103,12 @@ class ThreadRunner(QObject):
         job.cancel.cancel()
         self.changed.emit()
 
-    def cancel_all(self, wait_ms: int = 3000) -> None:
-        """Ask every job to stop and wait a moment; used when the window closes."""
+    def close(self, timeout: float = 3.0) -> None:
+        """Ask every job to stop, wait a moment, and take no more; used when the window closes."""
         for job in self.jobs:
             job.cancel.cancel()
-        self._pool.waitForDone(wait_ms)
+        wait(self._futures, timeout)
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def is_running(self, key: str) -> bool:
         """Whether a job with this key is at work."""

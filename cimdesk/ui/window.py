@@ -253,7 +253,7 @@ class MainWindow(QMainWindow):
         """Stop everything that runs and let go of the graphics and the project; safe twice."""
         language_changed.disconnect(self._on_language)
         self.desk.player.pause()
-        self.desk.runner.cancel_all()
+        self.desk.runner.close()
         self._warm.stop()
         self.view.release()
         self.desk.session.close()
