@@ -13,6 +13,8 @@ from cimdesk.model.flood import FloodScenario
 
 TILE_ROWS, TILE_COLUMNS = 32, 512
 GRAVITY = 9.81
+SMALLEST_YARD = 25
+"""Open cells enclosed by buildings, from which on they take roof water."""
 
 
 @dataclass
@@ -89,15 +91,20 @@ def rain_shares(is_open: Bool, is_ground: Bool, rain_on_blocked: str) -> Float:
     is_open, is_ground : (R, C) bool
         Where water can be; where the terrain has a height (open or built on).
     rain_on_blocked : str
-        ``shed`` gives the rain of a blocked cell to the nearest open one, as roofs do; ``drop`` leaves it out.
+        ``shed`` gives the rain of a blocked cell to the nearest open one, as roofs do; ``drop`` leaves it out. Light wells
+        and gaps closed in by buildings get no roof water: it would stand metres deep there, where in truth pipes take it.
     """
     share = is_open.astype(np.float64)
     blocked = is_ground & ~is_open
     if rain_on_blocked != "shed" or not blocked.any() or not is_open.any():
         return share
-    from scipy.ndimage import distance_transform_edt
+    from scipy.ndimage import distance_transform_edt, label
 
-    nearest = distance_transform_edt(~is_open, return_distances=False, return_indices=True)
+    parts, _ = label(is_open)
+    is_large = np.bincount(parts.ravel()) >= SMALLEST_YARD
+    is_large[0] = False
+    takes = is_large[parts] if is_large.any() else is_open
+    nearest = distance_transform_edt(~takes, return_distances=False, return_indices=True)
     np.add.at(share, (nearest[0][blocked], nearest[1][blocked]), 1.0)
     return share
 

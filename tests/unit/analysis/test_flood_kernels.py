@@ -139,3 +139,12 @@ def test_rain_on_roofs_is_shed_to_open_ground():
     assert (share[~is_open] == 0).all()
     assert share.max() > 1
     assert rain_shares(is_open, np.ones_like(is_open), "drop").sum() == is_open.sum()
+
+
+def test_a_light_well_gets_its_own_rain_only():
+    is_open = np.ones((20, 20), dtype=bool)
+    is_open[5:15, 5:15] = False
+    is_open[9, 9] = True
+    share = rain_shares(is_open, np.ones_like(is_open), "shed")
+    assert share[9, 9] == 1
+    assert share.sum() == 400
