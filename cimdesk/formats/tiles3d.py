@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -84,12 +85,15 @@ class TilesetReader:
 
 
 def _tileset_in(folder: Path) -> Path | None:
-    """Return the tileset file of a folder: ``tileset.json``, or the only file called something like it."""
+    """Return the tileset file of a folder: ``tileset.json``, the only file called something like it, or the only one just below."""
     plain = folder / "tileset.json"
     if plain.is_file():
         return plain
-    found = sorted(folder.glob("*tileset*.json"))
-    return found[0] if len(found) == 1 else None
+    for pattern in ("*tileset*.json", "*/tileset.json", "*/*/tileset.json"):
+        found = sorted(islice(folder.glob(pattern), 2))
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
 
 
 def _tree_of(file: Path, folder: TilesetFolder, findings: Findings) -> tuple[dict[str, Any], TileTree]:
@@ -246,8 +250,15 @@ def build_city(opened: Sequence[tuple[str, TileContent]], crs: Crs | None, metad
     kinds = columns.pop("type", np.full(len(ids), None, dtype=object))
     kinds = kinds if kinds.dtype == object else as_strings(kinds)
     kinds = np.array([kind or "Feature" for kind in kinds], dtype=object).reshape(-1)
-    table = FeatureTable(as_strings(ids), {"type": kinds, **columns, "tile": tiles})
-    return CityModel(table, np.full(len(ids), -1, dtype=np.int32), {"tiles": _mesh(opened, crs)}, dict(metadata))
+    mesh = _mesh(opened, crs)
+    table = FeatureTable(as_strings(ids), {"type": kinds, **columns, **_measured(mesh, len(ids)), "tile": tiles})
+    return CityModel(table, np.full(len(ids), -1, dtype=np.int32), {"tiles": mesh}, dict(metadata))
+
+
+def _measured(mesh: TriangleMesh, count: int) -> dict[str, Float]:
+    """Return what the geometry itself tells of each feature [m]: many tilesets carry no attributes at all."""
+    low, high = mesh.heights(count)
+    return {"measured_height": (high - low).round(2), "ground_elevation": low.round(2)}
 
 
 def feature_ids(opened: Sequence[tuple[str, TileContent]]) -> list[str]:

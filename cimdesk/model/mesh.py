@@ -75,6 +75,15 @@ class TriangleMesh:
         """Return (V, 3) float64 world coordinates."""
         return self.vertices.astype(np.float64) + self.origin
 
+    def heights(self, features: int) -> tuple[Float, Float]:
+        """Return (N,) lowest and highest world height of each of so many features; NaN for those without triangles."""
+        low, high = np.full(features, np.inf), np.full(features, -np.inf)
+        corners = self.vertices[:, 2].astype(np.float64)[self.triangles]
+        np.minimum.at(low, self.feature_index, corners.min(axis=1, initial=np.inf))
+        np.maximum.at(high, self.feature_index, corners.max(axis=1, initial=-np.inf))
+        is_empty = low > high
+        return np.where(is_empty, np.nan, low + self.origin[2]), np.where(is_empty, np.nan, high + self.origin[2])
+
     def moved_to(self, origin: Float) -> TriangleMesh:
         """Return the same mesh with its vertices relative to another world ``origin`` (3,)."""
         shift = self.origin - np.asarray(origin, dtype=np.float64)
