@@ -28,14 +28,14 @@ def write_bridges(path: Path, plan: Plan, terrain: Terrain) -> int:
         if solids:
             count += 1
             document.add(f"BR{count:03d}", "Bridge", {"name": en, "name_zh": zh, "use": "road bridge", "year": 2009}, solids)
-    for solid, name, name_zh in [*_creek_bridges(plan), *_rail_bridge(plan, terrain)]:
+    for solid, name, name_zh in [*_creek_bridges(plan, terrain), *_rail_bridge(plan, terrain)]:
         count += 1
         document.add(f"BR{count:03d}", "Bridge", {"name": name, "name_zh": name_zh, "use": "bridge", "year": 1996}, [solid])
     document.write(path)
     return count
 
 
-def _creek_bridges(plan: Plan) -> list[tuple[Solid, str, str]]:
+def _creek_bridges(plan: Plan, terrain: Terrain) -> list[tuple[Solid, str, str]]:
     creeks = [s for s in plan.streets if s.line.kind == "creek"]
     out = []
     for street in plan.streets:
@@ -49,8 +49,9 @@ def _creek_bridges(plan: Plan) -> list[tuple[Solid, str, str]]:
                 )[:-1]
                 if not plan.inside(ring, 3.0).all():
                     continue
-                level = 3.15 + max(street.line.at - 60.0, 0.0) / 480.0 + (0.9 if street.line.kind == "rail" else 0.0)
-                deck = make_solid_of(ring, level - 0.9, level)
+                ends = plan.street_points(street, np.array([creek.line.at - reach - 4.0, creek.line.at + reach + 4.0]))
+                level = float(terrain.sample(ends).max()) + 0.35
+                deck = make_solid_of(ring, level - 1.1, level)
                 out.append((deck, f"{street.line.en} bridge over {creek.line.en}", f"{street.line.zh}跨{creek.line.zh}桥"))
     return out
 

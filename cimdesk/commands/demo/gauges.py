@@ -72,7 +72,7 @@ def _rain_gauges(plan: Plan, terrain: Terrain, rng: np.random.Generator) -> list
         depths = storm.rain_depths(offset=(u - 800.0) / 9.0, factor=float(rng.uniform(0.88, 1.08)))
         values = np.round(depths * rng.uniform(0.93, 1.07, len(depths)) / 0.2) * 0.2
         height = float(terrain.sample(xy[None, :])[0]) + 2.0
-        out.append(Gauge(f"RG-{k + 1:02d}", f"{en} rain gauge", f"{zh}雨量站", "rainfall", xy, height, (4.0, 8.0, 15.0), values))
+        out.append(Gauge(f"RG-{k + 1:02d}", f"{en} rain gauge", f"{zh}雨量站", "rainfall", xy, height, (8.0, 12.0, 20.0), values))
     return out
 
 
@@ -155,7 +155,7 @@ def _manhole_gauges(plan: Plan, sewers: Sewers, rng: np.random.Generator) -> lis
         d = float(sewers.diameter[node])
         surcharge = (0.35, 0.6, 0.8, 0.95, 1.0, 0.7, 0.5)[k]
         depth = 0.12 * d + (rim * surcharge) * response(6, 22 + 6 * k, 8.0)
-        limits = (round(0.8 * d, 2), round((d + rim) / 2, 2), round(rim - 0.1, 2))
+        limits = (round(d, 2), round((d + rim) / 2, 2), round(rim - 0.1, 2))
         name = f"Manhole {sewers.node_name(node)}, {sewers.street[node]}"
         values = _noisy(np.minimum(depth, rim + 0.1), rng)
         out.append(

@@ -55,7 +55,7 @@ LOOKS: Mapping[tuple[str, str], tuple[str, bool, str | None, str]] = {
 }
 BOOKMARKS: tuple[tuple[str, tuple[float, float, float], float, float, float, bool], ...] = (
     ("Overview 全景", (760.0, 330.0, 20.0), 340.0, 25.0, 1500.0, False),
-    ("Underpass 下穿隧道", (930.0, 655.0, 2.0), 12.0, 26.0, 240.0, False),
+    ("Underpass 下穿隧道", (930.0, 650.0, 2.0), 347.0, 27.0, 230.0, False),
     ("New centre 新城中心", (640.0, 270.0, 80.0), 318.0, 14.0, 820.0, False),
     ("Urban village 城中村", (1180.0, 190.0, 5.0), 35.0, 32.0, 340.0, False),
     ("Underground 地下管线", (930.0, 340.0, 0.0), 340.0, 38.0, 420.0, True),
