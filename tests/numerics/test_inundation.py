@@ -173,6 +173,17 @@ def test_steady_flow_over_a_varied_bed_follows_macdonald(rain: float):
     assert error <= (0.04 if rain else 0.03)
 
 
+def test_ripples_on_a_deep_river_die_away():
+    cells = 60
+    rng = np.random.default_rng(2)
+    y, x = np.mgrid[:cells, :cells]
+    level = 5.0 + 0.01 * np.where((x + y) % 2, 1.0, -1.0) + rng.normal(0.0, 0.002, x.shape)
+    river = finished(scenario(np.zeros((cells, cells), dtype=np.float32), 4.0, 1800.0, initial_level=level, manning_n=0.02))
+    assert river.steps > 4000
+    assert np.ptp(river.state.h[1:-2, 1:-2]) < 0.002
+    assert np.sqrt(river.state.speed2.max()) < 0.1
+
+
 def test_a_gauge_sees_the_water_come():
     ground = np.zeros((20, 60), dtype=np.float32)
     pump = Inflow(np.array([[10.0, 20.0]]), constant(2.0), radius=5.0)

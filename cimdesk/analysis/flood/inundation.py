@@ -23,7 +23,10 @@ from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, Progress, no_progress
 from cimdesk.model.flood import EdgeBoundary, FloodResult, FloodScenario, GaugeSeries, Series
 
-COURANT = 0.7
+COURANT = 0.6
+"""Share of the time a wave takes across a cell. The alternating mode of two dimensions has 8 C^2 <= 2 (1 + (2 theta - 1)), so
+C <= 0.67 at theta = 0.9: the usual 0.7 sets deep, slow rivers ringing.
+"""
 LEAST_WAVE_DEPTH = 0.05
 """The time step is never longer than for waves on this depth [m]."""
 WET_DEPTH = 0.03
