@@ -123,10 +123,7 @@ def _water_mesh(result: FloodResult, context: Context, stride: int) -> tuple[Flo
     points = np.stack([*np.meshgrid(x, y), bed], axis=-1).reshape(-1, 3).astype(np.float32)
     u, v = (columns + 0.5) / terrain.shape[1], 1.0 - (rows + 0.5) / terrain.shape[0]
     coordinates = np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2).astype(np.float32)
-    wet = (
-        _block_max(result.depths.max(axis=0) if len(result.depths) else result.max_depth, stride, len(rows), len(columns))
-        > MIN_DEPTH
-    )
+    wet = _block_max(result.max_depth, stride, len(rows), len(columns)) > MIN_DEPTH
     near = np.pad(wet, 1)
     near = np.max([near[r : r + wet.shape[0], c : c + wet.shape[1]] for r in range(3) for c in range(3)], axis=0).astype(bool)
     used = near[:-1, :-1] | near[:-1, 1:] | near[1:, :-1] | near[1:, 1:]
