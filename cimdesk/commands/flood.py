@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cimdesk.base.crs import Crs
+from cimdesk.base.errors import DataError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
 from cimdesk.base.paths import cache_dir
@@ -122,6 +123,8 @@ def run_file(
     """
     from cimdesk.formats.flood_result import write_result
 
+    if not Path(out).absolute().parent.is_dir():
+        raise DataError(out, "there is no folder to write the result into.", remedy="Make the folder first.")
     scenario = load_scenario(scenario_path)
     result = simulate(scenario, threads, progress, cancel)
     write_result(out, result, _crs(scenario))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import zipfile
 import zlib
 from collections import OrderedDict
@@ -29,6 +30,7 @@ from cimdesk.model.terrain import Terrain
 
 VERSION = "1"
 DEPTH_STEP = 0.001
+RECENT_FRAMES = 4
 _HEADER = "result.json"
 _GRIDS = ("max_depth", "max_speed", "max_depth_speed", "arrival")
 _BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, TypeError, OSError)
@@ -46,6 +48,7 @@ class PackedFrames:
         self.step = step
         self._grid = shape
         self._recent: OrderedDict[int, Float32] = OrderedDict()
+        self._lock = threading.Lock()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -85,15 +88,17 @@ class PackedFrames:
         return np.asarray(self[:], dtype=dtype)
 
     def _frame(self, index: int) -> Float32:
-        if index in self._recent:
-            self._recent.move_to_end(index)
-            return self._recent[index]
+        with self._lock:
+            if index in self._recent:
+                self._recent.move_to_end(index)
+                return self._recent[index]
         counts = np.frombuffer(zlib.decompress(self.packed[index]), dtype="<u2").reshape(self._grid)
         depth = counts * np.float32(self.step)
         depth.flags.writeable = False
-        self._recent[index] = depth
-        if len(self._recent) > 4:
-            self._recent.popitem(last=False)
+        with self._lock:
+            self._recent[index] = depth
+            while len(self._recent) > RECENT_FRAMES:
+                self._recent.popitem(last=False)
         return depth
 
 

@@ -181,6 +181,11 @@ def test_lines_polygons_zones_and_raised_houses(folder: Path):
     assert len(scenario.inflows[0].points) == 10
 
 
+def test_a_missing_folder_for_the_result_is_told_before_the_run(folder: Path):
+    with pytest.raises(DataError, match="no folder"):
+        flood.run_file(folder / "storm.toml", folder / "nowhere" / "out.flood")
+
+
 def test_design_storms_come_from_the_table():
     assert 50.0 in storm_cities()["guangzhou"][1]
     storm = design_storm("guangzhou", 50)
