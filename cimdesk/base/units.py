@@ -55,6 +55,11 @@ def format_number(value: float, digits: int = 3) -> str:
     return f"{value:,.{min(decimals, 6)}f}"
 
 
+def format_count(count: float) -> str:
+    """Return a whole number with grouped thousands."""
+    return f"{round(count):,}"
+
+
 def format_quantity(value: float, unit: str, digits: int = 3) -> str:
     """Return a number and its unit, such as ``0.62 m``."""
     text = format_number(value, digits)

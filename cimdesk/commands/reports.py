@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,11 @@ import numpy as np
 from cimdesk import __version__
 from cimdesk.base.i18n import tr, using_language
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress
-from cimdesk.base.units import format_area, format_number, format_quantity, format_time
+from cimdesk.base.units import format_area, format_count, format_quantity, format_time
 from cimdesk.commands.session import Session
 from cimdesk.formats.atomic import replacing
 from cimdesk.model.flood import FloodResult
-from cimdesk.model.lifecycle import STAGE_PALETTE, Stage
-from cimdesk.model.selection import AssetRef
+from cimdesk.model.lifecycle import STAGE_PALETTE, Stage, StageEvent
 from cimdesk.model.sensors import STATUS_PALETTE, Sensors, Status
 from cimdesk.report.charts import Lane, bars, time_lanes
 from cimdesk.report.document import Chart, Figure, ReportContent, Section, Table, people_text, render_html, render_pdf
@@ -26,6 +26,8 @@ Pictures = Sequence[tuple[str, bytes]]
 """Pictures for a report: caption and the bytes of a PNG file."""
 
 RECENT_EVENTS = 15
+FLOODED = 0.15
+DRY = 0.01
 
 
 def report_job(session: Session, path: Path, language: str, pictures: Pictures) -> JobSpec[dict[str, Any]]:
@@ -109,29 +111,58 @@ def _flood_section(session: Session, name: str, result: FloodResult) -> tuple[Se
 
     stats = result.statistics
     exposure = exposure_of(session, result)
-    deepest = float(np.nanmax(result.max_depth)) if result.max_depth.size else 0.0
+    flooded, deepest = _on_land(result)
     facts = [
         (tr("Engine"), str(stats.get("engine", ""))),
         (tr("Cell size"), format_quantity(result.terrain.cell_x, "m")),
-        (tr("Cells"), format_number(float(stats.get("cells", result.terrain.elevations.size)), 9)),
+        (tr("Cells"), format_count(float(stats.get("cells", result.terrain.elevations.size)))),
         (tr("Duration"), format_quantity(float(result.times[-1]) / 3600.0, "h")),
         (tr("Mass error"), f"{float(stats.get('mass_error', float('nan'))):.1e}"),
-        (tr("Greatest depth"), format_quantity(deepest, "m")),
-        (tr("Largest wet area"), format_area(float(result.wet_area.max(initial=0.0)))),
+        (tr("Greatest depth on land"), format_quantity(deepest, "m")),
+        (tr("Land flooded over {depth}").format(depth=format_quantity(FLOODED, "m", 2)), format_area(flooded)),
     ]
-    buildings = {str(key): int(value) for key, value in exposure["buildings"].items()}
-    rows = tuple((tr(use), format_number(count, 9)) for use, count in sorted(buildings.items(), key=lambda item: -item[1]) if count)
-    table = Table(tr("Buildings with water at the wall, by use"), (tr("Use"), tr("Buildings")), rows, frozenset({1}))
     highlights = [
-        (format_number(sum(buildings.values()), 9), tr("buildings with water at the wall")),
+        (format_count(sum(exposure["buildings"].values())), tr("buildings with water at the wall")),
         (people_text(float(exposure["people"])), tr("people in them")),
-        (format_quantity(deepest, "m"), tr("greatest depth")),
-        (format_area(float(result.wet_area.max(initial=0.0))), tr("largest wet area")),
+        (format_quantity(deepest, "m"), tr("greatest depth on land")),
+        (format_area(flooded), tr("land flooded")),
     ]
     chart = Chart(tr("Rain and flooded area over the run"), _flood_chart(result))
     text = tr("Simulated with the local-inertial form of the shallow-water equations on a regular grid; a screening model.")
     title = tr("Flood: {name}").format(name=name)
-    return Section(title, (text,), tuple(facts), (table,) if rows else (), (), (chart,)), highlights
+    return Section(title, (text,), tuple(facts), _exposure_tables(exposure), (), (chart,)), highlights
+
+
+def _on_land(result: FloodResult) -> tuple[float, float]:
+    """Return area [m2] flooded deeper than `FLOODED` and greatest depth [m] where it was dry at the start: rivers do not count."""
+    land = np.where(result.depths[0] <= DRY, result.max_depth, 0.0)
+    cell = result.terrain.cell_x * result.terrain.cell_y
+    return float((land > FLOODED).sum() * cell), float(np.nanmax(land, initial=0.0))
+
+
+def _exposure_tables(exposure: dict[str, Any]) -> tuple[Table, ...]:
+    limits = [f"{low:g}" for low in exposure["limits_m"]]
+    classes = [f"< {limits[0]} m", *(f"{a} – {b} m" for a, b in pairwise(limits)), f"> {limits[-1]} m"]
+    numeric = frozenset(range(1, len(classes) + 1))
+    rows = [
+        (tr(use), *(format_count(count) for count in counts))
+        for use, counts in sorted(exposure["buildings_by_depth"].items(), key=lambda item: -sum(item[1][1:]))
+    ]
+    people = (tr("People"), *(people_text(count) for count in exposure["people_by_depth"].values()))
+    roads = (tr("Streets [m]"), *(format_count(length) for length in exposure["roads_m"].values()))
+    tables = [
+        Table(
+            tr("Buildings and people by depth at the wall, streets by depth"),
+            (tr("Use"), *classes),
+            (*rows, people, roads),
+            numeric,
+        )
+    ]
+    wet = [asset for asset in exposure["assets"] if asset["kind"] != "sensor"]
+    if wet:
+        found = tuple((str(asset["name"]), tr(str(asset["kind"])), format_quantity(asset["depth_m"], "m", 2)) for asset in wet[:20])
+        tables.append(Table(tr("Critical facilities in water"), (tr("Name"), tr("Kind"), tr("Depth")), found, frozenset({2})))
+    return tuple(tables)
 
 
 def _flood_chart(result: FloodResult) -> str:
@@ -171,25 +202,28 @@ def _sensor_section(session: Session) -> Section | None:
 def _stage_section(session: Session) -> Section | None:
     book, moment = session.workspace.stages, _moment(session)
     counts = np.zeros(len(Stage), dtype=np.int64)
-    recent: list[tuple[float, AssetRef, Stage, str, str]] = []
+    events: list[StageEvent] = []
     for layer in session.workspace.layers():
         for asset in book.assets(layer.id):
+            history = book.history(asset)
             counts[book.stage_at(asset, moment)] += 1
-            recent += [(event.date, asset, event.stage, event.who, event.why) for event in book.history(asset)[-1:]]
+            events += [event for event in history if event.date > moment]
+            events += [event for event in history if event.date <= moment][-1:]
     if not counts.sum():
         return None
     shown = [(tr(label), float(count), color) for (label, color), count in zip(STAGE_PALETTE, counts, strict=True) if count]
-    recent.sort(key=lambda item: (-item[0], str(item[1])))
+    past = sorted((event for event in events if event.date <= moment), key=lambda event: -event.date)
+    ahead = sorted((event for event in events if event.date > moment), key=lambda event: event.date)
+    tables = [_event_table(title, rows) for title, rows in ((tr("Latest changes"), past), (tr("Planned next"), ahead)) if rows]
+    return Section(tr("Lifecycle stages"), tables=tuple(tables), charts=(Chart(tr("Assets by stage"), bars(shown)),))
+
+
+def _event_table(title: str, events: Sequence[StageEvent]) -> Table:
     rows = tuple(
-        (format_time(date)[:10], str(asset), tr(STAGE_PALETTE[stage][0]), who, why)
-        for date, asset, stage, who, why in recent[:RECENT_EVENTS]
+        (format_time(event.date)[:10], str(event.asset), tr(STAGE_PALETTE[event.stage][0]), event.who, event.why)
+        for event in events[:RECENT_EVENTS]
     )
-    columns = (tr("Date"), tr("Asset"), tr("Stage"), tr("Who"), tr("Why"))
-    return Section(
-        tr("Lifecycle stages"),
-        tables=(Table(tr("Latest changes"), columns, rows),),
-        charts=(Chart(tr("Assets by stage"), bars(shown)),),
-    )
+    return Table(title, (tr("Date"), tr("Asset"), tr("Stage"), tr("Who"), tr("Why")), rows)
 
 
 def _data_section(session: Session) -> Section:

@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from cimdesk.base.arrays import Float
-from cimdesk.base.units import format_number
+from cimdesk.base.units import format_count, format_number
 
 FONT = "Noto Sans CJK SC, Noto Sans, DejaVu Sans, sans-serif"
 TEXT, DIM, LINE = "#1d2733", "#66727f", "#dfe3e8"
@@ -55,7 +55,7 @@ def time_lanes(lanes: Sequence[Lane], time_label: str, lane_height: float = 110.
 
 
 def bars(rows: Sequence[tuple[str, float, str]], unit: str = "") -> str:
-    """Return horizontal bars of (label, value, colour) as SVG."""
+    """Return horizontal bars of (label, count, colour) as SVG."""
     top = max((value for _, value, _ in rows), default=0.0) or 1.0
     label_width = 190.0
     parts = []
@@ -64,7 +64,7 @@ def bars(rows: Sequence[tuple[str, float, str]], unit: str = "") -> str:
         length = (WIDTH - label_width - 110) * value / top
         parts.append(_text(label_width - 10, y + 13, label, "end", TEXT))
         parts.append(f'<rect x="{label_width}" y="{y}" width="{length:.1f}" height="17" rx="3" fill="{color}"/>')
-        parts.append(_text(label_width + length + 8, y + 13, f"{format_number(value)} {unit}".strip(), "start"))
+        parts.append(_text(label_width + length + 8, y + 13, f"{format_count(value)} {unit}".strip(), "start"))
     return _svg(16 + 26 * len(rows), parts)
 
 
