@@ -37,7 +37,7 @@ def _texts(file: Path) -> Iterator[tuple[int, str]]:
         for candidate in candidates:
             parts = [candidate.body, candidate.orelse] if isinstance(candidate, ast.IfExp) else [candidate]
             for part in parts:
-                if isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.strip(" .{}text"):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value not in ("", "{text}", "{reason}"):
                     yield call.lineno, part.value
 
 
