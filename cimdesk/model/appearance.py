@@ -162,21 +162,46 @@ def feature_depths(workspace: Workspace, layer_id: str, time: float) -> Float:
     """Return (N,) the deepest water touching each feature of a layer at a moment [m]; NaN where there is no flood result."""
     data = workspace.data(layer_id)
     table = workspace.features(layer_id)
-    count = 0 if table is None else len(table)
     flood = active_flood(workspace)
-    depths = np.full(count, np.nan)
-    if flood is None:
+    depths = np.full(0 if table is None else len(table), np.nan)
+    if flood is None or data is None:
         return depths
+    cells, starts, owners = _touched_cells(data, flood[1].terrain)
+    if len(cells):
+        around = _widest(flood[1].depth_at(time)).ravel()
+        depths[owners] = np.maximum.reduceat(around[cells], starts)
+    return depths
+
+
+def stage_dates(workspace: Workspace, layer_id: str) -> Float:
+    """Return the rising dates at which any feature of a layer enters a stage [POSIX s]."""
+    stages = workspace.stages
+    return np.unique([event.date for asset in stages.assets(layer_id) for event in stages.history(asset)])
+
+
+_touched: list[tuple[Any, Terrain, tuple[Int, Int, Int]]] = []
+_TOUCHED_KEPT = 4
+
+
+def _touched_cells(data: Any, terrain: Terrain) -> tuple[Int, Int, Int]:
+    """Return flat cells of a grid that features touch, by feature; where each feature's begin; and which features those are.
+
+    The last few answers are kept: the clock asks again for the same layer at every step.
+    """
+    for known, grid, answer in _touched:
+        if known is data and grid is terrain:
+            return answer
     points, owner = _feature_points(data)
-    result = flood[1]
-    around = _widest(result.depth_at(time))
-    row = np.floor((result.terrain.north - points[:, 1]) / result.terrain.cell_y).astype(np.int64)
-    column = np.floor((points[:, 0] - result.terrain.west) / result.terrain.cell_x).astype(np.int64)
-    rows, columns = result.terrain.shape
+    row = np.floor((terrain.north - points[:, 1]) / terrain.cell_y).astype(np.int64)
+    column = np.floor((points[:, 0] - terrain.west) / terrain.cell_x).astype(np.int64)
+    rows, columns = terrain.shape
     inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-    found = np.full(count, -1.0)
-    np.maximum.at(found, owner[inside], around[row[inside], column[inside]])
-    return np.where(found < 0, np.nan, found)
+    pairs = np.unique(owner[inside] * (rows * columns) + row[inside] * columns + column[inside])
+    owners, starts = np.unique(pairs // (rows * columns), return_index=True)
+    answer = (pairs % (rows * columns), starts, owners)
+    _touched.append((data, terrain, answer))
+    del _touched[:-_TOUCHED_KEPT]
+    return answer
 
 
 def _widest(depth: np.ndarray) -> np.ndarray:

@@ -102,7 +102,7 @@ class Canvas:
         if occlusion:
             self.renderer.SetSSAORadius(OCCLUSION_RADIUS)
             self.renderer.SetSSAOBias(0.4)
-            self.renderer.SetSSAOKernelSize(48)
+            self.renderer.SetSSAOKernelSize(32)
             self.renderer.SSAOBlurOn()
 
     def place(self, control: CameraControl, origin: Float, low: Float, high: Float, is_moving: bool) -> View:

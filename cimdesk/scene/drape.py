@@ -7,8 +7,8 @@ import numpy as np
 from cimdesk.base.arrays import Float, Int
 from cimdesk.model.features import Shapes, VectorLayer
 
-MAX_STEPS = 160
-MIN_STEP = 8.0
+MAX_STEPS = 320
+MIN_STEP = 5.0
 MAX_TRIANGLES = 200_000
 WIDTH_COLUMNS = ("width", "width_m", "WIDTH", "宽度")
 

@@ -18,7 +18,7 @@ from cimdesk.scene.visual import Context, View, Visual
 MAX_SIDE = 513
 WATER_OPACITY = 0.86
 BLOCKED = 65535
-PULL = 0.003
+PULL = 0.0056
 MIN_DEPTH = DEPTH_CLASSES[0][0]
 
 _FRAGMENT = """

@@ -11,7 +11,7 @@ from cimdesk.scene.geometry import actor_of, draw_on_top, poly_data, pull_to_eye
 from cimdesk.scene.look import unit_rgb
 from cimdesk.scene.visual import View
 
-PULL = 0.004
+PULL = 0.0065
 
 
 class Outline:

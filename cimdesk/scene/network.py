@@ -11,7 +11,7 @@ from cimdesk.base.arrays import Bool, Float, Float32, Int, UInt8
 from cimdesk.model.appearance import NODE_PREFIX, color_layer
 from cimdesk.model.layers import Layer
 from cimdesk.model.network import Utility, UtilityNetwork
-from cimdesk.model.style import StyleMode, rgba
+from cimdesk.model.style import rgba
 from cimdesk.scene.cells import CellIndex
 from cimdesk.scene.geometry import actor_of, clear_on_top, draw_on_top, poly_data, set_point_array
 from cimdesk.scene.look import unit_rgb
@@ -100,7 +100,7 @@ class NetworkVisual(Visual):
         self._recolor()
 
     def set_time(self, time: float) -> bool:
-        if self.layer.style.mode in (StyleMode.STAGE, StyleMode.DEPTH):
+        if self.style_moves(time):
             self._recolor()
             return True
         return False

@@ -26,7 +26,7 @@ def relief(terrain: Terrain, origin: Float) -> tuple[Float32, Int, Float32]:
     x, y = _spread(terrain.column_centres()[columns], terrain.cell_x), _spread(terrain.row_centres()[rows], -terrain.cell_y)
     u, v = (columns + 0.5) / terrain.shape[1], 1.0 - (rows + 0.5) / terrain.shape[0]
     base = base_height(z[np.isfinite(z)]) if np.isfinite(z).any() else 0.0
-    tolerance = 0.12 + float(max(np.ptp(x), np.ptp(y))) / 20_000.0
+    tolerance = 0.06 + float(max(np.ptp(x), np.ptp(y))) / 30_000.0
     chunks = _chunks(len(rows), len(columns))
     strides = _strides(z, chunks, tolerance)
     points, triangles, coordinates = [], [], []

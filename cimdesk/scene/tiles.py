@@ -144,7 +144,7 @@ class CityVisual(Visual):
         return self.mesh.colors is None or _shows_source_colors(layer.style) == (self._sources is not None)
 
     def set_time(self, time: float) -> bool:
-        if self.layer.style.mode in (StyleMode.STAGE, StyleMode.DEPTH):
+        if self.style_moves(time):
             self.recolor()
             return True
         return False

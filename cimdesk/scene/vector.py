@@ -10,7 +10,6 @@ from cimdesk.base.arrays import Float, Float32, Int
 from cimdesk.model.appearance import color_layer
 from cimdesk.model.features import ShapeKind, VectorLayer
 from cimdesk.model.layers import Layer
-from cimdesk.model.style import StyleMode
 from cimdesk.scene.cells import CellIndex
 from cimdesk.scene.drape import dense_lines, line_widths, ribbons, step_of, subdivided, triangulated
 from cimdesk.scene.geometry import actor_of, cell_array, poly_data, pull_to_eye, set_point_array, set_pull
@@ -18,8 +17,8 @@ from cimdesk.scene.textures import FeatureTexture
 from cimdesk.scene.visual import Context, Hit, View, Visual
 
 LIFT = 0.25
-FILL_PULL, LINE_PULL = 0.0018, 0.0024
-FILL_OPACITY = 0.45
+FILL_PULL, LINE_PULL = 0.0040, 0.0048
+FILL_OPACITY = 0.6
 
 
 class VectorVisual(Visual):
@@ -62,7 +61,7 @@ class VectorVisual(Visual):
         self._recolor()
 
     def set_time(self, time: float) -> bool:
-        if self.layer.style.mode in (StyleMode.STAGE, StyleMode.DEPTH):
+        if self.style_moves(time):
             self._recolor()
             return True
         return False

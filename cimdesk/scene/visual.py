@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from cimdesk.base.arrays import Float, Float32, Int
+from cimdesk.model.appearance import stage_dates
 from cimdesk.model.layers import Layer
+from cimdesk.model.style import StyleMode
 from cimdesk.model.workspace import Workspace
 from cimdesk.scene.look import Look
 
@@ -121,6 +123,7 @@ class Visual:
         self.actors: list[Any] = []
         self.extent: Float = np.full((2, 3), np.nan)
         self.is_pending = False
+        self._styled_at = context.time
 
     def advance(self, deadline: float) -> list[Any]:
         """Go on building until `time.perf_counter` passes ``deadline``; return the actors that joined."""
@@ -133,6 +136,15 @@ class Visual:
     def fits(self, layer: Layer) -> bool:
         """Return whether this visual can show the changed record; if not, it is built anew."""
         return True
+
+    def style_moves(self, time: float) -> bool:
+        """Return whether the style's colours may differ at this moment from those at the last one asked about."""
+        mode, before = self.layer.style.mode, self._styled_at
+        self._styled_at = time
+        if mode is StyleMode.STAGE:
+            dates = stage_dates(self.context.workspace, self.layer.id)
+            return bool(np.searchsorted(dates, before, side="right") != np.searchsorted(dates, time, side="right"))
+        return mode is StyleMode.DEPTH
 
     def set_time(self, time: float) -> bool:
         """Follow the clock; return whether the picture changed."""
