@@ -207,6 +207,15 @@ def test_fast_water_is_reported_as_beyond_the_engine():
     assert run_inundation(calm).statistics["froude_warning"] is False
 
 
+def test_speeds_at_a_bank_stay_within_what_the_engine_can_tell():
+    bed = np.where(np.arange(60) < 30, 2.0, np.where(np.arange(60) < 32, 1.0, -2.0))
+    fall = Series(np.array([0.0, 60.0, 600.0]), np.array([2.5, 0.0, 0.0]))
+    drained = channel(bed, 4.0, 600.0, initial_level=2.5, boundaries=(EdgeBoundary("east", "level", level=fall),))
+    result = run_inundation(drained)
+    assert (result.max_speed <= 3.001 * np.sqrt(9.81 * result.max_depth)).all()
+    assert result.max_speed.max() > 1.0
+
+
 def test_cancelling_stops_the_run():
     cancel = CancelToken()
     told: list[float] = []

@@ -34,6 +34,9 @@ LEAST_SHARED_CELLS = 100_000
 """Fewer cells for each worker than this cost more to share out than they gain."""
 FROUDE_LIMIT = 0.8
 FROUDE_DEPTH = 0.05
+FROUDE_CAP = 3.0
+"""Speeds are given up to this Froude number at the cell's greatest depth: where water falls over a bank into a cell that runs
+dry, discharge over depth says nothing."""
 
 
 class Frames(Protocol):
@@ -289,7 +292,7 @@ class Run:
             times=times,
             depths=depths,
             max_depth=deepest,
-            max_speed=np.sqrt(s.inside(s.speed2)).astype(np.float32),
+            max_speed=np.minimum(np.sqrt(s.inside(s.speed2)), _fastest(deepest)).astype(np.float32),
             max_depth_speed=np.sqrt(s.inside(s.discharge2)).astype(np.float32),
             arrival=np.where(np.isfinite(arrival), arrival, np.float32(np.nan)),
             gauges=self._gauges.series(),
@@ -312,10 +315,16 @@ class Run:
             "step_max_s": float(self.step_range[1]),
             "max_depth_m": float(deepest.max()),
             "wet_area_m2": float(np.count_nonzero(deepest > WET_DEPTH)) * self._dx**2,
+            "speed_capped_cells": int(np.count_nonzero(np.sqrt(self.state.inside(self.state.speed2)) > _fastest(deepest))),
             "froude_high_fraction": float(self._froude_high),
             "froude_warning": bool(self._froude_high > 0.01),
             **self.ledger.statistics(),
         }
+
+
+def _fastest(deepest: Float32) -> AnyArray:
+    """Return the largest speed that is given for cells of this greatest depth [m/s]."""
+    return np.asarray(FROUDE_CAP * np.sqrt(GRAVITY * deepest))
 
 
 _EDGES: dict[str, tuple[Any, Any, float]] = {
