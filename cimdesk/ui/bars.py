@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QLabel, QMenu, QMenuBar, QPushButton, QSizePolicy, QToolBar, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QMenuBar, QPushButton, QSizePolicy, QToolBar, QToolButton, QWidget
 
 from cimdesk.base.i18n import tr
 from cimdesk.ui.action_table import ACTIONS, MENUS
@@ -45,7 +45,11 @@ class MenuBar(QMenuBar):
         self.search.setObjectName("search")
         self.search.setCursor(Qt.CursorShape.IBeamCursor)
         self.search.clicked.connect(self._on_search)
-        self.setCornerWidget(self.search, Qt.Corner.TopRightCorner)
+        self._corner = QWidget()
+        margins = QHBoxLayout(self._corner)
+        margins.setContentsMargins(0, 3, 12, 3)
+        margins.addWidget(self.search)
+        self.setCornerWidget(self._corner, Qt.Corner.TopRightCorner)
         self._desk = desk
         self.menus: dict[str, QMenu] = {}
         for name in MENUS:
@@ -66,7 +70,7 @@ class MenuBar(QMenuBar):
             menu.setTitle(tr(name))
         self.search.setText(f"{tr('Search places, assets, commands…')}    Ctrl+K")
         unit = current_theme().px("font_px")
-        self.search.setFixedWidth(min(unit * 24, 420) if current_theme().name != "projector" else unit * 9)
+        self.search.setFixedWidth(min(unit * 24, 420) if current_theme().name != "projector" else unit * 5)
         if current_theme().name == "projector":
             self.search.setText("Ctrl+K")
 

@@ -101,6 +101,8 @@ class BookmarksPanel(QWidget):
         if not picture.isNull():
             self._drawn[key] = QPixmap.fromImage(picture)
             self.refresh()
+        else:
+            self._missing.start()
 
     def _on_clicked(self, item: QListWidgetItem) -> None:
         self._desk.go_to_bookmark(str(item.data(Qt.ItemDataRole.UserRole)))

@@ -53,6 +53,8 @@ class Inspector(QWidget):
         self.subtitle = QLabel()
         self.subtitle.setObjectName("dim")
         self.subtitle.setWordWrap(True)
+        for label in (self.title, self.subtitle):
+            label.setMinimumWidth(1)
         self.stage = StageRow(desk)
         self.now = FactList()
         self.now_heading = _heading()
@@ -384,6 +386,7 @@ def _heading() -> QLabel:
     label = QLabel()
     label.setObjectName("heading")
     label.setContentsMargins(-14, 4, 0, 0)
+    label.setMinimumWidth(1)
     return label
 
 

@@ -183,12 +183,13 @@ def command_entries(desk: Desk, actions: ActionSet, query: str) -> list[Entry]:
     recent = [name for name in desk.settings.get("recent_actions", []) if name in BY_ID]
     rows: list[tuple[float, Action]] = []
     for place, action in enumerate(ACTIONS):
-        text = f"{tr(action.text)} {tr(action.menu)}"
         bonus = 1.5 * (1.0 - recent.index(action.id) / 12.0) if action.id in recent else 0.0
         if not query:
             rows.append((100.0 * bonus - place * 0.001, action))
             continue
-        score = max(fuzzy_score(query, text), fuzzy_score(query, action.text) if tr(action.text) != action.text else 0.0)
+        # English names stay findable in every language; a fit of the menu's name alone counts little.
+        score = max(fuzzy_score(query, tr(action.text)), fuzzy_score(query, action.text))
+        score = max(score, 0.3 * fuzzy_score(query, f"{tr(action.menu)} {tr(action.text)}"))
         if score:
             rows.append((score + bonus, action))
     rows.sort(key=lambda row: -row[0])

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from cimdesk.base.arrays import Float
+from cimdesk.base.crs import Crs
 from cimdesk.base.errors import Severity
 from cimdesk.base.i18n import tr
 from cimdesk.commands.sources import LOCAL, Preview
@@ -93,6 +94,25 @@ def guess_system(previews: list[Preview], project: str) -> str:
     return project
 
 
+def extents_together(previews: list[Preview]) -> list[tuple[int, Float]]:
+    """Return (row, (2, 2) extent) of the files that have one: as they are when all share a system, else in degrees."""
+    found = [
+        (k, p.result.extent, p.result.crs)
+        for k, p in enumerate(previews)
+        if p.result is not None and p.result.extent is not None and np.isfinite(p.result.extent[:, :2]).all()
+    ]
+    if len({system for _, _, system in found}) <= 1:
+        return [(k, extent[:, :2]) for k, extent, _ in found]
+    together = []
+    for k, extent, system in found:
+        crs = Crs.parse(system)
+        if crs is not None:
+            placed = crs.transform(Crs.epsg(4326), np.nan_to_num(extent))[:, :2]
+            if np.isfinite(placed).all():
+                together.append((k, placed))
+    return together
+
+
 def _block(preview: Preview, color: str) -> QWidget:
     frame = QFrame()
     column = QVBoxLayout(frame)
@@ -138,11 +158,7 @@ class ExtentMap(QWidget):
 
     def __init__(self, previews: list[Preview], project: Float | None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._boxes = [
-            (p.result.extent[:, :2], CATEGORY_COLORS[k % len(CATEGORY_COLORS)])
-            for k, p in enumerate(previews)
-            if p.result is not None and p.result.extent is not None and np.isfinite(p.result.extent[:, :2]).all()
-        ]
+        self._boxes = [(box, CATEGORY_COLORS[k % len(CATEGORY_COLORS)]) for k, box in extents_together(previews)]
         self._project = project[:, :2] if project is not None and np.isfinite(project[:, :2]).all() else None
 
     def sizeHint(self) -> QSize:

@@ -127,11 +127,11 @@ class StartCard(QWidget):
 
     def sizeHint(self) -> QSize:
         unit = current_theme().px("font_px")
-        return QSize(unit * 20, unit * 9)
+        return QSize(unit * 20, round(unit * 10.2))
 
     def minimumSizeHint(self) -> QSize:
         unit = current_theme().px("font_px")
-        return QSize(unit * 11, unit * 9)
+        return QSize(unit * 11, round(unit * 10.2))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         theme = current_theme()

@@ -78,7 +78,8 @@ def load_theme(name: str) -> Theme:
         status_px=round(size * 0.92),
         title_px=round(size * 1.2),
         big_px=round(size * 1.9),
-        menu_pad=round(size * 0.62),
+        menu_pad=min(round(size * 0.62), 9),
+        menu_px=min(size, 20),
     )
     return Theme(name, tokens)
 

@@ -36,6 +36,8 @@ class Surface(Protocol):
     renders: int
     frame_seconds: float
 
+    @property
+    def pending(self) -> bool: ...
     def attach(self, scene: Scene) -> None: ...
     def release(self) -> None: ...
     def request(self) -> None: ...
@@ -209,7 +211,7 @@ class Viewport(QWidget):
 
     def picture_from(self, camera: dict[str, Any], width: int, height: int) -> QImage:
         """Return a small picture of the scene from another view; the view that is shown stays as it is."""
-        if self.scene is None or not self.renders or self._still.isActive():
+        if self.scene is None or not self.renders or self._still.isActive() or cast(Surface, self.surface).pending:
             return QImage()
         before = self.scene.camera.to_record()
         self.scene.camera.from_record(camera)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from cimdesk.scene.scene import Scene
 
 
+MOST_STEPS = 24
+"""How often a small picture waits for what the scene builds bit by bit."""
+
+
 class BlitSurface(QWidget):
     """Shows a scene through an off-screen render window.
 
@@ -68,11 +72,20 @@ class BlitSurface(QWidget):
         if self._scene is None:
             return QImage()
         self._window.SetSize(width, height)
-        self._scene.prepare()
+        for _ in range(MOST_STEPS):
+            self._dirty = False
+            self._scene.prepare()
+            if not self._dirty:
+                break
         self._window.Render()
         picture = self._read(width, height).copy()
         self.request()
         return picture
+
+    @property
+    def pending(self) -> bool:
+        """Whether a picture is asked for and not drawn yet."""
+        return self._dirty
 
     def set_half(self, half: bool) -> None:
         """Draw at half resolution (a quarter of the pixels) from now on, or at full."""

@@ -93,6 +93,11 @@ class FboSurface(QOpenGLWidget):
         """Return nothing: Qt's frame buffer has the size of the widget."""
         return QImage()
 
+    @property
+    def pending(self) -> bool:
+        """Whether a picture is asked for and not drawn yet."""
+        return self._dirty
+
     def set_half(self, half: bool) -> None:
         """Do nothing: a graphics card draws at full resolution."""
 
