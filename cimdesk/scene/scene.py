@@ -271,6 +271,15 @@ class Scene:
         self._data[layer.id] = data
         for actor in visual.actors:
             self.canvas.renderer.AddActor(actor)
+        self._raise_water()
+
+    def _raise_water(self) -> None:
+        """Draw water after what lies on the ground: what is see-through is blended in the order of drawing."""
+        for visual in self.visuals.values():
+            if visual.layer.kind is LayerKind.FLOOD:
+                for actor in visual.actors:
+                    self.canvas.renderer.RemoveActor(actor)
+                    self.canvas.renderer.AddActor(actor)
 
     def _drop(self, key: str) -> None:
         self._stale.discard(key)

@@ -13,7 +13,8 @@ from cimdesk.model.layers import Layer
 from cimdesk.scene.cells import CellIndex
 from cimdesk.scene.drape import dense_lines, line_widths, ribbons, step_of, subdivided, triangulated
 from cimdesk.scene.geometry import actor_of, cell_array, poly_data, pull_to_eye, set_point_array, set_pull
-from cimdesk.scene.textures import FeatureTexture
+from cimdesk.scene.plan_picture import PlanGrid, ground_cells, paint
+from cimdesk.scene.textures import FeatureTexture, PictureTexture
 from cimdesk.scene.visual import Context, Hit, View, Visual
 
 LIFT = 0.25
@@ -36,8 +37,11 @@ class VectorVisual(Visual):
         self.lines: Any = None
         self.points: Any = None
         self._index: list[CellIndex] = []
+        self._grid: PlanGrid | None = None
+        self._picture: PictureTexture | None = None
         if shapes.kind is ShapeKind.POLYGON:
-            self.fill = self._surface(*triangulated(shapes))
+            self._surface(*triangulated(shapes))
+            self.fill = self._painted_actor()
             self.lines = self._line_actor()
         elif shapes.kind is ShapeKind.LINE:
             widths = line_widths(vector)
@@ -67,8 +71,11 @@ class VectorVisual(Visual):
         return False
 
     def _recolor(self) -> None:
-        self.texture.write(color_layer(self.context.workspace, self.layer, self.context.time).colors)
+        colors = color_layer(self.context.workspace, self.layer, self.context.time).colors
+        self.texture.write(colors)
         self.texture.flush()
+        if self._grid is not None and self._picture is not None:
+            self._picture.replace(paint(self.vector.shapes, self._grid, colors))
 
     def prepare(self, view: View) -> None:
         if self.fill is not None:
@@ -125,6 +132,23 @@ class VectorVisual(Visual):
         self._index.append(CellIndex(data, owner))
         self._extend(draped)
         return self._textured(data)
+
+    def _painted_actor(self) -> Any:
+        shapes = self.vector.shapes
+        if not len(shapes.coordinates):
+            return None
+        self._grid = PlanGrid.around(shapes)
+        picture = paint(shapes, self._grid, color_layer(self.context.workspace, self.layer, self.context.time).colors)
+        points, triangles, coordinates = ground_cells(picture, self._grid)
+        draped = self._draped(np.column_stack([points, np.full(len(points), np.nan)]))
+        data = poly_data(draped, triangles)
+        set_point_array(data, coordinates.astype(np.float32), "tcoords")
+        self._picture = PictureTexture(picture)
+        actor = actor_of(data)
+        actor.SetTexture(self._picture.texture)
+        actor.ForceTranslucentOn()
+        pull_to_eye(actor)
+        return actor
 
     def _point_actor(self) -> Any:
         shapes = self.vector.shapes

@@ -11,6 +11,7 @@ from cimdesk.model.terrain import Terrain
 from cimdesk.scene.drape import dense_lines, ribbons, subdivided, triangulated
 from cimdesk.scene.geometry import sharp_edges
 from cimdesk.scene.network import tubes
+from cimdesk.scene.plan_picture import PlanGrid, ground_cells, paint
 from cimdesk.scene.relief import relief
 from cimdesk.scene.textures import WIDTH, FeatureTexture
 from cimdesk.scene.tiles import _tile_rows
@@ -110,6 +111,20 @@ def test_polygons_keep_their_area_and_their_holes():
     assert edges.max() <= 20.0
     area = plan_areas(fine)
     assert np.bincount(fine_owner, weights=area)[:2] == pytest.approx([48_000.0, 60_800.0])
+
+
+def test_painted_polygons_cover_their_area_and_leave_their_holes_clear():
+    zones = cities.parcels(cities.river_terrain()).shapes
+    grid = PlanGrid.around(zones)
+    colors = np.array([[255, 0, 0, 255], [0, 255, 0, 255], [0, 0, 255, 255]], dtype=np.uint8)
+    picture = paint(zones, grid, colors)
+    area = grid.pixel**2
+    clear = picture[..., 3] == 0
+    for k, expected in enumerate((48_000.0, 60_800.0)):
+        assert ((picture[..., k] == 255) & ~clear).sum() * area == pytest.approx(expected, rel=0.02)
+    points, triangles, coordinates = ground_cells(picture, grid)
+    assert plan_areas(np.pad(points, ((0, 0), (0, 1)))[triangles]).sum() >= (~clear).sum() * area
+    assert coordinates.min() >= -1e-9
 
 
 def test_dense_lines_keep_their_length_and_do_not_join_features():

@@ -1,0 +1,94 @@
+"""Polygons painted into one picture that lies on the ground: no slivers, no seams, however steep the ground is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cimdesk.base.arrays import Float, Int, UInt8
+from cimdesk.model.features import Shapes
+
+MAX_PICTURE = 2048
+MIN_PIXEL = 0.4
+MAX_LINES = 420
+MIN_STEP = 2.0
+
+
+@dataclass(frozen=True)
+class PlanGrid:
+    """Where the picture lies.
+
+    Attributes
+    ----------
+    west, north : float
+        World coordinates of its corner.
+    pixel : float
+        Size of a pixel [m].
+    columns, rows : int
+    """
+
+    west: float
+    north: float
+    pixel: float
+    columns: int
+    rows: int
+
+    @staticmethod
+    def around(shapes: Shapes) -> PlanGrid:
+        """Return the grid that covers the shapes with a margin of two pixels."""
+        (west, south, _), (east, north, _) = shapes.bounds
+        pixel = max(MIN_PIXEL, max(east - west, north - south) / (MAX_PICTURE - 4))
+        columns, rows = int((east - west) / pixel) + 4, int((north - south) / pixel) + 4
+        return PlanGrid(west - 1.5 * pixel, north + 1.5 * pixel, pixel, columns, rows)
+
+
+def paint(shapes: Shapes, grid: PlanGrid, colors: UInt8) -> UInt8:
+    """Return the (rows, columns, 4) picture of polygons in the colour of their feature, clear elsewhere."""
+    from PIL import Image, ImageDraw
+
+    blank = tuple(int(c) for c in colors[:, :3].mean(axis=0)) if len(colors) else (0, 0, 0)
+    picture = Image.new("RGBA", (grid.columns, grid.rows), (*blank, 0))
+    draw = ImageDraw.Draw(picture)
+    outer = np.flatnonzero(~shapes.is_hole)
+    for k, first in enumerate(outer):
+        last = outer[k + 1] if k + 1 < len(outer) else len(shapes.is_hole)
+        rings = [_pixels(shapes.ring(r), grid) for r in range(int(first), int(last))]
+        color = tuple(int(c) for c in colors[shapes.feature_of_ring[first]])
+        if len(rings) == 1:
+            draw.polygon(rings[0], fill=color)
+            continue
+        mask = Image.new("1", picture.size, 0)
+        stencil = ImageDraw.Draw(mask)
+        stencil.polygon(rings[0], fill=1)
+        for hole in rings[1:]:
+            stencil.polygon(hole, fill=0)
+        picture.paste(color, (0, 0), mask)
+    return np.array(picture, dtype=np.uint8)
+
+
+def ground_cells(picture: UInt8, grid: PlanGrid) -> tuple[Float, Int, Float]:
+    """Return plan points (P, 2), triangles (T, 3) and texture coordinates (P, 2) of the cells under painted pixels."""
+    step = max(1, round(max(MIN_STEP, max(grid.columns, grid.rows) * grid.pixel / MAX_LINES) / grid.pixel))
+    rows, columns = -(-grid.rows // step), -(-grid.columns // step)
+    padded = np.zeros((rows * step, columns * step), dtype=bool)
+    padded[: grid.rows, : grid.columns] = picture[..., 3] > 0
+    used = np.pad(padded.reshape(rows, step, columns, step).any(axis=(1, 3)), 1)
+    # Smoothing reaches half a pixel over the edge of a cell.
+    near = np.any([used[r : r + rows, c : c + columns] for r in range(3) for c in range(3)], axis=0)
+    r, c = np.nonzero(near)
+    corner = np.stack(
+        [r * (columns + 1) + c, (r + 1) * (columns + 1) + c, (r + 1) * (columns + 1) + c + 1, r * (columns + 1) + c + 1]
+    )
+    kept, compact = np.unique(corner.T.ravel(), return_inverse=True)
+    a, b, d, e = compact.reshape(-1, 4).T
+    row, column = kept // (columns + 1) * step, kept % (columns + 1) * step
+    points = np.column_stack([grid.west + column * grid.pixel, grid.north - row * grid.pixel])
+    coordinates = np.column_stack([column / grid.columns, 1.0 - row / grid.rows])
+    return points, np.concatenate([np.column_stack([a, b, d]), np.column_stack([a, d, e])]), coordinates
+
+
+def _pixels(ring: Float, grid: PlanGrid) -> list[tuple[float, float]]:
+    x = (ring[:, 0] - grid.west) / grid.pixel - 0.5
+    y = (grid.north - ring[:, 1]) / grid.pixel - 0.5
+    return list(zip(x.tolist(), y.tolist(), strict=True))
