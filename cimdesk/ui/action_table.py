@@ -441,3 +441,15 @@ ACTIONS: tuple[Action, ...] = (
 )
 
 BY_ID = {action.id: action for action in ACTIONS}
+
+TOOLS = (
+    "project.open", "project.save", "edit.undo", "edit.redo", "",
+    "select.pick", "select.box", "select.lasso", "",
+    "city.measure", "underground.xray", "",
+    "flood.run", "stage.mark", "trace.upstream", "",
+    "review.snapshot", "review.report",
+)  # fmt: skip
+"""Buttons of the toolbar, in order; an empty word is a line."""
+
+CONTROLS = ("time.start", "time.step_back", "time.play", "time.step_forward", "time.end")
+"""Buttons beside the clock."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QAction, QKeySequence
 
 from cimdesk.base.errors import CimdeskError
 from cimdesk.base.i18n import tr
-from cimdesk.ui.action_table import ACTIONS, BY_ID, MENUS, Action
+from cimdesk.ui.action_table import ACTIONS, BY_ID, CONTROLS, MENUS, TOOLS, Action
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.needs import Need, available, reason
 from cimdesk.ui.theme import icon
+
+FIRST_ICONS = frozenset({*TOOLS, *CONTROLS, "view.add_bookmark"})
+"""Actions whose icons are seen at once."""
 
 
 class ActionSet(QObject):
@@ -29,10 +32,12 @@ class ActionSet(QObject):
             made.setShortcuts([QKeySequence(keys) for keys in action.shortcut.split("; ") if keys])
             made.triggered.connect(partial(self._on_triggered, action.id))
             self.qactions[action.id] = made
+        # Icons that are only in menus are drawn after the window is there: they would take a third of its start.
+        self._later = QTimer(self, singleShot=True, interval=150)
+        self._later.timeout.connect(self._draw_other_icons)
         desk.trigger = self.trigger
         desk.availability_changed.connect(self.refresh)
         desk.player.changed.connect(self.refresh)
-        self.retranslate()
 
     def __getitem__(self, action_id: str) -> QAction:
         return self.qactions[action_id]
@@ -43,8 +48,15 @@ class ActionSet(QObject):
             made = self.qactions[action.id]
             made.setText(tr(action.text))
             made.setIconText(short_text(action))
-            made.setIcon(icon(action.id))
+            if action.id in FIRST_ICONS:
+                made.setIcon(icon(action.id))
+        self._later.start()
         self.refresh()
+
+    def _draw_other_icons(self) -> None:
+        for action in ACTIONS:
+            if action.id not in FIRST_ICONS:
+                self.qactions[action.id].setIcon(icon(action.id))
 
     def refresh(self) -> None:
         """Enable what can be done now; say why for what cannot."""

@@ -6,18 +6,11 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QMenuBar, QPushButton, QSizePolicy, QToolBar, QToolButton, QWidget
 
 from cimdesk.base.i18n import tr
-from cimdesk.ui.action_table import ACTIONS, MENUS
+from cimdesk.ui.action_table import ACTIONS, MENUS, TOOLS
 from cimdesk.ui.actions import ActionSet
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.theme import current_theme
 
-TOOLS = (
-    "project.open", "project.save", "edit.undo", "edit.redo", "",
-    "select.pick", "select.box", "select.lasso", "",
-    "city.measure", "underground.xray", "",
-    "flood.run", "stage.mark", "trace.upstream", "",
-    "review.snapshot", "review.report",
-)  # fmt: skip
 ICON_ONLY = frozenset({"edit.undo", "edit.redo"})
 """Known well enough without words."""
 SHED_FIRST = (

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QTabBar, QToo
 from cimdesk.base.i18n import tr
 from cimdesk.base.units import format_time
 from cimdesk.model.sensors import Status
+from cimdesk.ui.action_table import CONTROLS
 from cimdesk.ui.actions import ActionSet
 from cimdesk.ui.charts import SeriesChart
 from cimdesk.ui.desk import Desk, Links
@@ -19,7 +20,6 @@ from cimdesk.ui.theme import current_theme, icon
 from cimdesk.ui.timeline import Timeline
 
 TABS = ("timeline", "table", "charts", "exposure", "alarms", "messages")
-CONTROLS = ("time.start", "time.step_back", "time.play", "time.step_forward", "time.end")
 
 
 class BottomPanel(QWidget):

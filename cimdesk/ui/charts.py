@@ -52,11 +52,12 @@ def thin(times: Float, values: Float, most: int = MOST_POINTS) -> tuple[Float, F
     if len(times) <= most:
         return times, values
     size = int(np.ceil(len(times) / (most / 2)))
-    count = len(times) // size
-    block = np.where(np.isfinite(values[: count * size]), values[: count * size], np.nan).reshape(count, size)
-    filled_low, filled_high = np.where(np.isnan(block), np.inf, block), np.where(np.isnan(block), -np.inf, block)
+    count = int(np.ceil(len(times) / size))
+    padded = np.concatenate([values, np.full(count * size - len(values), np.nan)]).reshape(count, size)
+    lowest = np.where(np.isfinite(padded), padded, np.inf).argmin(axis=1)
+    highest = np.where(np.isfinite(padded), padded, -np.inf).argmax(axis=1)
     base = np.arange(count) * size
-    picks = np.unique(np.concatenate([base + filled_low.argmin(axis=1), base + filled_high.argmax(axis=1), [len(times) - 1]]))
+    picks = np.unique(np.concatenate([base + lowest, base + highest, [len(times) - 1]]))
     return times[picks], values[picks]
 
 

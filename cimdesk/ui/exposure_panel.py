@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress
 from cimdesk.base.units import format_length, format_number
-from cimdesk.commands.flood_exposure import exposure_of
 from cimdesk.model.appearance import DEPTH_CLASSES
 from cimdesk.model.document import Changes
 from cimdesk.model.flood import FloodResult
@@ -113,6 +112,8 @@ class ExposurePanel(QWidget):
         self._fill_assets(counts)
 
     def _count(self, key: str, result: FloodResult) -> None:
+        from cimdesk.commands.flood_exposure import exposure_of
+
         session = self._desk.session
 
         def work(progress: Progress, cancel: CancelToken) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from string import Template
 from typing import Any
 
 from PySide6.QtCore import QByteArray, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPalette, QPixmap
+from PySide6.QtGui import QColor, QFont, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication
 
 from cimdesk.base.paths import cache_dir, resource_dir
@@ -145,7 +145,8 @@ def _icon(name: str, theme_name: str) -> QIcon:
     theme = load_theme(theme_name)
     made = QIcon()
     size = theme.px("icon_px")
-    for ratio in (1, 2):
+    ratios = {1.0, *(screen.devicePixelRatio() for screen in QGuiApplication.screens())}
+    for ratio in sorted(ratios):
         for mode, state, token in (
             (QIcon.Mode.Normal, QIcon.State.Off, "text"),
             (QIcon.Mode.Disabled, QIcon.State.Off, "disabled"),

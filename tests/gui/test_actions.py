@@ -8,9 +8,9 @@ from PySide6.QtGui import QAction, QKeySequence
 from cimdesk.base.i18n import load_catalogue, set_language, tr
 from cimdesk.base.paths import resource_dir
 from cimdesk.model.selection import AssetRef
-from cimdesk.ui.action_table import ACTIONS, BY_ID, MENUS
+from cimdesk.ui.action_table import ACTIONS, BY_ID, MENUS, TOOLS
 from cimdesk.ui.actions import shortcuts_page
-from cimdesk.ui.bars import SHED_FIRST, TOOLS
+from cimdesk.ui.bars import SHED_FIRST
 from cimdesk.ui.layer_panel import MENU
 from cimdesk.ui.needs import Need, reason
 from tests.gui.windows import layer_named, open_sample, open_window, wait_for_jobs
