@@ -55,6 +55,14 @@ UTILITY_NAMES: dict[Utility, str] = {
     Utility.UNKNOWN: "Unknown utility",
 }
 
+TYPE_COLORS: dict[str, str] = {
+    "Building": NEUTRAL, "BuildingPart": NEUTRAL, "BuildingInstallation": NEUTRAL, "Bridge": "#ddd8cc", "BridgePart": "#ddd8cc",
+    "Tunnel": "#b8b2a6", "Road": "#d3d4d2", "TransportSquare": "#dcdad3", "Railway": "#b9aea3", "WaterBody": "#9cc3dd",
+    "Waterway": "#9cc3dd", "PlantCover": "#b5cfa0", "SolitaryVegetationObject": "#8fb573", "LandUse": "#dfe3cf",
+    "TINRelief": "#cfd3bf", "CityFurniture": "#a8a49b", "GenericCityObject": "#d6d2c8", "OtherConstruction": "#d6d2c8",
+}  # fmt: skip
+"""Quiet colours of city objects by type, for city models that hold more than buildings."""
+
 _LINK_NAMES: dict[tuple[Utility, LinkKind] | LinkKind, str] = {
     (Utility.WATER, LinkKind.PIPE): "Water pipe",
     (Utility.DRAINAGE, LinkKind.CONDUIT): "Sewer",
@@ -302,6 +310,17 @@ def default_style(kind: LayerKind, data: Any) -> Style:
     if isinstance(data, VectorLayer):
         colors = {ShapeKind.POINT: "#b4531a", ShapeKind.LINE: "#8d8f94", ShapeKind.POLYGON: "#d7b34a"}
         return Style(color=colors[data.shapes.kind], size=8.0 if data.shapes.kind is ShapeKind.POINT else 2.0)
+    return _city_style(data)
+
+
+def _city_style(data: Any) -> Style:
+    """Return neutral clay for buildings alone, and quiet colours by type where a model holds land, water or plants too."""
+    city = data.city if isinstance(data, TiledCity) else data
+    if isinstance(city, CityModel) and "type" in city.features.columns:
+        types = {str(name) for name in city.features.columns["type"].tolist()}
+        if {name for name in types if TYPE_COLORS.get(name, NEUTRAL) != NEUTRAL}:
+            colors = {name: TYPE_COLORS.get(name, "#d6d2c8") for name in sorted(types)}
+            return Style(StyleMode.CATEGORIES, NEUTRAL, "type", categories=colors)
     return Style(color=NEUTRAL)
 
 

@@ -15,7 +15,7 @@ DEGREES_PER_PIXEL = 0.25
 MIN_DISTANCE = 3.0
 CLEARANCE = 1.7
 PRESETS: dict[str, tuple[float | None, float]] = {
-    "top": (None, 90.0), "north_up": (0.0, 90.0), "south": (0.0, 14.0), "oblique": (345.0, 20.0)
+    "top": (None, 90.0), "north_up": (0.0, 90.0), "south": (0.0, 14.0), "oblique": (345.0, 24.0)
 }  # fmt: skip
 """Azimuth (None keeps it) and elevation [degrees] of the ready-made views."""
 
@@ -48,7 +48,7 @@ class CameraControl:
         self._ground = ground
         self._size = size
         self.target: Float = np.zeros(3)
-        self.azimuth, self.elevation = 345.0, 20.0
+        self.azimuth, self.elevation = 345.0, 24.0
         self.distance = 1000.0
         self.max_distance = 1e6
         self.may_go_under = False

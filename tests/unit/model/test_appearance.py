@@ -21,12 +21,14 @@ from cimdesk.model.appearance import (
     legend_cards,
     value_text,
 )
+from cimdesk.model.city import CityModel
+from cimdesk.model.features import FeatureTable
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.lifecycle import STAGE_PALETTE, Stage, StageEvent
 from cimdesk.model.network import Utility
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.sensors import STATUS_PALETTE, Status
-from cimdesk.model.style import Style, StyleMode, rgba
+from cimdesk.model.style import NEUTRAL, Style, StyleMode, rgba
 from tests.scene import cities
 
 
@@ -109,6 +111,14 @@ def test_new_layers_look_like_what_they_are(workspace):
     assert default_style(LayerKind.SENSORS, workspace.data("gauges")).mode is StyleMode.STATUS
     assert default_style(LayerKind.BUILDINGS, workspace.data("buildings")).mode is StyleMode.SINGLE
     assert default_style(LayerKind.FLOOD, workspace.data("flood")).mode is StyleMode.DEPTH
+
+
+def test_a_model_of_land_and_water_is_coloured_by_type():
+    table = FeatureTable.from_rows(["a", "b"], [{"type": "Building"}, {"type": "WaterBody"}])
+    style = default_style(LayerKind.BUILDINGS, CityModel(table, np.full(2, -1, np.int32)))
+    assert style.mode is StyleMode.CATEGORIES
+    assert style.categories["Building"] == NEUTRAL
+    assert style.categories["WaterBody"] == "#9cc3dd"
 
 
 @pytest.mark.parametrize(
