@@ -11,6 +11,7 @@ from cimdesk.model.features import Shapes
 
 MAX_PICTURE = 2048
 MIN_PIXEL = 0.4
+MARGIN = 4
 MAX_LINES = 420
 MIN_STEP = 2.0
 
@@ -36,11 +37,12 @@ class PlanGrid:
 
     @staticmethod
     def around(shapes: Shapes) -> PlanGrid:
-        """Return the grid that covers the shapes with a margin of two pixels."""
+        """Return the grid that covers the shapes with a clear margin."""
         (west, south, _), (east, north, _) = shapes.bounds
-        pixel = max(MIN_PIXEL, max(east - west, north - south) / (MAX_PICTURE - 4))
-        columns, rows = int((east - west) / pixel) + 4, int((north - south) / pixel) + 4
-        return PlanGrid(west - 1.5 * pixel, north + 1.5 * pixel, pixel, columns, rows)
+        pixel = max(MIN_PIXEL, max(east - west, north - south) / (MAX_PICTURE - 2 * MARGIN))
+        columns, rows = int((east - west) / pixel) + 2 * MARGIN, int((north - south) / pixel) + 2 * MARGIN
+        edge = (MARGIN - 1) * pixel
+        return PlanGrid(west - edge, north + edge, pixel, columns, rows)
 
 
 def paint(shapes: Shapes, grid: PlanGrid, colors: UInt8) -> UInt8:
