@@ -18,7 +18,8 @@ def add_commands(commands: Any) -> None:
     demo.add_argument("folder", nargs="?", type=Path, default=Path("demo-city"), metavar="DIR")
     demo.add_argument("--seed", type=int, default=7)
     demo.add_argument("--size", choices=("small", "city"), default="small")
-    demo.add_argument("--no-window", action="store_true", help="only write it")
+    demo.add_argument("--fresh", action="store_true", help="replace a demo city that is there, with all edits in it")
+    demo.add_argument("--no-window", action="store_true", help="do not open it; simulate its storm instead")
     add_json_option(demo)
     demo.set_defaults(handler=run_demo)
 
@@ -60,7 +61,15 @@ def run_demo(arguments: argparse.Namespace, console: Console) -> Outcome:
     from cimdesk.base.jobs import CancelToken
     from cimdesk.commands.demo import generate
 
-    summary = generate(arguments.folder.absolute(), arguments.size, arguments.seed, console.progress, CancelToken())
+    summary = generate(
+        arguments.folder.absolute(),
+        arguments.size,
+        arguments.seed,
+        console.progress,
+        CancelToken(),
+        storm=arguments.no_window,
+        fresh=arguments.fresh,
+    )
     data = {
         "project": str(summary.project), "buildings": summary.buildings, "links": summary.links, "sensors": summary.sensors,
     }  # fmt: skip

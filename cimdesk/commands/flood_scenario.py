@@ -189,11 +189,11 @@ def building_cells(grid: Terrain, sources: Sequence[LayerData | None]) -> Int32:
 
 
 def is_building(city: CityModel) -> Bool:
-    """Return (N,) bool: which objects are buildings or parts of them; all where the source knows no types."""
+    """Return (N,) bool: which objects are buildings or parts of them; all where the source knows no types, as most tilesets."""
     types = city.features.columns.get("type")
     if types is None:
         return np.ones(len(city.features), dtype=bool)
-    return np.array([str(name).startswith("Building") for name in types], dtype=bool)
+    return np.array([str(name).startswith(("Building", "Feature")) for name in types], dtype=bool)
 
 
 def roots_of(city: CityModel) -> Int32:

@@ -13,9 +13,11 @@ from cimdesk.base.errors import UsageError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
 from cimdesk.commands.demo import places
+from cimdesk.model.layers import LayerKind
 
 if TYPE_CHECKING:
     from cimdesk.commands.demo.plan import Plan
+    from cimdesk.commands.session import Session
 
 SIZES = tuple(places.WINDOWS)
 
@@ -47,40 +49,66 @@ def generate(
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
     storm: bool = False,
+    fresh: bool = False,
 ) -> DemoSummary:
     """Write the demo city into a folder; the same size and seed give the same data files.
+
+    A demo of this size and seed that is there already stays as it is, with whatever people have edited in it.
 
     Parameters
     ----------
     folder : Path
-        Made when it is not there. A demo that is there already is replaced; other files are left alone.
+        Made when it is not there.
     size : str
         ``small`` (1.6 x 1.5 km) or ``city`` (6 x 5 km).
     seed : int
     storm : bool
         Whether to simulate the storm too and attach its result.
+    fresh : bool
+        Replace a demo that is there, and all edits in it; other files are left alone.
 
     Raises
     ------
     UsageError
-        If there is no such size.
+        If there is no such size, or a demo of another size or seed is there.
     Cancelled
     """
-    from cimdesk.commands.demo.project import PROJECT_NAME, counts, run_demo_storm, write_project
+    from cimdesk.commands.demo.project import PROJECT_NAME, run_demo_storm, write_project
 
     if size not in SIZES:
         raise UsageError("There is no demo city of size {size}; there are {sizes}.", size=size, sizes=", ".join(SIZES))
     cancel = cancel or CancelToken()
-    _clear(folder, PROJECT_NAME)
-    plan = write_files(folder / "data", size, seed, progress, cancel)
-    session = write_project(folder, plan, progress)
-    if storm:
+    project = folder / PROJECT_NAME
+    if fresh or not project.exists():
+        _clear(folder, PROJECT_NAME)
+        plan = write_files(folder / "data", size, seed, progress, cancel)
+        session = write_project(folder, plan, progress)
+    else:
+        session = _kept(project, size, seed)
+    if storm and not any(layer.kind is LayerKind.FLOOD for layer in session.workspace.layers()):
         run_demo_storm(session)
-    buildings, links, sensors = counts(session)
+    made = session.workspace.settings["demo"]
     session.close()
     progress(1.0, tr("The demo city is ready"))
     files = tuple(sorted(path for path in (folder / "data").iterdir() if path.is_file()))
-    return DemoSummary(folder / PROJECT_NAME, buildings, links, sensors, files)
+    return DemoSummary(project, made["buildings"], made["links"], made["sensors"], files)
+
+
+def _kept(project: Path, size: str, seed: int) -> Session:
+    """Open the demo that is there with its data; refuse one that is not what was asked for."""
+    from cimdesk.commands import projects, sources
+
+    session = projects.open_project(project)
+    made = session.workspace.settings.get("demo") or {}
+    if (made.get("size"), made.get("seed")) != (size, seed):
+        session.close()
+        raise UsageError(
+            "There is another city already at {path}.", remedy="Choose another folder, or replace it with --fresh.", path=project
+        )
+    job = sources.load_job(session)
+    if job is not None:
+        session.run(job)
+    return session
 
 
 def generate_job(folder: Path, size: str = "small", seed: int = 7) -> JobSpec[DemoSummary]:

@@ -25,9 +25,10 @@ from cimdesk.model.lifecycle import Stage
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.style import Style, StyleMode
+from cimdesk.project.trail import BASELINE
 
 TITLE = "Liede Riverside demo 猎德滨江演示"
-PROJECT_NAME = "Liede Riverside.gpkg"
+PROJECT_NAME = "demo.gpkg"
 DATA = "data"
 SCENARIO = "storm-50"
 FILES = (
@@ -75,6 +76,12 @@ def write_project(folder: Path, plan: Plan, progress: Progress) -> Session:
     _add_stages(session)
     _add_bookmarks(session, plan)
     session.clock.set_time(storm.CLOCK_TIME)
+    buildings, links, sensors = counts(session)
+    made = {"size": plan.size, "seed": plan.seed, "buildings": buildings, "links": links, "sensors": sensors}
+    record = session.workspace.document.update("project", "settings", demo=made)
+    # Nobody made the steps up to here, so nobody can take them back.
+    session.do(Edit(tr("Demo city"), (record,), merge=BASELINE))
+    session.history.restore([], [], "bottom")
     projects.save(session, tr("Demo city"))
     return session
 

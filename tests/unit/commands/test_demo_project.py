@@ -11,7 +11,7 @@ import pytest
 from cimdesk.base.errors import Cancelled, UsageError
 from cimdesk.base.jobs import CancelToken, no_progress
 from cimdesk.base.units import parse_time
-from cimdesk.commands import projects, sources
+from cimdesk.commands import layers, projects, sources
 from cimdesk.commands.demo import generate, generate_job
 from cimdesk.commands.demo.generate import write_files
 from cimdesk.formats import registry
@@ -142,9 +142,25 @@ def test_cancelling_stops_the_work(tmp_path):
     assert not list(tmp_path.glob("*.gpkg"))
 
 
-def test_generating_again_replaces_the_demo_and_leaves_other_files(demo):
+def test_a_demo_that_is_there_keeps_what_people_edited(demo):
+    session = projects.open_project(demo.project)
+    layers.rename(session, "city", "My buildings")
+    session.close()
+    again = generate(demo.project.parent)
+    assert (again.buildings, again.links, again.sensors) == (demo.buildings, demo.links, demo.sensors)
+    session = projects.open_project(demo.project, read_only=True)
+    assert session.workspace.layer("city").name == "My buildings"
+    session.close()
+
+
+def test_another_demo_is_not_written_over_one_that_is_there(demo):
+    with pytest.raises(UsageError, match=r"demo\.gpkg"):
+        generate(demo.project.parent, seed=8)
+
+
+def test_a_fresh_demo_replaces_the_old_one_and_leaves_other_files(demo):
     note = demo.project.parent / "my notes.txt"
     note.write_text("keep me", encoding="utf-8")
-    again = generate(demo.project.parent)
+    again = generate(demo.project.parent, fresh=True)
     assert again.buildings == demo.buildings
     assert note.read_text(encoding="utf-8") == "keep me"
