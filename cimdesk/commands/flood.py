@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from cimdesk.commands.session import Session
 from cimdesk.model.appearance import default_style
 from cimdesk.model.flood import FloodResult, FloodScenario
 from cimdesk.model.layers import Layer, LayerKind, new_layer_id
+
+if TYPE_CHECKING:
+    from cimdesk.analysis.flood.exchange import Exchange
 
 __all__ = [
     "FloodForm", "building_depths", "exposure_of", "load_scenario", "run_file", "run_job", "scenario_from_session", "simulate",
@@ -59,9 +62,15 @@ def run_job(session: Session, scenario: FloodScenario | Callable[[], FloodScenar
 
 
 def simulate(
-    scenario: FloodScenario, threads: int = 0, progress: Progress = no_progress, cancel: CancelToken | None = None
+    scenario: FloodScenario,
+    threads: int = 0,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+    exchanges: Sequence[Exchange] = (),
 ) -> FloodResult:
     """Run a scenario with its frames packed; the result states its speed and what it was made from.
+
+    ``exchanges`` give water to the surface and take it at every step, such as drains.
 
     Raises
     ------
@@ -74,7 +83,7 @@ def simulate(
 
     workers = threads if threads > 0 else (os.cpu_count() or 1)
     started = time.perf_counter()
-    result = run_inundation(scenario, workers, progress, cancel, PackedFrames(scenario.terrain.shape))
+    result = run_inundation(scenario, workers, progress, cancel, PackedFrames(scenario.terrain.shape), exchanges)
     seconds = time.perf_counter() - started
     updates = result.statistics["cells"] * result.statistics["steps"] / seconds
     figures = {"seconds": seconds, "cell_updates_per_s": updates, "threads": workers, "inputs": inputs_hash(scenario)}

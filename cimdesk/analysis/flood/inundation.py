@@ -7,7 +7,7 @@ Results do not depend on the number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import pairwise
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cimdesk.analysis.flood import kernels
+from cimdesk.analysis.flood.exchange import Exchange, Exchanges
 from cimdesk.analysis.flood.grid import GRAVITY, GridState, Tiles, cells_of, inflow_cells, new_state
 from cimdesk.analysis.flood.ledger import FloodLedger
 from cimdesk.base.arrays import AnyArray, Bool, Float, Float32
@@ -68,6 +69,7 @@ def run_inundation(
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
     frames: Frames | None = None,
+    exchanges: Sequence[Exchange] = (),
 ) -> FloodResult:
     """Simulate a scenario.
 
@@ -80,6 +82,8 @@ def run_inundation(
         Told and asked at every step.
     frames : Frames or None
         Where output frames are kept; None keeps them as they are.
+    exchanges : sequence of Exchange
+        What gives water to the surface and takes it at every step, such as drains.
 
     Returns
     -------
@@ -90,7 +94,7 @@ def run_inundation(
     ------
     Cancelled
     """
-    run = Run(scenario, max(1, threads), cancel or CancelToken())
+    run = Run(scenario, max(1, threads), cancel or CancelToken(), exchanges)
     store = StackedFrames() if frames is None else frames
     outputs = output_times(scenario.duration, scenario.output_every)
     store.append(run.frame())
@@ -120,7 +124,7 @@ class Run:
     steps : int
     """
 
-    def __init__(self, scenario: FloodScenario, threads: int, cancel: CancelToken) -> None:
+    def __init__(self, scenario: FloodScenario, threads: int, cancel: CancelToken, exchanges: Sequence[Exchange] = ()) -> None:
         self.scenario = scenario
         self.time = 0.0
         self.steps = 0
@@ -136,6 +140,7 @@ class Run:
         self.tiles = Tiles(*scenario.terrain.shape)
         self._rain = _Accumulated(scenario.rain)
         self._inflows = self._place_inflows()
+        self._exchanges = Exchanges(exchanges, scenario.terrain, self.is_open)
         self._start_tiles()
         self._deepest = float(self.state.h.max())
         self.ledger = FloodLedger(self.state.volume(self._dx**2))
@@ -176,6 +181,10 @@ class Run:
         rain = self._rain.between(self.time, time)
         loss = self.scenario.infiltration * dt
         self._add_inflows(dt)
+        if self._exchanges:
+            came, went = self._exchanges.apply(s, self.time, dt)
+            self.ledger.exchange_in += came
+            self.ledger.exchange_out += went
         dt_dx = real(dt / self._dx)
         self._each(kernels.flux_tiles, s.h, s.z, s.k, s.qx, s.qy, s.qx_new, s.qy_new, real(GRAVITY * dt / self._dx), real(dt))
         for boundary in self.scenario.boundaries:
@@ -219,6 +228,7 @@ class Run:
         self.tiles.activate_at(wet_rows, wet_columns)
         for rows, columns, _, _ in self._inflows:
             self.tiles.activate_at(rows - 1, columns - 1)
+        self.tiles.activate_at(*self._exchanges.cells())
         if self._rain.total > 0.0 or any(boundary.kind == "level" for boundary in self.scenario.boundaries):
             self.tiles.activate_all()
         if self.scenario.initial_level is not None:

@@ -282,3 +282,23 @@ def add_at(h, lo, rows, columns, depths):  # type: ignore[no-untyped-def]
         h[i, j] = total
         added += np.float64(depths[p])
     return added
+
+
+@njit(nogil=True, cache=True)
+def exchange_at(h, lo, rows, columns, depths, done):  # type: ignore[no-untyped-def]
+    """Add depths [m, float64] to some cells, or take them as far as there is water; write what was done [m, float64]."""
+    for p in range(rows.shape[0]):
+        i, j = rows[p], columns[p]
+        held = np.float64(h[i, j]) + np.float64(lo[i, j])
+        depth = h.dtype.type(depths[p])
+        add = lo[i, j] + depth
+        total = h[i, j] + add
+        if np.float64(depth) <= -held or total < 0.0:
+            done[p] = -held
+            h[i, j] = 0.0
+            lo[i, j] = 0.0
+            continue
+        virtual = total - h[i, j]
+        lo[i, j] = (h[i, j] - (total - virtual)) + (add - virtual)
+        h[i, j] = total
+        done[p] = np.float64(depth)

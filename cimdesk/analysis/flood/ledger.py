@@ -17,6 +17,8 @@ class FloodLedger:
         What came.
     edges_out, infiltration : float
         What went.
+    exchange_in, exchange_out : float
+        What drains and their like gave and took.
     volumes : list of float
         Water in the grid at each output time.
     """
@@ -27,14 +29,16 @@ class FloodLedger:
     edges_in: float = 0.0
     edges_out: float = 0.0
     infiltration: float = 0.0
+    exchange_in: float = 0.0
+    exchange_out: float = 0.0
     volumes: list[float] = field(default_factory=list)
 
     @property
     def mass_error(self) -> float:
         """What is missing (positive) or too much (negative), as a share of the largest volume held."""
         last = self.volumes[-1] if self.volumes else self.initial
-        came = self.rain + self.inflow + self.edges_in
-        missing = came - self.edges_out - self.infiltration - (last - self.initial)
+        came = self.rain + self.inflow + self.edges_in + self.exchange_in
+        missing = came - self.edges_out - self.infiltration - self.exchange_out - (last - self.initial)
         held = max([self.initial, *self.volumes])
         return missing / held if held > 0.0 else 0.0
 
@@ -45,6 +49,8 @@ class FloodLedger:
             "inflow_m3": self.inflow + self.edges_in,
             "outflow_m3": self.edges_out,
             "infiltration_m3": self.infiltration,
+            "exchange_in_m3": self.exchange_in,
+            "exchange_out_m3": self.exchange_out,
             "volume_m3": self.volumes[-1] if self.volumes else self.initial,
             "mass_error": self.mass_error,
         }
