@@ -7,6 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage, QOpenGLContext, QSurfaceFormat
 from PySide6.QtOpenGLWidgets import QOpenGLWidget
 from PySide6.QtWidgets import QWidget
@@ -19,6 +20,8 @@ GL_COLOR_BUFFER_BIT = 0x4000
 GL_NEAREST = 0x2600
 GL_SCISSOR_TEST = 0x0C11
 GL_LEQUAL = 0x0203
+MOST_STEPS = 24
+"""How often a small picture waits for what the scene builds bit by bit."""
 
 
 def surface_format() -> QSurfaceFormat:
@@ -89,9 +92,29 @@ class FboSurface(QOpenGLWidget):
         self._dirty = True
         self.update()
 
-    def small_picture(self, _width: int, _height: int) -> QImage:
-        """Return nothing: Qt's frame buffer has the size of the widget."""
-        return QImage()
+    def small_picture(self, width: int, height: int) -> QImage:
+        """Return the scene drawn once, cut and scaled to another size, without showing it."""
+        if self._scene is None or self._context is None:
+            return QImage()
+        from vtkmodules.util.numpy_support import vtk_to_numpy
+        from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
+
+        self._context.makeCurrent(self._context.surface())
+        for _ in range(MOST_STEPS):
+            self._dirty = False
+            self._scene.prepare()
+            if not self._dirty:
+                break
+        self._window.Render()
+        columns, rows = self._window.GetSize()
+        pixels = vtkUnsignedCharArray()
+        self._window.GetRGBACharPixelData(0, 0, columns - 1, rows - 1, 0, pixels)
+        array = vtk_to_numpy(pixels).reshape(rows, columns, 4)[::-1].copy()  # type: ignore[no-untyped-call]
+        picture = QImage(array.data, columns, rows, columns * 4, QImage.Format.Format_RGBX8888)
+        mode = Qt.AspectRatioMode.KeepAspectRatioByExpanding
+        scaled = picture.scaled(width, height, mode, Qt.TransformationMode.SmoothTransformation)
+        self.request()
+        return scaled.copy((scaled.width() - width) // 2, (scaled.height() - height) // 2, width, height)
 
     @property
     def pending(self) -> bool:
@@ -164,8 +187,9 @@ class FboSurface(QOpenGLWidget):
             self._window.SetOpenGLSymbolLoader2(ctypes.cast(library.glXGetProcAddressARB, ctypes.c_void_p).value, 0)
 
     def _on_make_current(self, _window: Any, _event: str) -> None:
+        # Not the widget's own makeCurrent: that would also bind Qt's frame buffer under VTK's feet.
         if self._context is not None:
-            self.makeCurrent()
+            self._context.makeCurrent(self._context.surface())
 
     def _on_is_current(self, _window: Any, _event: str) -> None:
         current = self._context is not None and QOpenGLContext.currentContext() is self._context
