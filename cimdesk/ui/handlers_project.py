@@ -9,6 +9,7 @@ from cimdesk.base.errors import CimdeskError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress
 from cimdesk.base.paths import user_data_dir
+from cimdesk.model.layers import LayerKind
 from cimdesk.ui.desk import Desk
 
 PROJECT_SUFFIX = ".gpkg"
@@ -119,9 +120,10 @@ def open_demo(desk: Desk) -> None:
     def done(result: demo.DemoSummary) -> None:
         if job.done is not None:
             job.done(result)
-        made = sorted(folder.glob(f"*{PROJECT_SUFFIX}"))
-        if made:
-            open_project(desk, made[0])
+        open_project(desk, result.project)
+        # The city is there to look at while its storm is simulated.
+        if not any(layer.kind is LayerKind.FLOOD for layer in desk.session.workspace.layers()):
+            desk.attempt(demo.run_demo_storm, desk.session)
 
     desk.run(JobSpec(job.title, job.work, done, key="demo"))
 

@@ -8,13 +8,17 @@ import sys
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
 
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.base.i18n import set_language
+from cimdesk.commands.sources import preview
 from cimdesk.model.selection import AssetRef
 from cimdesk.ui.error_dialog import ErrorDialog, card_lines
+from cimdesk.ui.preview_dialog import PreviewDialog
 from cimdesk.ui.theme import THEMES, contrast, load_theme
+from tests import samples
 from tests.gui.windows import FakeAsker, layer_named, open_sample, open_window, wait_for_jobs
 
 pytestmark = pytest.mark.gui
@@ -242,3 +246,34 @@ def test_presenting_leaves_only_the_city(qtbot, tmp_path):
     assert not window.presenting
     assert window.tools.isVisible()
     wait_for_jobs(qtbot, window)
+
+
+def test_files_dropped_on_the_window_are_shown_before_they_are_added(qtbot, tmp_path):
+    window = open_window(qtbot)
+    path = samples.city_json(tmp_path / "dropped.city.json")
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    at = QPointF(200.0, 200.0)
+    event = QDropEvent(at, Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    window.dropEvent(event)
+    wait_for_jobs(qtbot, window)
+    assert window.desk.ask.asked == ["preview"]
+    assert not window.desk.is_open
+    window.desk.ask.answers["preview"] = ([path], "")
+    window.dropEvent(event)
+    qtbot.waitUntil(lambda: window.desk.is_open and not window.desk.runner.jobs, timeout=30_000)
+    assert layer_named(window, "buildings")
+
+
+def test_a_preview_asks_only_for_a_missing_reference_system(qtbot, tmp_path):
+    window = open_window(qtbot)
+    known = samples.city_json(tmp_path / "known.city.json")
+    unknown = samples.drainage_inp(tmp_path / "unknown.inp")
+    dialog = PreviewDialog(window.desk, preview([known]))
+    qtbot.addWidget(dialog)
+    assert dialog.answer() == ([known], "")
+    asking = PreviewDialog(window.desk, preview([known, unknown, tmp_path / "missing.tif"]))
+    qtbot.addWidget(asking)
+    assert [p.path for p in asking.without_system] == [unknown]
+    asking.system.setCurrentText("EPSG:4547")
+    assert asking.answer() == ([known, unknown], "EPSG:4547")
