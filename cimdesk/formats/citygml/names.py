@@ -1,0 +1,155 @@
+"""What the element names of CityGML, GML and ADEs stand for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+
+from cimdesk.model.mesh import Surface
+
+GML = ("http://www.opengis.net/gml", "http://www.opengis.net/gml/3.2")
+IDS = tuple(f"{{{uri}}}id" for uri in GML)
+HREF = "{http://www.w3.org/1999/xlink}href"
+
+KINDS = {
+    "GroundSurface": Surface.GROUND, "OuterFloorSurface": Surface.GROUND, "FloorSurface": Surface.GROUND,
+    "WallSurface": Surface.WALL, "InteriorWallSurface": Surface.WALL,
+    "RoofSurface": Surface.ROOF, "OuterCeilingSurface": Surface.ROOF, "CeilingSurface": Surface.ROOF,
+    "Window": Surface.OPENING, "Door": Surface.OPENING, "WindowSurface": Surface.OPENING, "DoorSurface": Surface.OPENING,
+    "ClosureSurface": Surface.OTHER, "WaterSurface": Surface.OTHER, "WaterGroundSurface": Surface.OTHER,
+    "WaterClosureSurface": Surface.OTHER, "GenericThematicSurface": Surface.OTHER, "Marking": Surface.OTHER,
+    "HoleSurface": Surface.OTHER,
+}  # fmt: skip
+"""Thematic surfaces: they give their owner's faces a kind and are no features of their own."""
+
+FEATURES = frozenset(
+    """
+    Building BuildingPart BuildingInstallation IntBuildingInstallation BuildingFurniture BuildingRoom Room BuildingUnit Storey
+    BuildingConstructiveElement OtherConstruction
+    Bridge BridgePart BridgeInstallation IntBridgeInstallation BridgeConstructionElement BridgeConstructiveElement BridgeRoom
+    BridgeFurniture Tunnel TunnelPart TunnelInstallation IntTunnelInstallation TunnelConstructiveElement HollowSpace
+    TunnelFurniture
+    TransportationComplex Road Track Railway Square Waterway Section Intersection TrafficSpace AuxiliaryTrafficSpace
+    ClearanceSpace TrafficArea AuxiliaryTrafficArea Hole
+    PlantCover SolitaryVegetationObject WaterBody LandUse CityFurniture
+    ReliefFeature TINRelief MassPointRelief BreaklineRelief RasterRelief
+    GenericCityObject GenericOccupiedSpace GenericUnoccupiedSpace GenericLogicalSpace CityObjectGroup
+    """.split()  # noqa: SIM905
+)
+
+
+class Part(IntEnum):
+    """What an element inside a geometry does."""
+
+    POLYGON = 1
+    PATCH = 2
+    HOLDER = 3
+    RING = 4
+    POSITIONS = 5
+    POSITION = 6
+    COORDINATES = 7
+    LINK = 8
+    REVERSIBLE = 9
+    CURVE = 10
+    POINT = 11
+    GRID = 12
+    GROUP = 13
+
+
+_PARTS = {
+    "Polygon": Part.POLYGON,
+    **dict.fromkeys(("PolygonPatch", "Triangle", "Rectangle"), Part.PATCH),
+    **dict.fromkeys(("Surface", "TriangulatedSurface", "Tin", "PolyhedralSurface"), Part.HOLDER),
+    "Ring": Part.RING,
+    "posList": Part.POSITIONS,
+    "pos": Part.POSITION,
+    "coordinates": Part.COORDINATES,
+    **dict.fromkeys(("surfaceMember", "baseSurface", "solidMember", "geometryMember", "exterior", "interior"), Part.LINK),
+    "OrientableSurface": Part.REVERSIBLE,
+    **dict.fromkeys(("LineString", "LineStringSegment", "Arc", "Circle", "ArcString", "OrientableCurve"), Part.CURVE),
+    "Point": Part.POINT,
+    **dict.fromkeys(("MultiSurface", "CompositeSurface", "Solid", "CompositeSolid", "MultiSolid"), Part.GROUP),
+    **dict.fromkeys(("RectifiedGridCoverage", "RectifiedGrid", "Grid"), Part.GRID),
+}
+PARTS = {f"{prefix}{name}": int(part) for prefix in (*(f"{{{uri}}}" for uri in GML), "") for name, part in _PARTS.items()}
+GEOMETRIES = frozenset(
+    """
+    Solid MultiSolid CompositeSolid MultiSurface CompositeSurface Polygon Surface OrientableSurface TriangulatedSurface Tin
+    PolyhedralSurface MultiGeometry GeometricComplex MultiCurve CompositeCurve LineString Curve OrientableCurve MultiLineString
+    MultiPoint Point MultiPolygon
+    """.split()  # noqa: SIM905
+)
+
+
+class Role(IntEnum):
+    """What a property of a city object holds."""
+
+    OTHER = 0
+    SKIP = 1
+    GEOMETRY = 2
+    IMPLICIT = 3
+    RELIEF = 4
+    GENERIC = 5
+    ADDRESS = 6
+    GROUP_MEMBER = 7
+    ENVELOPE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A property name taken apart.
+
+    Attributes
+    ----------
+    role : Role
+    name : str
+        Local name.
+    lod : str
+        Level of detail the name speaks of; empty when it does not.
+    is_extension : bool
+        It belongs to no namespace of CityGML or GML.
+    """
+
+    role: Role
+    name: str
+    lod: str
+    is_extension: bool
+
+
+_LOD = re.compile(r"lod([0-4])")
+_ROLES = {
+    **dict.fromkeys(("appearance", "metaDataProperty", "extent"), Role.SKIP),
+    **dict.fromkeys(("tin", "reliefPoints", "ridgeOrValleyLines", "breaklines", "grid"), Role.RELIEF),
+    **dict.fromkeys(
+        ("stringAttribute", "intAttribute", "doubleAttribute", "dateAttribute", "uriAttribute", "measureAttribute"), Role.GENERIC
+    ),
+    **dict.fromkeys(("genericAttributeSet", "genericAttribute"), Role.GENERIC),
+    "address": Role.ADDRESS,
+    "groupMember": Role.GROUP_MEMBER,
+}
+
+
+def split_tag(tag: str) -> tuple[str, str]:
+    """Return namespace and local name of a tag; a prefix that nobody declared counts as neither."""
+    uri, _, name = tag.rpartition("}")
+    return uri[1:], name.rpartition(":")[2]
+
+
+@lru_cache(maxsize=20_000)
+def property_of(tag: str) -> Property:
+    """Return what the property called ``tag`` holds."""
+    uri, name = split_tag(tag)
+    is_extension = bool(uri) and "opengis.net/" not in uri and "citygml.org/" not in uri and "xAL" not in uri
+    if name == "boundedBy" and uri in GML:
+        return Property(Role.ENVELOPE, name, "", False)
+    if found := _LOD.match(name):
+        return Property(Role.IMPLICIT if "Implicit" in name else Role.GEOMETRY, name, found[1], is_extension)
+    return Property(_ROLES.get(name, Role.OTHER), name, "", is_extension)
+
+
+@lru_cache(maxsize=20_000)
+def local_name(tag: str) -> str:
+    """Return the local name of a tag."""
+    return split_tag(tag)[1]

@@ -1,0 +1,165 @@
+"""The reader of CityGML files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from cimdesk.base.collector import collector_paused
+from cimdesk.base.errors import DataError
+from cimdesk.formats.citygml.attributes import AttributeReader
+from cimdesk.formats.citygml.builder import CityBuilder
+from cimdesk.formats.citygml.names import local_name
+from cimdesk.formats.citygml.objects import ObjectReader
+from cimdesk.formats.citygml.stream import Document, UndeclaredError, prolog_of, refuse_doctype, root_of
+from cimdesk.formats.findings import Findings
+from cimdesk.formats.registry import ReadOptions, ReadResult, Source
+from cimdesk.model.layers import LayerKind
+
+MAX_REPAIRS = 8
+MAX_ROUNDS = 3
+KNOWN_VERSIONS = ("1.0", "2.0", "3.0")
+_MODEL = re.compile(rb"<(?:[\w.-]+:)?CityModel[\s/>]")
+_COLLECTION = re.compile(rb"<(?:[\w.-]+:)?FeatureCollection[\s/>]")
+GENERAL = ("name", "description")
+
+
+class CityGMLReader:
+    """Reads CityGML 1.0, 2.0 and 3.0."""
+
+    name = "CityGML"
+    suffixes = (".gml", ".citygml", ".xml")
+
+    def claim(self, path: Path, head: bytes) -> float:
+        """Claim XML whose outermost element is a CityModel, or a collection of features in a namespace of CityGML."""
+        lower = path.name.lower().removesuffix(".gz")
+        prolog = prolog_of(head)
+        if not prolog.startswith(b"<"):
+            return 0.0
+        _, root = root_of(prolog)
+        if _MODEL.match(root):
+            return 0.95 if b"citygml" in root.lower() or lower.endswith(self.suffixes) else 0.5
+        if _COLLECTION.match(root):
+            return 0.92 if b"opengis.net/citygml" in root else 0.0
+        if not root and lower.endswith(self.suffixes):
+            # A long comment comes first: look further.
+            return 0.9 if _MODEL.match(root_of(prolog_of(_longer(path)))[1]) else 0.0
+        return 0.0
+
+    def read(self, path: Path, options: ReadOptions) -> ReadResult:
+        """Read a file; raises `DataError` when nothing in it can be used."""
+        return read_citygml(path, options)
+
+
+def read_citygml(path: Path, options: ReadOptions) -> ReadResult:
+    """Read a CityGML file member by member.
+
+    Raises
+    ------
+    DataError
+        If it is no CityGML, is damaged before its first object, or declares a document type.
+    """
+    findings = Findings()
+    document = Document(path, options, findings)
+    before, _ = root_of(prolog_of(document.head()))
+    if b"<!DOCTYPE" in before:
+        refuse_doctype(path)
+    options.progress(0.0)
+    attributes = AttributeReader.beside(path)
+    with collector_paused():
+        builder = _read_all(document, attributes)
+        city = builder.build(_metadata(document), attributes)
+    options.progress(1.0)
+    version = document.version
+    if version not in KNOWN_VERSIONS:
+        text = "Version {version} is not known (1.0, 2.0 and 3.0 are); what can be is read."
+        findings.add("unknown-version", "", text, version=version or "?")
+    crs = builder.meshes.crs
+    source = Source(layer_name(path), LayerKind.BUILDINGS, city, options.crs_for(crs))
+    return ReadResult(
+        "CityGML",
+        version,
+        crs.code if crs else None,
+        dict(sorted(builder.types.items())),
+        builder.extent,
+        (source,) if len(city.features) else (),
+        findings.problems(),
+    )
+
+
+def layer_name(path: Path) -> str:
+    """Return the file's name without the suffixes of CityGML."""
+    name = path.name
+    for suffix in (".gz", ".gml", ".xml", ".citygml"):
+        if name.lower().endswith(suffix) and len(name) > len(suffix):
+            name = name[: -len(suffix)]
+    return name
+
+
+def _read_all(document: Document, attributes: AttributeReader) -> CityBuilder:
+    """Read the members; from the start again with more prefixes declared when some were not."""
+    for _ in range(MAX_REPAIRS):
+        builder = CityBuilder(document.findings)
+        try:
+            _read_members(document, builder, attributes)
+        except UndeclaredError as error:
+            document.declare(error.prefixes)
+            continue
+        if not builder.names and (document.root is None or local_name(document.root.tag) not in ("CityModel", "FeatureCollection")):
+            raise DataError(document.path, "this XML is not CityGML: it has no CityModel.", remedy="Choose a CityGML file.")
+        return builder
+    raise DataError(document.path, "too many prefixes are not declared.", remedy="Export the file again.")
+
+
+def _read_members(document: Document, builder: CityBuilder, attributes: AttributeReader) -> None:
+    reader = ObjectReader(builder, attributes)
+    if document.mentions(b"appearanceMember", b"X3DMaterial"):
+        _meet_far_colors(document, builder)
+    for member in document.members():
+        if not builder.names:
+            builder.meshes.meet_system(_system_of(document.root))
+        if local_name(member.tag) == "appearanceMember":
+            builder.palette.read(member)
+        else:
+            reader.read(member)
+    for _ in range(MAX_ROUNDS):
+        if not reader.open_links:
+            break
+        for member in document.members(again=True):
+            reader.resolve(member)
+    for name, links in reader.open_links.items():
+        text = "A link leads to {id}, which is not there."
+        document.findings.error("missing-link", builder.names[links[0].target.row], text, id=name)
+
+
+def _meet_far_colors(document: Document, builder: CityBuilder) -> None:
+    """Learn the colours that are given for the whole city, often at the end of the file, before the surfaces come."""
+    for member in document.members(again=True):
+        if local_name(member.tag) == "appearanceMember":
+            for name, row in builder.palette.read(member).items():
+                builder.meshes.collector.materials.setdefault(name, row)
+    builder.palette.textures = 0
+
+
+def _system_of(root: Any) -> str | None:
+    """Return the reference system of the envelope around everything."""
+    for envelope in root.iterfind("{*}boundedBy/{*}Envelope"):
+        if name := envelope.get("srsName"):
+            return str(name)
+    return None
+
+
+def _metadata(document: Document) -> dict[str, Any]:
+    """Return what the file says about itself as a whole."""
+    if document.root is None:
+        return {}
+    said = {local_name(part.tag): (part.text or "").strip() for part in document.root if isinstance(part.tag, str)}
+    return {name: said[name] for name in GENERAL if said.get(name)}
+
+
+def _longer(path: Path) -> bytes:
+    try:
+        return Document(path, ReadOptions(), Findings()).head()
+    except DataError:
+        return b""

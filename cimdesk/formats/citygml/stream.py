@@ -1,0 +1,263 @@
+"""Members of a CityGML file one after the other, each taken apart and dropped before the next is read."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from cimdesk.base.errors import DataError
+from cimdesk.formats.citygml.names import GML
+from cimdesk.formats.findings import Findings
+from cimdesk.formats.registry import ReadOptions
+
+HEAD_BYTES = 65_536
+SCAN_BYTES = 4_194_304
+TOLD_EVERY = 64
+MEMBERS = (
+    "cityObjectMember", "featureMember", "featureMembers", "member", "versionMember", "versionTransitionMember",
+    "appearanceMember",
+)  # fmt: skip
+_MODULES = {
+    "core": "", "bldg": "building/", "brid": "bridge/", "tun": "tunnel/", "tran": "transportation/", "trans": "transportation/",
+    "veg": "vegetation/", "wtr": "waterbody/", "luse": "landuse/", "dem": "relief/", "frn": "cityfurniture/",
+    "gen": "generics/", "grp": "cityobjectgroup/", "app": "appearance/", "tex": "texturedsurface/", "con": "construction/",
+    "vers": "versioning/", "dyn": "dynamizer/", "pcl": "pointcloud/",
+}  # fmt: skip
+_OTHERS = {
+    "xlink": "http://www.w3.org/1999/xlink",
+    "xsi": "http://www.w3.org/2001/XMLSchema-instance",
+    "xAL": "urn:oasis:names:tc:ciq:xsdschema:xAL:2.0",
+    "uro": "https://www.geospatial.jp/iur/uro/2.0",
+    "urf": "https://www.geospatial.jp/iur/urf/2.0",
+}
+_VERSION = re.compile(r"citygml(?:/[a-z]+)*/(\d)[./](\d)")
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
+_ROOT = re.compile(rb"<(?:[\w.-]+:)?[A-Za-z][\w.-]*(?=[\s/>])")
+_UNDECLARED = re.compile(r"Namespace prefix (\S+) (?:for \S+ )?on ")
+
+
+class UndeclaredError(Exception):
+    """Prefixes without a namespace turned up; the file has to be read again with them declared."""
+
+    def __init__(self, prefixes: set[str]) -> None:
+        self.prefixes = prefixes
+        super().__init__(", ".join(sorted(prefixes)))
+
+
+@dataclass
+class Document:
+    """One CityGML file being read.
+
+    Attributes
+    ----------
+    path : Path
+    options : ReadOptions
+    findings : Findings
+    declared : dict of prefix to namespace
+        Namespaces that the file forgets to declare.
+    root : element or None
+        The outermost element, once a member came.
+    """
+
+    path: Path
+    options: ReadOptions
+    findings: Findings
+    declared: dict[str, str] = field(default_factory=dict)
+    root: Any = None
+
+    def members(self, again: bool = False) -> Iterator[Any]:
+        """Yield the member elements of the file in order; each is emptied when the next is asked for.
+
+        Damage ends the file there: it becomes a problem that names the line, and what came before stays.
+
+        Parameters
+        ----------
+        again : bool
+            The file was read before: say nothing of progress and damage.
+
+        Raises
+        ------
+        DataError
+            If the file has a document type declaration, cannot be opened, or is damaged before the first member ends.
+        UndeclaredError
+            If prefixes turn up that are not declared.
+        """
+        from lxml import etree
+
+        self.root = None
+        count = 0
+        with self._opened() as (file, raw):
+            size = max(self.path.stat().st_size, 1)
+            events = self._events(file)
+            try:
+                for _, member in events:
+                    root = member.getparent()
+                    if root is None or root.getparent() is not None:
+                        continue
+                    if self.root is None:
+                        self._enter(root)
+                    self._check_prefixes(events.error_log)
+                    yield member
+                    member.clear()
+                    while member.getprevious() is not None:
+                        del root[0]
+                    count += 1
+                    if count % TOLD_EVERY == 0:
+                        self.options.cancel.raise_if_cancelled()
+                        if not again:
+                            self.options.progress(0.9 * min(1.0, raw.tell() / size))
+                if self.root is None and events.root is not None:
+                    self._enter(events.root)
+            except etree.XMLSyntaxError as error:
+                self._check_prefixes(events.error_log)
+                if not again:
+                    self._damaged(f"line {error.lineno}", str(error.msg or error), count)
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                if not again:
+                    self._damaged("gzip", str(error), count)
+
+    def head(self) -> bytes:
+        """Return the first bytes, unpacked.
+
+        Raises
+        ------
+        DataError
+            If the file cannot be opened.
+        """
+        with self._opened() as (file, _):
+            try:
+                return bytes(file.read(HEAD_BYTES))
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                self._damaged("gzip", str(error), 0)
+
+    def mentions(self, *words: bytes) -> bool:
+        """Return whether every one of the ``words`` occurs somewhere in the file."""
+        missing, tail = set(words), b""
+        with self._opened() as (file, _):
+            try:
+                while missing and (block := file.read(SCAN_BYTES)):
+                    missing = {word for word in missing if word not in block and word not in tail + block[:64]}
+                    tail = block[-64:]
+            except (EOFError, zlib.error, gzip.BadGzipFile):
+                return False
+        return not missing
+
+    @property
+    def version(self) -> str | None:
+        """Version of CityGML as the namespaces say; None where they do not."""
+        if self.root is None:
+            return None
+        spaces = [self.root.tag, *map(str, self.root.nsmap.values())]
+        return next((f"{found[1]}.{found[2]}" for space in spaces if (found := _VERSION.search(space))), None)
+
+    def declare(self, prefixes: set[str]) -> None:
+        """Declare prefixes from now on by what they are usually bound to."""
+        found = _VERSION.search(self.head().decode("latin-1"))
+        version = f"{found[1]}.{found[2]}" if found else "2.0"
+        for prefix in sorted(prefixes):
+            if prefix == "gml":
+                uri = GML[version.startswith("3")]
+            elif prefix in _MODULES:
+                uri = f"http://www.opengis.net/citygml/{_MODULES[prefix]}{version}"
+            else:
+                uri = _OTHERS.get(prefix, f"urn:undeclared:{prefix}")
+            self.declared[prefix] = uri
+            self.findings.add(
+                "undeclared-prefix", prefix, "Prefix {prefix} is not declared; it is taken for {uri}.", prefix=prefix, uri=uri
+            )
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Any, IO[bytes]]]:
+        try:
+            raw = self.path.open("rb")
+        except OSError as error:
+            raise DataError(self.path, "the file cannot be opened ({reason}).", reason=error.strerror or "") from error
+        with raw:
+            is_packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            file: Any = gzip.GzipFile(fileobj=raw) if is_packed else raw
+            yield (_Declaring(file, self.declared) if self.declared else file), raw
+
+    def _events(self, file: Any) -> Any:
+        from lxml import etree
+
+        return etree.iterparse(
+            file,
+            events=("end",),
+            tag=[f"{{*}}{name}" for name in MEMBERS],
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
+            remove_comments=True,
+            remove_pis=True,
+        )
+
+    def _enter(self, root: Any) -> None:
+        info = root.getroottree().docinfo
+        if info.internalDTD is not None or info.doctype:
+            refuse_doctype(self.path)
+        self.root = root
+
+    def _check_prefixes(self, log: Any) -> None:
+        if not len(log):
+            return
+        prefixes = {found[1] for entry in log if (found := _UNDECLARED.match(entry.message))} - set(self.declared)
+        if prefixes:
+            raise UndeclaredError(prefixes)
+
+    def _damaged(self, where: str, reason: str, count: int) -> None:
+        if not count:
+            raise DataError(
+                self.path, "the file is damaged: {reason}.", where=where, remedy="Download or export it again.", reason=reason
+            )
+        text = "The file is damaged here; what comes before is read ({count} members): {reason}."
+        self.findings.error("damaged", where, text, count=count, reason=reason)
+
+
+def refuse_doctype(path: Path) -> NoReturn:
+    """Raise the error for files with a document type declaration."""
+    raise DataError(
+        path,
+        "the file has a document type declaration (DOCTYPE), which CityGML does not use and which can do harm.",
+        remedy="Remove it, or export the file again.",
+    )
+
+
+def prolog_of(head: bytes) -> bytes:
+    """Return what stands before and in the root's start tag, comments removed, in an ASCII-like encoding."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in head[:4]:
+        head = head.replace(b"\x00", b"").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff")
+    return _COMMENT.sub(b"", head).removeprefix(b"\xef\xbb\xbf").lstrip()
+
+
+def root_of(prolog: bytes) -> tuple[bytes, bytes]:
+    """Return what stands before the root's start tag, and the rest; all of it and nothing when the root does not start."""
+    found = _ROOT.search(prolog)
+    return (prolog[: found.start()], prolog[found.start() :]) if found else (prolog, b"")
+
+
+class _Declaring:
+    """A file whose root element declares a few prefixes more."""
+
+    def __init__(self, file: Any, declared: dict[str, str]) -> None:
+        self._file = file
+        self._start = file.read(HEAD_BYTES)
+        masked = _COMMENT.sub(lambda found: b" " * len(found[0]), self._start)
+        if found := _ROOT.search(masked):
+            written = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in declared.items()).encode()
+            self._start = self._start[: found.end()] + written + self._start[found.end() :]
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        if not self._start:
+            return bytes(self._file.read(size))
+        cut = len(self._start) if size < 0 else size
+        part, self._start = self._start[:cut], self._start[cut:]
+        return part + bytes(self._file.read()) if size < 0 else part
