@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Float32
+from cimdesk.base.arrays import Bool, Float, Float32, Strings
 from cimdesk.model.terrain import Terrain
 
 
@@ -79,6 +79,46 @@ class EdgeBoundary:
 
 
 @dataclass(frozen=True)
+class Drainage:
+    """Drains that exchange water with the surface both ways; hydraulics by SWMM.
+
+    Attributes
+    ----------
+    source : str
+        The SWMM input file.
+    digest : str
+        Hash of its content, so that results of another version of it can be told.
+    ids : (N,) str, positions : (N, 2) float64
+        Every node and where it is in the world; NaN where the file does not say.
+    rims, inverts : (N,) float64
+        Ground and bottom of each node [m]; rims are NaN where the file does not say.
+    is_outfall, is_sealed : (N,) bool
+        Outfalls; nodes with a cover that lets no water through.
+    clogging : (N,) float64
+        Share of each inlet that is blocked, 0 to 1.
+    intake_limit : float
+        Most water an inlet takes [m3/s].
+    manhole_area : float
+        Open area of a manhole [m2].
+    step : float
+        Time step of the pipes [s].
+    """
+
+    source: str
+    digest: str
+    ids: Strings
+    positions: Float
+    rims: Float
+    inverts: Float
+    is_outfall: Bool
+    is_sealed: Bool
+    clogging: Float
+    intake_limit: float = float("inf")
+    manhole_area: float = 1.167
+    step: float = 1.0
+
+
+@dataclass(frozen=True)
 class FloodScenario:
     """Everything a run needs, validated and in SI.
 
@@ -108,6 +148,8 @@ class FloodScenario:
         ``inertial`` (``dynamic`` joins with the full engine).
     rain_on_blocked : str
         ``shed`` puts the rain of blocked cells on their open neighbours; ``drop`` leaves it out.
+    drainage : Drainage or None
+        Drains below the surface; rain then falls on the surface alone and SWMM's own runoff is off.
     """
 
     name: str
@@ -126,6 +168,7 @@ class FloodScenario:
     precision: str = "float32"
     engine: str = "inertial"
     rain_on_blocked: str = "shed"
+    drainage: Drainage | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -137,6 +180,41 @@ class GaugeSeries:
     times: Float
     depths: Float
     levels: Float
+
+
+@dataclass(frozen=True)
+class DrainageSeries:
+    """What the nodes of the drains did.
+
+    Attributes
+    ----------
+    ids : (N,) str, positions : (N, 2) float64, inverts, rims : (N,) float64
+        Nodes in the world [m]; ``rims`` is the ground water comes out at, NaN at outfalls.
+    times : (F,) float64
+        Seconds from the start.
+    depths : (F, N) float32
+        Water above the invert [m].
+    exchange : (F, N) float32
+        Mean flow through manhole or inlet since the time before, positive into the drains [m3/s].
+    """
+
+    ids: Strings
+    positions: Float
+    inverts: Float
+    rims: Float
+    times: Float
+    depths: Float32
+    exchange: Float32
+
+    @property
+    def surcharge(self) -> Float32:
+        """(F, N) float32 water above the ground [m], never negative."""
+        above = self.depths + np.nan_to_num(self.inverts - self.rims, nan=-np.inf)
+        return np.maximum(above, 0.0).astype(np.float32)
+
+    def row_at(self, seconds: float) -> int:
+        """Return the row in force at a time from the start [s]."""
+        return min(max(int(np.searchsorted(self.times, seconds, side="right")) - 1, 0), len(self.times) - 1)
 
 
 @dataclass(frozen=True)
@@ -165,6 +243,8 @@ class FloodResult:
         The rain of the run [m/s].
     statistics : mapping
         ``cells``, ``steps``, ``seconds``, ``cell_updates_per_s``, ``mass_error``, engine, cell, limits: what every figure states.
+    drainage : DrainageSeries or None
+        The nodes of the drains, where the run had any.
     """
 
     name: str
@@ -182,6 +262,7 @@ class FloodResult:
     wet_area: Float
     rain: Series | None = None
     statistics: Mapping[str, Any] = field(default_factory=dict)
+    drainage: DrainageSeries | None = None
 
     def frame_at(self, time: float) -> tuple[int, int, float]:
         """Return the frames around a clock ``time`` [POSIX s] and the weight of the second, for blending."""
