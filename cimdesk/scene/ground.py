@@ -43,7 +43,9 @@ class Ground:
         terrains += [data.terrain for _, data in loaded if isinstance(data, FloodResult)]
         self.terrain = terrains[0] if terrains else None
         self.base = self._base([data for _, data in loaded])
-        self.context.is_covered = any(layer.visible and isinstance(data, Terrain | CityModel | TiledCity) for layer, data in loaded)
+        surfaces = [data.bounds if not isinstance(data, TiledCity) else data.city.bounds for data in _surfaces(loaded)]
+        buried = [data.bounds for _, data in loaded if isinstance(data, UtilityNetwork)]
+        self.context.is_covered = any(_meet(surface, network) for surface in surfaces for network in buried)
         self._placed = None
 
     def heights(self, points: Float) -> Float:
@@ -80,15 +82,24 @@ class Ground:
         self.sky.prepare(view)
 
     def _base(self, loaded: list[Any]) -> float:
+        known = [foot for data in loaded if (foot := _foot(data)) is not None]
         if self.terrain is not None:
             valid = self.terrain.elevations[np.isfinite(self.terrain.elevations)]
-            return (base_height(valid) if valid.size else 0.0) - float(self.context.origin[2])
-        feet = [_foot(data) for data in loaded]
-        known = [foot for foot in feet if foot is not None]
+            # A terrain of another place must not bury the city: the plane lies under both.
+            known.append(base_height(valid) if valid.size else 0.0)
         if known:
             return min(known) - float(self.context.origin[2])
         depths = [data.bounds[0, 2] for data in loaded if isinstance(data, UtilityNetwork) and np.isfinite(data.bounds[0, 2])]
         return (min(depths) if depths else 0.0) - UNDER_NETWORKS - float(self.context.origin[2])
+
+
+def _surfaces(loaded: list[tuple[Layer, Any]]) -> list[Terrain | CityModel | TiledCity]:
+    return [data for layer, data in loaded if layer.visible and isinstance(data, Terrain | CityModel | TiledCity)]
+
+
+def _meet(first: Float, second: Float) -> bool:
+    """Whether two (2, 3) boxes overlap in plan; False where one is unknown."""
+    return bool((first[0, :2] <= second[1, :2]).all() and (second[0, :2] <= first[1, :2]).all())
 
 
 def _foot(data: Any) -> float | None:
