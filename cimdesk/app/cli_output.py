@@ -20,6 +20,7 @@ def add_commands(commands: Any) -> None:
     snapshot.add_argument("source", type=Path, metavar="PROJECT|FILE")
     snapshot.add_argument("-o", "--out", type=Path, required=True, metavar="PNG")
     snapshot.add_argument("--bookmark", metavar="NAME")
+    snapshot.add_argument("--fit", metavar="LAYER", help="look at this layer (name or id); 'all' for everything, however far apart")
     snapshot.add_argument("--size", type=_size, default=(1920, 1080), metavar="WxH")
     snapshot.add_argument("--theme", choices=("light", "dark", "projector"), default="light")
     snapshot.add_argument("--time", metavar="TIME", help="ISO date-time")
@@ -52,6 +53,7 @@ def run_snapshot(arguments: argparse.Namespace, console: Console) -> Outcome:
             session,
             arguments.out,
             bookmark=arguments.bookmark,
+            fit=arguments.fit,
             width=width,
             height=height,
             theme=arguments.theme,

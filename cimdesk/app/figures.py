@@ -7,10 +7,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cimdesk.base.errors import UsageError
 from cimdesk.base.i18n import current_language, tr
 from cimdesk.base.jobs import Progress, no_progress
 from cimdesk.formats.atomic import replacing
+from cimdesk.model.layers import LayerKind
+from cimdesk.model.workspace import bounds_of
 
 if TYPE_CHECKING:
     from cimdesk.commands.session import Session
@@ -25,6 +29,7 @@ def write_figure(
     path: Path,
     *,
     bookmark: str | None,
+    fit: str | None,
     width: int,
     height: int,
     theme: str,
@@ -32,14 +37,17 @@ def write_figure(
     title: str | None,
     xray: bool | None,
 ) -> None:
-    """Draw what a bookmark shows (all of the project without one) and write it as PNG.
+    """Draw what a bookmark shows (the city without one, or the layer to ``fit``) and write it as PNG.
 
     Raises
     ------
     UsageError
-        If there is no such bookmark.
+        If there is no such bookmark or layer.
     """
     record = find_bookmark(session, bookmark) if bookmark else None
+    if fit:
+        is_buried = any(layer.kind is LayerKind.NETWORK for layer in session.workspace.layers() if fit in (layer.id, layer.name))
+        record = {**(record or {}), "camera": camera_on(session, fit), "xray": is_buried}
     request = request_for(session, record, width, height, theme, time, title, xray)
     command = f"cimdesk snapshot {session.path or ''} --size {width}x{height} --theme {theme} -o {path.name}"
     picture = png_of(session, request, {"Title": request.title, "Software": "cimdesk", "Command": command})
@@ -75,6 +83,32 @@ def find_bookmark(session: Session, name: str) -> Mapping[str, Any]:
         if name.lower() in (key.lower(), str(record.get("name", "")).lower()):
             return record
     raise UsageError("There is no bookmark {name}; there are {names}.", name=name, names=", ".join(bookmarks) or tr("none"))
+
+
+def camera_on(session: Session, name: str) -> dict[str, Any]:
+    """Return the camera that sees all of a layer, by its id or name, or all of the project for ``all``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such layer, or nothing in it has a place.
+    """
+    workspace = session.workspace
+    if name == "all":
+        box = workspace.bounds()
+    else:
+        layer = next((layer for layer in workspace.layers() if name in (layer.id, layer.name)), None)
+        if layer is None:
+            names = ", ".join(layer.id for layer in workspace.layers())
+            raise UsageError("There is no layer {name}; there are {names}.", name=name, names=names)
+        data = workspace.data(layer.id)
+        box = np.full((2, 3), np.nan) if data is None else bounds_of(data)
+    if not np.isfinite(box[:, :2]).all():
+        raise UsageError("Nothing in {name} has a place to look at.", name=name)
+    box = np.nan_to_num(box)
+    size = float(np.linalg.norm(box[1] - box[0]))
+    target = [float(value) for value in box.mean(axis=0)]
+    return {"target": target, "azimuth": 340.0, "elevation": 55.0, "distance": max(1.35 * size, 50.0)}
 
 
 def request_for(

@@ -18,7 +18,7 @@ FILES = (
     ("cityjson/cjio/delft.json", "buildings", 570),
     ("networks_drainage/bellinge/bellinge_small.inp", "network", 31),
     ("sensors/defra/stations.json", "sensors", 3393),
-    ("terrain/cog/cog_nodata_nan.tif", "terrain", None),
+    ("flood/anuga/merewether/topography1.zip", "terrain", None),
 )
 
 
@@ -65,10 +65,13 @@ def test_gdal_opens_the_project_and_sees_its_layers(project: Path):
 
 
 @pytest.mark.render
-def test_its_snapshot_is_a_picture_of_more_than_background(project: Path, tmp_path: Path):
+@pytest.mark.parametrize("layer", [None, "delft", "bellinge_small", "stations", "topography1"])
+def test_its_snapshot_shows_each_of_them(project: Path, tmp_path: Path, layer: str | None):
     from PIL import Image
 
     out = tmp_path / "one.png"
-    assert main(["snapshot", str(project), "-o", str(out), "--size", "1280x720"]) == 0
+    assert main(["snapshot", str(project), "-o", str(out), "--size", "960x540", *(["--fit", layer] if layer else [])]) == 0
     with Image.open(out) as picture:
-        assert len(picture.convert("RGB").getcolors(1280 * 720)) > 300
+        middle = picture.convert("RGB").crop((240, 120, 720, 480))
+        background = max(count for count, _ in middle.getcolors(480 * 360))
+        assert background < 0.995 * 480 * 360
