@@ -161,5 +161,9 @@ class Session:
                 ranges.append((data.start_time, data.start_time + float(data.times[-1])))
         if not ranges and self.workspace.stages.time_range:
             ranges.append(self.workspace.stages.time_range)
-        if ranges:
-            self.clock.set_range(min(r[0] for r in ranges), max(r[1] for r in ranges))
+        if not ranges:
+            return
+        is_first = self.clock.range[0] == self.clock.range[1]
+        self.clock.set_range(min(r[0] for r in ranges), max(r[1] for r in ranges))
+        if is_first and "time" in self.workspace.settings:
+            self.clock.set_time(float(self.workspace.settings["time"]))

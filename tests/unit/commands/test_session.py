@@ -111,3 +111,19 @@ def test_a_job_hands_its_result_back():
     results = []
     session.run(JobSpec("count", lambda progress, cancel: 7, results.append))
     assert results == [7]
+
+
+def test_a_project_opens_at_the_moment_it_keeps(tmp_path):
+    from cimdesk.base.units import parse_time
+    from cimdesk.commands import sources
+    from cimdesk.commands.history import Edit
+    from tests import samples
+
+    session = Session()
+    moment = parse_time("2026-06-07T12:40")
+    session.do(Edit("keep the moment", (session.workspace.document.put("project", "settings", {"time": moment}),)))
+    sources.import_files(session, [samples.sensors_csv(tmp_path / "gauges.csv")], "EPSG:4547")
+    assert session.clock.time == moment
+    session.clock.set_time(moment + 60.0)
+    sources.import_files(session, [samples.city_json(tmp_path / "city.json")])
+    assert session.clock.time == moment + 60.0
