@@ -135,14 +135,15 @@ def read_bytes(path: Path) -> bytes:
     """
     remedy = "Give a network of at most 1 GB, or cut it into parts."
     try:
+        is_larger = path.stat().st_size > MAX_BYTES
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(2 if is_larger else MAX_BYTES + 1)
         if data[:2] == b"\x1f\x8b":
             with gzip.open(path) as packed:
                 data = packed.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(path, "the file cannot be read ({reason}).", reason=error, remedy="Copy or download it again.") from error
-    if len(data) > MAX_BYTES:
+    if is_larger or len(data) > MAX_BYTES:
         raise DataError(path, "the file is larger than 1 GB.", remedy=remedy)
     is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     if not is_wide and data.count(b"\0") > len(data) // 100:

@@ -6,6 +6,7 @@ They lie in coordinates of their own; only people know where on earth that is.
 from __future__ import annotations
 
 import json
+import logging
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from cimdesk.base.arrays import AnyArray, Float, Int, UInt8
 from cimdesk.base.errors import DataError
 from cimdesk.formats.atomic import replacing
 from cimdesk.formats.findings import Findings
-from cimdesk.formats.registry import ReadOptions, ReadResult, Source
+from cimdesk.formats.registry import ReadOptions, ReadResult, Source, refuse_larger
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable
 from cimdesk.model.layers import LayerKind
@@ -26,9 +27,11 @@ from cimdesk.model.mesh import TriangleMesh
 
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl")
 LOD = "3"
+MAX_BYTES = 2**30
 GENERATOR = "cimdesk"
 Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 """From world axes (z up) to those of glTF (y up)."""
+log = logging.getLogger(__name__)
 NEUTRAL = (242, 237, 227, 255)
 # What trimesh raises on damaged files, besides its own ValueErrors, is whatever its parsing runs into.
 PARSING_ERRORS = (
@@ -56,6 +59,7 @@ class MeshReader:
         """Read a model; raises `DataError` when it has no triangles that can be used."""
         findings = Findings()
         options.progress(0.0)
+        refuse_larger(path, MAX_BYTES)
         parts = _load(path)
         options.cancel.raise_if_cancelled()
         y_up = path.suffix.lower() in (".glb", ".gltf")
@@ -109,8 +113,8 @@ def _load(path: Path) -> list[_Part]:
                 placed = vertices @ placement[:3, :3].T + placement[:3, 3]
                 found.append(_Part(str(node), placed, faces, _colors(shape, len(faces))))
     except PARSING_ERRORS as error:
-        reason = f"{type(error).__name__}: {error}"[:200]
-        raise DataError(path, "the model cannot be read ({reason}).", reason=reason, remedy=remedy) from error
+        log.info("%s: %r", path, error)
+        raise DataError(path, "the model cannot be read; it is damaged, or not what its name says.", remedy=remedy) from error
     if not any(len(part.faces) for part in found):
         raise DataError(path, "the model has no triangles.", remedy=remedy)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +21,8 @@ from cimdesk.model.layers import LayerKind
 from cimdesk.model.workspace import LayerData
 
 HEAD_BYTES = 4096
+MAX_WHOLE = 4 * 2**30
+"""Largest file a reader gets that reads the whole file into memory [bytes]."""
 log = logging.getLogger(__name__)
 
 
@@ -112,7 +115,10 @@ class ReadResult:
 
 
 class Reader(Protocol):
-    """Reads one format. An entry point of group ``cimdesk.formats`` names an instance."""
+    """Reads one format. An entry point of group ``cimdesk.formats`` names an instance.
+
+    A reader that never holds a whole file in memory has an attribute ``streams = True`` and gets files of any size.
+    """
 
     name: str
     suffixes: tuple[str, ...]
@@ -150,6 +156,12 @@ def reader_for(path: Path) -> Reader:
     claims = [(reader.claim(path, head), reader) for reader in readers()]
     best = max(claims, key=lambda claim: claim[0], default=None)
     if best is None or best[0] <= 0.0:
+        if not head:
+            raise DataError(
+                path,
+                "no reader knows this kind of folder.",
+                remedy="Open one of the files in it; a folder is opened when it holds a tileset.json.",
+            )
         raise DataError(
             path,
             "no reader knows this kind of file.",
@@ -167,7 +179,27 @@ def read(path: Path | str, options: ReadOptions | None = None) -> ReadResult:
         One message with file, place and remedy, when nothing in it can be used.
     """
     path = Path(path)
-    return reader_for(path).read(path, options or ReadOptions())
+    reader = reader_for(path)
+    if not getattr(reader, "streams", False):  # add-ons need not say it
+        refuse_larger(path, MAX_WHOLE)
+    try:
+        return reader.read(path, options or ReadOptions())
+    except MemoryError as error:
+        raise DataError(
+            path, "the file needs more memory than this computer has.", remedy="Close other programs, or cut the file into parts."
+        ) from error
+
+
+def refuse_larger(path: Path, limit: int) -> None:
+    """Raise a `DataError` for a file of more than ``limit`` bytes, before anything of it is read into memory."""
+    if path.is_file() and (size := path.stat().st_size) > limit:
+        raise DataError(
+            path,
+            "the file has {size} GB; files of this kind are read up to {limit} GB.",
+            remedy="Cut the file into parts.",
+            size=f"{size / 2**30:.1f}",
+            limit=f"{limit / 2**30:.1f}",
+        )
 
 
 def read_head(path: Path) -> bytes:
@@ -178,15 +210,23 @@ def read_head(path: Path) -> bytes:
     DataError
         If there is no such file, it may not be read, or it is empty.
     """
-    if path.is_dir():
-        return b""
     try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return b""
+        if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
+            raise DataError(path, "this is a device or a pipe, not a file.", remedy="Save the data to a file and open that.")
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # a name with a zero byte cannot be one
         raise DataError(path, "there is no such file.", remedy="Check the name, or locate the file again.") from None
     except OSError as error:
-        raise DataError(path, "the file cannot be opened ({reason}).", reason=os.strerror(error.errno or 0)) from error
+        raise DataError(
+            path,
+            "the file cannot be opened ({reason}).",
+            remedy="Check its name, and that you may read it.",
+            reason=os.strerror(error.errno or 0),
+        ) from error
     if not head:
         raise DataError(path, "the file is empty.", remedy="Copy or download it again.")
     if head[:2] == b"\x1f\x8b":

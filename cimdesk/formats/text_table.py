@@ -14,8 +14,10 @@ import numpy as np
 from cimdesk.base.arrays import Float
 from cimdesk.base.errors import DataError
 from cimdesk.formats.encodings import decode_text
+from cimdesk.formats.registry import refuse_larger
 
 MAX_FIELD = 16 << 20
+MAX_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,16 @@ def read_table(path: Path) -> Table:
     DataError
         If it cannot be opened or is no table.
     """
+    refuse_larger(path, MAX_BYTES)
     try:
         text, encoding = decode_text(path.read_bytes())
     except OSError as error:
-        raise DataError(path, "the file cannot be opened ({reason}).", reason=error.strerror or error) from error
+        raise DataError(
+            path,
+            "the file cannot be opened ({reason}).",
+            remedy="Check its name, and that you may read it.",
+            reason=error.strerror or error,
+        ) from error
     return parse_table(path, text, encoding)
 
 

@@ -116,15 +116,19 @@ def read_limited(path: Path, limit: int) -> bytes:
     DataError
         If it cannot be read or is larger than ``limit`` bytes.
     """
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise DataError(path, "there is no such file.", remedy="Check the name, or locate the file again.")
     try:
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            is_larger = path.stat().st_size > limit
+            data = file.read(2 if is_larger else limit + 1)
         if data[:2] == b"\x1f\x8b":
             with gzip.open(path) as packed:
                 data = packed.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(path, "the file cannot be read ({reason}).", reason=error, remedy="Copy or download it again.") from error
-    if len(data) > limit:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(path, "the file cannot be read ({reason}).", reason=reason, remedy="Copy or download it again.") from error
+    if is_larger or len(data) > limit:
         raise DataError(
             path, "the file is larger than {limit} MB.", limit=limit >> 20, remedy="Cut the tileset into smaller tiles."
         )

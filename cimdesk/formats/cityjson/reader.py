@@ -35,7 +35,7 @@ class CityJSONReader:
         text = _plain_head(head)
         lower = path.name.lower()
         if text.lstrip()[:1] != b"{":
-            return 0.3 if lower.endswith((".city.json", ".cityjson")) else 0.0
+            return 0.3 if head and lower.endswith((".city.json", ".cityjson")) else 0.0
         if lower.endswith(SEQUENCE_SUFFIXES):
             return 0.6 if _speaks_cityjson(text) else 0.0
         if _speaks_cityjson(text):
@@ -59,7 +59,7 @@ class CityJSONSeqReader:
         """Claim lines of CityJSON features."""
         text = _plain_head(head)
         if text.lstrip()[:1] != b"{":
-            return 0.3 if path.name.lower().endswith(".city.jsonl") else 0.0
+            return 0.3 if head and path.name.lower().endswith(".city.jsonl") else 0.0
         if b'"CityJSONFeature"' in text:
             return 0.97
         if path.name.lower().removesuffix(".gz").endswith(SEQUENCE_SUFFIXES):
