@@ -5,9 +5,11 @@ Writing is in `raster_write`, changing the reference system in `raster_warp`, qu
 
 from __future__ import annotations
 
+import re
 import warnings
 import zipfile
 import zlib
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,7 @@ from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.formats.raster_tiles import is_terrain_tile, is_tile_set, read_terrain_tile, refuse_tile_set
 from cimdesk.formats.raster_warp import reproject_terrain
 from cimdesk.formats.raster_write import write_ascii_grid, write_geotiff
-from cimdesk.formats.registry import ReadOptions, ReadResult, Source
+from cimdesk.formats.registry import HEAD_BYTES, ReadOptions, ReadResult, Source, read_head
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.terrain import Terrain
 
@@ -45,6 +47,9 @@ _DRIVERS = {
 }  # fmt: skip
 _ALLOWED = ("GTiff", "AAIGrid", "GRASSASCIIGrid", "SRTMHGT", "USGSDEM", "DTED", "HFA", "EHdr", "GSAG", "GSBG", "GS7BG")
 _DRIVER_NAMES = {"GTiff": "GeoTIFF", "AAIGrid": "Arc ASCII grid", "GRASSASCIIGrid": "GRASS ASCII grid"}
+MAX_CELL_TEXT = 64
+"""Most bytes one value of a text grid can take."""
+_GRID_SIZE = re.compile(rb"^\s*(ncols|nrows)\s+(\d{1,12})\s*$", re.MULTILINE)
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -56,6 +61,7 @@ class RasterReader:
     """
 
     name = "Elevation raster"
+    streams = True
     suffixes = (*_DRIVERS, ".terrain", ".zip")
 
     def claim(self, path: Path, head: bytes) -> float:
@@ -114,14 +120,43 @@ def _open(path: Path, stack: ExitStack) -> tuple[DatasetReader, str]:
             name, data, projection = _unzip(path)
             memory = stack.enter_context(rasterio.MemoryFile(data, filename=Path(name).name))
             return stack.enter_context(memory.open(driver=_driver_of(Path(name)))), projection
-        driver = _driver_of(path)
-        return stack.enter_context(rasterio.open(path, driver=driver or list(_ALLOWED), sharing=False)), ""
+        _refuse_false_size(path)
+        return stack.enter_context(_open_first(path, [known] if (known := _driver_of(path)) else _ALLOWED)), ""
     except (RasterioError, ValueError) as error:
         raise _broken(path, error) from error
 
 
 def _driver_of(path: Path) -> str | None:
     return _DRIVERS.get(path.suffix.lower()) or None
+
+
+def _open_first(path: Path, drivers: Sequence[str]) -> DatasetReader:
+    """Open a raster with the first driver that knows it; GDAL's own search would follow a VRT to other files."""
+    import rasterio
+    from rasterio.errors import RasterioIOError
+
+    for driver in drivers[:-1]:
+        try:
+            return rasterio.open(path, driver=driver, sharing=False)
+        except RasterioIOError:
+            continue
+    return rasterio.open(path, driver=drivers[-1], sharing=False)
+
+
+def _refuse_false_size(path: Path) -> None:
+    """Refuse an Arc ASCII grid with far fewer or more bytes than its cells need: GDAL would look for them for hours."""
+    said = dict(_GRID_SIZE.findall(read_head(path)[:1000].lower()))
+    if len(said) < 2:
+        return
+    cells, size = int(said[b"ncols"]) * int(said[b"nrows"]), path.stat().st_size
+    if not 2 * cells - 1 <= size <= MAX_CELL_TEXT * cells + HEAD_BYTES:
+        raise DataError(
+            path,
+            "the grid says it has {cells} cells; that does not fit its {size} bytes.",
+            remedy="Copy or download it again, or convert it to GeoTIFF.",
+            cells=cells,
+            size=size,
+        )
 
 
 def _broken(path: Path, error: Exception) -> DataError:
