@@ -28,6 +28,7 @@ from cimdesk.formats.vector_gdal import LayerInfo, layer_infos, read_layer, with
 from cimdesk.formats.vector_network import network_from_lines, utilities_of
 from cimdesk.formats.vector_places import is_place_list, read_place_list
 from cimdesk.formats.vector_shapefile import completed, sibling
+from cimdesk.formats.vector_views import endless_views
 from cimdesk.formats.vector_write import write_csv, write_geojson, write_geopackage
 from cimdesk.model.features import ShapeKind, VectorLayer
 from cimdesk.model.layers import LayerKind
@@ -58,6 +59,7 @@ class VectorReader:
     """
 
     name = "Vector"
+    streams = True
     suffixes = (*_CLAIMS, ".json", ".pbf", ".csv", ".zip")
 
     def claim(self, path: Path, head: bytes) -> float:
@@ -204,7 +206,10 @@ def _read_with_gdal(path: Path, head: bytes, outline: JsonHead | None, options: 
     _refuse_redirections(path, head)
     reading = _Reading(path, options)
     with _opened(path, reading) as (name, encoding), without_side_effects():
-        infos = layer_infos(path, name, encoding)
+        endless = endless_views(path, head)
+        for view in sorted(endless):
+            reading.note(Severity.ERROR, "endless-view", "This view of the database does not come to an end; it is left out.", view)
+        infos = layer_infos(path, name, encoding, endless)
         wanted = options.part.partition("#")[0]
         spoken: str | None = None
         for index, info in enumerate(infos):

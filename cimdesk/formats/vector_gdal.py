@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ _BYTES = "ISO-8859-1"
 _GDAL_NAMES = {None: None, "utf-8": "UTF-8"}
 _JUMPING = ("GPKG", "ESRI Shapefile", "FlatGeobuf", "OpenFileGDB")
 _ID_NAMES = ("id", "asset_id", "gml_id", "osm_id", "fid_1", "code", "编号", "编码", "管线编号", "唯一编码")
+_STATEMENT = re.compile(r"sqlite3_\w+\(.*\) failed: (?:.*; )?", re.DOTALL)
+"""SQL in the messages of GDAL, which tells a planner nothing."""
 _CONFIG = {
     "GML_DOWNLOAD_SCHEMA": "NO", "GDAL_HTTP_MAX_RETRY": "0", "OGR_GEOJSON_MAX_OBJ_SIZE": "200",
     "GML_SKIP_RESOLVE_ELEMS": "ALL",
@@ -63,8 +66,8 @@ def without_side_effects() -> Iterator[None]:
         pyogrio.set_gdal_config_options(earlier)
 
 
-def layer_infos(path: Path, name: str, encoding: str | None) -> list[LayerInfo]:
-    """Return the layers of a file.
+def layer_infos(path: Path, name: str, encoding: str | None, skipped: Collection[str] = ()) -> list[LayerInfo]:
+    """Return the layers of a file, but for those named in ``skipped``.
 
     Raises
     ------
@@ -76,7 +79,7 @@ def layer_infos(path: Path, name: str, encoding: str | None) -> list[LayerInfo]:
     with _as_data_errors(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         names = [str(layer) for layer in pyogrio.list_layers(name)[:, 0]]
-        infos = [_info(name, layer, encoding) for layer in names]
+        infos = [_info(name, layer, encoding) for layer in names if layer not in skipped]
     if not infos:
         raise DataError(path, "there is no vector layer in the file.", remedy="Check that it is complete.")
     return infos
@@ -199,7 +202,8 @@ def _as_data_errors(path: Path, where: str = "") -> Iterator[None]:
     try:
         yield
     except (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError, ValueError, RuntimeError) as error:
-        reason = str(error).split("; It might help")[0].replace(str(path), path.name).strip().rstrip(".")
+        said = _STATEMENT.sub("", str(error)).split("; It might help")[0]
+        reason = said.replace(str(path), path.name).strip().rstrip(".")
         raise DataError(
             path,
             "the vector file cannot be read ({reason}).",
