@@ -21,6 +21,7 @@ from cimdesk.model.document import RecordChange
 from cimdesk.model.layers import Layer, new_layer_id
 from cimdesk.model.workspace import LayerData
 
+_GRAVITY = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 LOCAL = "local"
 """Said instead of a reference system for coordinates that have none."""
 
@@ -205,7 +206,7 @@ def _read_all(
         progress(k / len(paths), path.name)
         result = registry.read(path, options)
         if not result.sources:
-            raise DataError(path, "there is nothing in it that can be shown.", remedy=_first_message(result.problems))
+            raise _nothing_in(path, result.problems)
         for source in result.sources:
             frame = frame or frame_for(source)
             loaded.append(_place(path, source, result, frame, _asked_crs(crs), asked=bool(crs)))
@@ -286,5 +287,12 @@ def _names(paths: Sequence[Path]) -> str:
     return paths[0].name if len(paths) == 1 else tr("{count} files").format(count=len(paths))
 
 
-def _first_message(problems: tuple[Problem, ...]) -> str:
-    return problems[0].message if problems else ""
+def _nothing_in(path: Path, problems: tuple[Problem, ...]) -> DataError:
+    """Return the refusal of a file that was understood and has nothing to show, with the worst thing found in it."""
+    remedy = "Choose another file, or export this one again with what it should hold."
+    worst = min(problems, key=lambda problem: _GRAVITY.index(problem.severity), default=None)
+    if worst is None:
+        return DataError(path, "there is nothing in it that can be shown.", remedy=remedy)
+    return DataError(
+        path, "there is nothing in it that can be shown: {finding}", where=worst.where, remedy=remedy, finding=worst.message
+    )
