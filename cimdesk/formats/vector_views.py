@@ -29,10 +29,9 @@ def endless_views(path: Path, head: bytes, seconds: float = SECONDS) -> set[str]
     try:
         # immutable: no journal is made beside the file, and none is waited for
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True)) as base:
-            base.text_factory = lambda raw: raw.decode("utf-8", "replace")
             names = [str(row[0]) for row in base.execute("SELECT name FROM sqlite_master WHERE type = 'view'")]
             return {name for name in names if not _ends(base, name, seconds)}
-    except sqlite3.DatabaseError:  # GDAL tells what is wrong with it
+    except (sqlite3.DatabaseError, UnicodeDecodeError):  # of a damaged file even the message can be; GDAL tells what is wrong
         return set()
 
 
