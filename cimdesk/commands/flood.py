@@ -17,6 +17,7 @@ from cimdesk.base.errors import DataError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
 from cimdesk.base.paths import cache_dir
+from cimdesk.commands.flood_drainage import coupled
 from cimdesk.commands.flood_exposure import building_depths, exposure_of
 from cimdesk.commands.flood_scenario import FloodForm, load_scenario, scenario_from_session
 from cimdesk.commands.history import Edit
@@ -82,8 +83,14 @@ def simulate(
     from cimdesk.analysis.flood.inundation import run_inundation
 
     workers = threads if threads > 0 else (os.cpu_count() or 1)
+    frames = PackedFrames(scenario.terrain.shape)
     started = time.perf_counter()
-    result = run_inundation(scenario, workers, progress, cancel, PackedFrames(scenario.terrain.shape), exchanges)
+    if scenario.drainage is None:
+        result = run_inundation(scenario, workers, progress, cancel, frames, exchanges)
+    else:
+        with coupled(scenario) as drains:
+            result = run_inundation(scenario, workers, progress, cancel, frames, [*exchanges, drains])
+            result = drains.finish(result)
     seconds = time.perf_counter() - started
     updates = result.statistics["cells"] * result.statistics["steps"] / seconds
     figures = {"seconds": seconds, "cell_updates_per_s": updates, "threads": workers, "inputs": inputs_hash(scenario)}

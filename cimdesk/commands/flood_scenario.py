@@ -13,6 +13,7 @@ import numpy as np
 from cimdesk.base.arrays import Bool, Float, Float32, Int32
 from cimdesk.base.crs import Crs, LocalFrame
 from cimdesk.base.errors import DataError, UsageError
+from cimdesk.commands.flood_drainage import place_drains, read_drainage
 from cimdesk.commands.flood_tables import design_storm
 from cimdesk.commands.placing import place
 from cimdesk.formats import registry, series
@@ -134,7 +135,8 @@ def load_scenario(path: Path | str) -> FloodScenario:
         output_every=min(asked.output_every, asked.duration), start_time=start, rain=rain,
         infiltration=asked.infiltration_mm_per_h * MM_PER_H, inflows=inflows, boundaries=boundaries,
         gauges=tuple(Gauge(*gauge) for gauge in asked.gauges), initial_level=_initial_level(asked, ground),
-        precision=asked.precision, metadata={"crs": crs.definition if crs else "", "source": str(asked.path)},
+        precision=asked.precision, drainage=None if asked.drainage is None else read_drainage(asked.drainage, crs),
+        metadata={"crs": crs.definition if crs else "", "source": str(asked.path)},
     )  # fmt: skip
     check(scenario, asked.path)
     return scenario
@@ -229,6 +231,11 @@ def check(scenario: FloodScenario, path: Path | None) -> None:
         rows, columns, inside = cells_of(scenario, np.array([[gauge.x, gauge.y]]))
         if not inside[0] or not is_open[rows[0], columns[0]]:
             raise DataError(path, "gauge '{name}' is not on open ground of the grid.", remedy="Move it.", name=gauge.name)
+    if scenario.drainage is not None:
+        from cimdesk.services.swmm import require_swmm
+
+        require_swmm()
+        place_drains(scenario, scenario.drainage)
     for k, inflow in enumerate(scenario.inflows):
         if len(inflow_cells(scenario, is_open, inflow.points, inflow.radius)[0]) == 0:
             raise DataError(

@@ -24,6 +24,8 @@ from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError
 from cimdesk.formats.atomic import replacing
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
+from cimdesk.model.drainage import DrainageSeries
+from cimdesk.model.features import as_strings
 from cimdesk.model.flood import FloodResult, Gauge, GaugeSeries, Series
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.terrain import Terrain
@@ -33,6 +35,7 @@ DEPTH_STEP = 0.001
 RECENT_FRAMES = 4
 _HEADER = "result.json"
 _GRIDS = ("max_depth", "max_speed", "max_depth_speed", "arrival")
+_NODES = ("positions", "inverts", "rims", "times", "depths", "exchange")
 _BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, TypeError, OSError)
 _REMEDY = "Run the scenario again."
 
@@ -118,6 +121,7 @@ def write_result(path: Path | str, result: FloodResult, crs: Crs | None = None) 
                  "cell_y": result.terrain.cell_y, "shape": list(result.terrain.shape)},
         "start_time": result.start_time, "frames": len(frames), "depth_step": frames.step,
         "gauges": [{"name": s.gauge.name, "x": s.gauge.x, "y": s.gauge.y} for s in result.gauges],
+        "nodes": None if result.drainage is None else [str(node) for node in result.drainage.ids],
         "has_rain": result.rain is not None, "statistics": dict(result.statistics),
     }  # fmt: skip
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
@@ -145,6 +149,8 @@ def _arrays(result: FloodResult) -> dict[str, AnyArray]:
         arrays["gauge_times"] = result.gauges[0].times
         arrays["gauge_depths"] = np.stack([series.depths for series in result.gauges])
         arrays["gauge_levels"] = np.stack([series.levels for series in result.gauges])
+    if result.drainage is not None:
+        arrays |= {f"node_{name}": getattr(result.drainage, name) for name in _NODES}
     if result.rain is not None:
         arrays["rain"] = np.stack([result.rain.times, result.rain.values])
     return arrays
@@ -206,6 +212,11 @@ def _assemble(archive: zipfile.ZipFile, header: dict[str, Any]) -> FloodResult:
             GaugeSeries(Gauge(str(g["name"]), float(g["x"]), float(g["y"])), times, depths[k], levels[k])
             for k, g in enumerate(header["gauges"])
         )
+    drainage = None
+    if header.get("nodes") is not None:
+        drainage = DrainageSeries(as_strings(header["nodes"]), **{name: array(f"node_{name}") for name in _NODES})
+        if drainage.depths.shape != (len(drainage.times), len(drainage.ids)):
+            raise ValueError("series of drains of different size")
     times = array("times")
     if len(times) != len(packed) or not len(packed):
         raise ValueError("frames are missing")
@@ -213,7 +224,7 @@ def _assemble(archive: zipfile.ZipFile, header: dict[str, Any]) -> FloodResult:
         name=str(header["name"]), terrain=terrain, start_time=float(header["start_time"]), times=times,
         depths=PackedFrames(shape, packed, float(header["depth_step"])).finish(), gauges=gauges,
         volume=array("volume"), wet_area=array("wet_area"), rain=Series(*array("rain")) if header["has_rain"] else None,
-        statistics=header["statistics"], **grids,
+        statistics=header["statistics"], drainage=drainage, **grids,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ Amount: TypeAlias = float | Path
 """A number, or the CSV or raster that holds it."""
 Points: TypeAlias = tuple[tuple[float, float], ...]
 EDGES = ("north", "east", "south", "west")
+LONGEST_PIPE_STEP = 10.0
 LATER = "Leave it out, or wait for the release that brings it."
 
 
@@ -62,6 +63,19 @@ class ZoneInput:
 
 
 @dataclass(frozen=True)
+class DrainageInput:
+    """Drains below the surface: a SWMM file and how its inlets take water [SI]."""
+
+    path: Path
+    network: Path
+    clogging: float = 0.0
+    intake_limit: float = float("inf")
+    manhole_area: float = 1.167
+    step: float = 1.0
+    sealed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ScenarioInput:
     """A scenario as written, checked for form; see CLI help for the fields. Paths are absolute, times in seconds."""
 
@@ -86,6 +100,7 @@ class ScenarioInput:
     rain: tuple[RainInput, ...] = ()
     inflows: tuple[InflowInput, ...] = ()
     boundaries: tuple[BoundaryInput, ...] = field(default_factory=tuple)
+    drainage: DrainageInput | None = None
 
 
 def read_scenario(path: Path | str) -> ScenarioInput:
@@ -108,7 +123,7 @@ def read_scenario(path: Path | str) -> ScenarioInput:
     except OSError as error:
         raise DataError(path, "the file cannot be opened ({reason}).", reason=error.strerror or error) from error
     top = _Table(path, "", document)
-    for name in ("drainage", "measure"):
+    for name in ("measure",):
         if name in document:
             raise top.error(name, "'{field}' is not supported yet.", remedy=LATER, field=name)
     fields = _scenario(top.table("scenario"))
@@ -117,6 +132,8 @@ def read_scenario(path: Path | str) -> ScenarioInput:
     fields["rain"] = tuple(_rain(table) for table in top.tables("rain"))
     fields["inflows"] = tuple(_inflow(table) for table in top.tables("inflow"))
     fields["boundaries"] = tuple(boundary for table in top.tables("boundary") for boundary in _boundary(table))
+    if "drainage" in document:
+        fields["drainage"] = _drainage(top.table("drainage"))
     top.close()
     return ScenarioInput(path=path, **fields)
 
@@ -190,6 +207,28 @@ def _initial(table: _Table) -> dict[str, Any]:
         raise table.error("depth", "give either a level or a depth to start with, not both.")
     table.close()
     return fields
+
+
+def _drainage(table: _Table) -> DrainageInput:
+    sealed = table.take("sealed") or []
+    if not isinstance(sealed, Sequence) or isinstance(sealed, str):
+        raise table.error("sealed", "'{value}' is no list of nodes.", value=sealed)
+    clogging = table.number("clogging", 0.0, least=0.0) or 0.0
+    if clogging > 1.0:
+        raise table.error("clogging", "clogging is a share between 0 and 1.")
+    drainage = DrainageInput(
+        path=table.path,
+        network=table.file("network"),
+        clogging=clogging,
+        intake_limit=table.number("intake_limit_m3_s", float("inf"), above=0.0) or float("inf"),
+        manhole_area=table.number("manhole_area_m2", 1.167, above=0.0) or 1.167,
+        step=table.duration("step", 1.0),
+        sealed=tuple(str(node) for node in sealed),
+    )
+    if drainage.step > LONGEST_PIPE_STEP:
+        raise table.error("step", "the step of the pipes is {limit} s at most.", limit=LONGEST_PIPE_STEP)
+    table.close()
+    return drainage
 
 
 def _gauge(table: _Table) -> tuple[str, float, float]:

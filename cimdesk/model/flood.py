@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Bool, Float, Float32, Strings
+from cimdesk.base.arrays import Float, Float32
+from cimdesk.model.drainage import Drainage, DrainageSeries
 from cimdesk.model.terrain import Terrain
 
 
@@ -65,57 +66,20 @@ class EdgeBoundary:
     edge : str
         ``north``, ``south``, ``west`` or ``east``.
     kind : str
-        ``closed``, ``free`` (normal flow with ``slope``), or ``level``.
+        ``closed``, ``free`` (normal flow with ``slope``), ``level``, ``discharge``, or ``critical`` (a free fall).
     slope : float
         Bed slope for ``free`` [-].
     level : Series or None
         Water level [m] for ``level``.
+    discharge : Series or None
+        All that enters through the edge [m3/s], for ``discharge``.
     """
 
     edge: str
     kind: str = "closed"
     slope: float = 0.001
     level: Series | None = None
-
-
-@dataclass(frozen=True)
-class Drainage:
-    """Drains that exchange water with the surface both ways; hydraulics by SWMM.
-
-    Attributes
-    ----------
-    source : str
-        The SWMM input file.
-    digest : str
-        Hash of its content, so that results of another version of it can be told.
-    ids : (N,) str, positions : (N, 2) float64
-        Every node and where it is in the world; NaN where the file does not say.
-    rims, inverts : (N,) float64
-        Ground and bottom of each node [m]; rims are NaN where the file does not say.
-    is_outfall, is_sealed : (N,) bool
-        Outfalls; nodes with a cover that lets no water through.
-    clogging : (N,) float64
-        Share of each inlet that is blocked, 0 to 1.
-    intake_limit : float
-        Most water an inlet takes [m3/s].
-    manhole_area : float
-        Open area of a manhole [m2].
-    step : float
-        Time step of the pipes [s].
-    """
-
-    source: str
-    digest: str
-    ids: Strings
-    positions: Float
-    rims: Float
-    inverts: Float
-    is_outfall: Bool
-    is_sealed: Bool
-    clogging: Float
-    intake_limit: float = float("inf")
-    manhole_area: float = 1.167
-    step: float = 1.0
+    discharge: Series | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +109,7 @@ class FloodScenario:
     precision : str
         ``float32`` or ``float64``.
     engine : str
-        ``inertial`` (``dynamic`` joins with the full engine).
+        ``inertial``, or ``dynamic`` for the full shallow-water equations.
     rain_on_blocked : str
         ``shed`` puts the rain of blocked cells on their open neighbours; ``drop`` leaves it out.
     drainage : Drainage or None
@@ -180,41 +144,6 @@ class GaugeSeries:
     times: Float
     depths: Float
     levels: Float
-
-
-@dataclass(frozen=True)
-class DrainageSeries:
-    """What the nodes of the drains did.
-
-    Attributes
-    ----------
-    ids : (N,) str, positions : (N, 2) float64, inverts, rims : (N,) float64
-        Nodes in the world [m]; ``rims`` is the ground water comes out at, NaN at outfalls.
-    times : (F,) float64
-        Seconds from the start.
-    depths : (F, N) float32
-        Water above the invert [m].
-    exchange : (F, N) float32
-        Mean flow through manhole or inlet since the time before, positive into the drains [m3/s].
-    """
-
-    ids: Strings
-    positions: Float
-    inverts: Float
-    rims: Float
-    times: Float
-    depths: Float32
-    exchange: Float32
-
-    @property
-    def surcharge(self) -> Float32:
-        """(F, N) float32 water above the ground [m], never negative."""
-        above = self.depths + np.nan_to_num(self.inverts - self.rims, nan=-np.inf)
-        return np.maximum(above, 0.0).astype(np.float32)
-
-    def row_at(self, seconds: float) -> int:
-        """Return the row in force at a time from the start [s]."""
-        return min(max(int(np.searchsorted(self.times, seconds, side="right")) - 1, 0), len(self.times) - 1)
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def test_a_run_gives_the_figures_of_the_command_line(folder: Path):
         ('discharge = "pump.csv"', "", "inflow[1].discharge"),
         ('kind = "closed"', 'kind = "critical"', "boundary[1].kind"),
         ('kind = "closed"', 'kind = "level"', "boundary[1].level"),
-        ("[[boundary]]", "[drainage]\nnetwork = 1\n[[boundary]]", "drainage"),
+        ("[[boundary]]", "[drainage]\nnetwork = 1\n[[boundary]]", "drainage.network"),
         ("[[boundary]]", "[[measure]]\nkind = 1\n[[boundary]]", "measure"),
     ],
 )

@@ -1,0 +1,221 @@
+"""Drains in a flood run: the network of a scenario placed on its grid, SWMM started for the run, its figures in the result."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cimdesk.base.arrays import Bool, Float, Float32
+from cimdesk.base.crs import Crs, LocalFrame
+from cimdesk.base.errors import DataError
+from cimdesk.commands.placing import place
+from cimdesk.formats import registry
+from cimdesk.model.drainage import Drainage, DrainageSeries
+from cimdesk.model.flood import FloodResult, FloodScenario
+from cimdesk.model.network import NodeKind, UtilityNetwork
+
+if TYPE_CHECKING:
+    from cimdesk.analysis.flood.drainage import DrainageExchange, Inlets, Outfalls
+    from cimdesk.formats.scenario import DrainageInput
+    from cimdesk.services.swmm import SewerProcess
+
+RIM_TOLERANCE = 1.0
+"""A manhole whose rim is farther than this from the ground of its cell is not at the surface there [m]."""
+INLET_REACH, OUTFALL_REACH = 1, 2
+"""Cells within which open ground is looked for around a manhole, and the lowest ground around an outfall."""
+
+
+def read_drainage(asked: DrainageInput, crs: Crs | None) -> Drainage:
+    """Return the drains of a scenario file, in the system of its terrain.
+
+    Raises
+    ------
+    DataError
+        If the file holds no drainage network with coordinates, or lacks a node that the scenario names.
+    """
+    found = [source for source in registry.read(asked.network).sources if isinstance(source.data, UtilityNetwork)]
+    if not found or "flow_units" not in found[0].data.metadata:  # type: ignore[union-attr]
+        raise DataError(asked.network, "this file holds no drainage network.", remedy="Give a SWMM input file.")
+    network = place(found[0].data, found[0].crs, LocalFrame(crs, (0.0, 0.0, 0.0)))
+    assert isinstance(network, UtilityNetwork)
+    if not np.isfinite(network.positions[:, :2]).all(axis=1).any():
+        raise DataError(
+            asked.network, "no node of the drainage network has coordinates.", remedy="Add a [COORDINATES] section to the file."
+        )
+    ids = network.nodes.ids
+    is_sealed = np.array([node in asked.sealed for node in ids.tolist()], dtype=bool)
+    missing = sorted(set(asked.sealed) - set(ids.tolist()))
+    if missing:
+        raise DataError(asked.path, "the drainage network has no node '{id}'.", where="drainage.sealed", id=missing[0])
+    rims = np.asarray(network.nodes.columns["rim_elevation"], dtype=np.float64)
+    return Drainage(
+        source=str(asked.network), digest=hashlib.sha256(asked.network.read_bytes()).hexdigest()[:16], ids=ids,
+        positions=network.positions[:, :2].copy(), rims=rims, inverts=network.positions[:, 2].copy(),
+        is_outfall=network.node_kind == NodeKind.OUTFALL, is_sealed=is_sealed, clogging=np.full(len(ids), asked.clogging),
+        intake_limit=asked.intake_limit, manhole_area=asked.manhole_area, step=asked.step,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where drains meet a grid.
+
+    Attributes
+    ----------
+    inlets, outfalls : (K,), (M,) int64
+        Rows of the nodes.
+    inlet_places, outfall_places : Inlets, Outfalls
+    """
+
+    inlets: Any
+    outfalls: Any
+    inlet_places: Inlets
+    outfall_places: Outfalls
+
+
+def place_drains(scenario: FloodScenario, drains: Drainage) -> Placed:
+    """Return where the nodes of the drains meet the open ground of a scenario's grid.
+
+    Raises
+    ------
+    DataError
+        If no manhole does.
+    """
+    from cimdesk.analysis.flood.drainage import Inlets, Outfalls, inlet_cells, lowest_cells
+    from cimdesk.analysis.flood.grid import cells_of
+
+    beds = scenario.terrain.elevations.astype(np.float64)
+    is_open: Bool = np.asarray(np.isfinite(beds) & ~scenario.is_blocked)
+    is_placed: Bool = np.asarray(np.isfinite(drains.positions).all(axis=1))
+    rows, columns, _ = cells_of(scenario, np.where(is_placed[:, np.newaxis], drains.positions, -1e7))
+    cells, has_cell = inlet_cells(rows, columns, is_open, INLET_REACH)
+    ground: Float = np.full(len(drains.ids), np.nan)
+    ground[has_cell] = beds[cells[has_cell, 0], cells[has_cell, 1]]
+    off = np.abs(np.nan_to_num(drains.rims - ground, nan=0.0))
+    inlets = np.flatnonzero(has_cell & is_placed & ~drains.is_outfall & ~drains.is_sealed & (off <= RIM_TOLERANCE))
+    outfalls = np.flatnonzero(has_cell & is_placed & drains.is_outfall)
+    if not len(inlets):
+        raise DataError(
+            drains.source,
+            "no manhole of the drainage network is on open ground of the grid.",
+            remedy="Check its coordinate system and its rim levels.",
+        )
+    limits = np.full(len(inlets), drains.intake_limit)
+    places = Inlets(cells[inlets], ground[inlets], 1.0 - drains.clogging[inlets], limits, drains.manhole_area)
+    ends = lowest_cells(cells[outfalls], beds, is_open, OUTFALL_REACH)
+    return Placed(inlets, outfalls, places, Outfalls(ends, beds[ends[:, 0], ends[:, 1]], drains.inverts[outfalls]))
+
+
+@contextmanager
+def coupled(scenario: FloodScenario) -> Iterator[DrainageRun]:
+    """Start the drains of a scenario for one run and end them after it.
+
+    Raises
+    ------
+    UsageError, DataError, ServiceError
+        If SWMM is not installed, refuses the network, or stops.
+    """
+    from cimdesk.analysis.flood.drainage import DrainageExchange
+    from cimdesk.services.swmm import SewerPlan, SewerProcess, require_swmm
+
+    assert scenario.drainage is not None
+    require_swmm()
+    drains = scenario.drainage
+    placed = place_drains(scenario, drains)
+    plan = SewerPlan(
+        source=Path(drains.source), ids=drains.ids, inlets=placed.inlets, outfalls=placed.outfalls,
+        manhole_area=drains.manhole_area, step=drains.step, start=scenario.start_time or None, duration=scenario.duration,
+    )  # fmt: skip
+    with SewerProcess(plan) as sewers:
+        exchange = DrainageExchange(
+            placed.inlet_places, placed.outfall_places, sewers, sewer_step=drains.step, interval=max(drains.step, 1.0)
+        )
+        yield DrainageRun(scenario, drains, placed, sewers, exchange)
+
+
+class DrainageRun:
+    """The drains of one run: an exchange of the run that also keeps what every node did."""
+
+    def __init__(
+        self, scenario: FloodScenario, drains: Drainage, placed: Placed, sewers: SewerProcess, exchange: DrainageExchange
+    ) -> None:
+        self.exchange = exchange
+        self._scenario, self._drains, self._placed, self._sewers = scenario, drains, placed, sewers
+        self._times: list[float] = []
+        self._depths: list[Float32] = []
+        self._flows: list[Float32] = []
+        self._passed: Float = exchange.passed.copy()
+        self._every = scenario.output_every
+        self._next = 0.0
+
+    @property
+    def cells(self) -> Any:
+        """Cells that exchange; see `cimdesk.analysis.flood.exchange.Exchange`."""
+        return self.exchange.cells
+
+    def step(self, time: float, dt: float, depths: Float, levels: Float) -> Float:
+        """Exchange, and keep the nodes' state at each output time."""
+        if time >= self._next - 1e-9:
+            self._keep(time)
+        return self.exchange.step(time, dt, depths, levels)
+
+    def accepted(self, volumes: Float) -> None:
+        """Book what was exchanged."""
+        self.exchange.accepted(volumes)
+
+    def finish(self, result: FloodResult) -> FloodResult:
+        """Bring the drains to the end of the run and return the result with their figures and series."""
+        self.exchange.meet(self._scenario.duration)
+        self._keep(self._scenario.duration)
+        drains = self._drains
+        rims = np.where(np.isfinite(drains.rims), drains.rims, np.nan)
+        rims[self._placed.inlets] = self._placed.inlet_places.crests
+        rims[drains.is_outfall] = np.nan
+        series = DrainageSeries(
+            drains.ids, drains.positions, drains.inverts, rims, np.array(self._times), np.stack(self._depths), np.stack(self._flows)
+        )
+        statistics = {**result.statistics, "drainage": self._figures(result, series)}
+        return replace(result, statistics=statistics, drainage=series)
+
+    def _keep(self, time: float) -> None:
+        span = time - self._times[-1] if self._times else 1.0
+        if span <= 0.0:
+            return
+        flows = np.zeros(len(self._drains.ids), dtype=np.float32)
+        flows[self._placed.inlets] = (self.exchange.passed - self._passed) / span
+        self._times.append(time)
+        self._depths.append(self._sewers.depths())
+        self._flows.append(flows)
+        self._passed = self.exchange.passed.copy()
+        self._next = (np.floor(time / self._every + 1e-9) + 1.0) * self._every
+
+    def _figures(self, result: FloodResult, series: DrainageSeries) -> dict[str, Any]:
+        exchange, ledger, totals = self.exchange, self.exchange.ledger, self._sewers.totals()
+        surcharged = exchange.given > 1.0
+        missing = exchange.mass_missing + float(result.statistics["mass_error"]) * float(result.volume.max(initial=0.0))
+        held = max(float(result.volume.max(initial=0.0)), ledger.inflow, totals.stored, 1e-9)
+        return {
+            "network": Path(self._drains.source).name,
+            "nodes": len(series.ids),
+            "inlets": len(self._placed.inlets),
+            "sealed": int(len(series.ids) - len(self._placed.inlets) - np.count_nonzero(self._drains.is_outfall)),
+            "outfalls_on_grid": len(self._placed.outfalls),
+            "inflow_m3": ledger.inflow,
+            "surcharge_m3": ledger.surcharge,
+            "outfall_m3": ledger.outfall + ledger.lost,
+            "outfall_to_surface_m3": ledger.outfall_paid,
+            "left_model_m3": ledger.lost,
+            "stored_m3": totals.stored,
+            "in_transit_m3": float(exchange.in_transit.sum() + exchange.owed.sum()),
+            "surcharged_nodes": int(np.count_nonzero(surcharged)),
+            "mass_error": missing / held,
+            "swmm_continuity_error": totals.continuity_error,
+            "step_s": exchange.sewer_step,
+            "rain": "on the surface only",
+        }
