@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cimdesk.analysis.flood import inundation
+from cimdesk.analysis.flood import workers
 from cimdesk.analysis.flood.inundation import Run, run_inundation
 from cimdesk.base.errors import Cancelled
 from cimdesk.base.jobs import CancelToken
@@ -77,7 +77,7 @@ def test_every_drop_is_accounted_for_with_inflow_infiltration_and_open_edges():
 
 
 def test_results_do_not_depend_on_threads_or_on_which_tiles_are_computed(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(inundation, "LEAST_SHARED_CELLS", 1)
+    monkeypatch.setattr(workers, "LEAST_SHARED_CELLS", 1)
     ground, houses = town(200)
     pump = Inflow(np.array([[150.0, 150.0]]), constant(4.0), radius=4.0)
     flood = scenario(ground, 1.5, 240.0, is_blocked=houses, inflows=(pump,), output_every=60.0)

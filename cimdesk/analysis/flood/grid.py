@@ -19,15 +19,15 @@ SMALLEST_YARD = 25
 
 @dataclass
 class GridState:
-    """Arrays of a run, all (R + 3, C + 3) of the run's precision; see `kernels` for the layout.
+    """Arrays that every engine has, all (R + 3, C + 3) of the run's precision; see `kernels` for the layout.
 
     Attributes
     ----------
     h, lo : depth and the remainder it cannot hold [m]
     z : bed height, `CLOSED_HEIGHT` where no water comes [m]
     k : gravity times Manning's n squared
-    qx, qy, qx_new, qy_new : unit discharge through western and northern faces, now and next [m2 s-1]
-    limits, flags : outflow limits, and which rows of which tiles hold any below one
+    qx, qy : unit discharge to the east and to the south, at faces or in cells as the engine has it [m2 s-1]
+    flags : which rows of which tiles hold a cell that would give more than it has
     rain_share : cells' worth of rain each cell receives
     deepest, speed2, discharge2, arrival : running maxima (of squares) and time of arrival
     """
@@ -38,9 +38,6 @@ class GridState:
     k: AnyArray
     qx: AnyArray
     qy: AnyArray
-    qx_new: AnyArray
-    qy_new: AnyArray
-    limits: AnyArray
     flags: AnyArray
     rain_share: AnyArray
     deepest: AnyArray
@@ -52,9 +49,14 @@ class GridState:
         """Return the (R, C) view of the grid's own cells."""
         return array[1:-2, 1:-2]
 
+    def another(self, fill: float = 0.0) -> AnyArray:
+        """Return one more array of this shape and precision."""
+        return np.zeros_like(self.h) if fill == 0.0 else np.full_like(self.h, fill)
+
     def volume(self, cell_area: float) -> float:
         """Return the water in the grid [m3], summed in float64."""
-        return float((self.h.sum(dtype=np.float64) + self.lo.sum(dtype=np.float64)) * cell_area)
+        inside = self.inside(self.h).sum(dtype=np.float64) + self.inside(self.lo).sum(dtype=np.float64)
+        return float(inside * cell_area)
 
 
 def new_state(scenario: FloodScenario, is_open: Bool) -> GridState:
@@ -75,12 +77,11 @@ def new_state(scenario: FloodScenario, is_open: Bool) -> GridState:
             depth = np.asarray(scenario.initial_level, dtype=np.float64) - ground
         h[1:-2, 1:-2] = np.where(is_open & (depth > 0.0), depth, 0.0)
     tile_columns = -(-columns // TILE_COLUMNS)
-    state = GridState(
-        h=h, lo=padded(), z=z, k=k, qx=padded(), qy=padded(), qx_new=padded(), qy_new=padded(), limits=padded(1.0),
+    return GridState(
+        h=h, lo=padded(), z=z, k=k, qx=padded(), qy=padded(),
         flags=np.zeros((rows + 3, tile_columns + 2), dtype=np.uint8), rain_share=share,
         deepest=h.copy(), speed2=padded(), discharge2=padded(), arrival=padded(np.inf),
     )  # fmt: skip
-    return state
 
 
 def rain_shares(is_open: Bool, is_ground: Bool, rain_on_blocked: str) -> Float:
@@ -118,8 +119,11 @@ class Tiles:
     ----------
     active : (T, 6) int64
         First row, end row, first column, end column in the padded arrays, tile column from 1, and tile number.
-    depths, losses : (all tiles,) float64
-        Largest depth [m] and infiltration [m cells] of each tile in the last step.
+    active_cells : int
+        How many cells those have.
+    depths, losses, speeds : (all tiles,) float64
+        Largest depth [m], infiltration [m cells] and, in the dynamic engine, speed of waves [m s-1] of each tile in the last
+        step.
     """
 
     def __init__(self, rows: int, columns: int) -> None:
@@ -136,25 +140,25 @@ class Tiles:
         self._is_wet = np.zeros(self._shape, dtype=bool)
         self.depths: Float = np.zeros(down * across)
         self.losses: Float = np.zeros(down * across)
-        self.active: AnyArray = self._all[:0]
+        self.speeds: Float = np.zeros(down * across)
+        self._use(self._all[:0])
 
     def activate_all(self) -> None:
         """Compute every tile from now on."""
         self._is_wet[:] = True
-        self.active = self._all
+        self._use(self._all)
 
     def activate_at(self, rows: AnyArray, columns: AnyArray) -> None:
         """Compute from now on the tiles of these cells of the grid."""
         self._grow(rows // TILE_ROWS, columns // TILE_COLUMNS)
 
-    def follow_water(self) -> bool:
-        """Activate the neighbours of tiles that have become wet; return whether any were."""
+    def follow_water(self) -> None:
+        """Activate the neighbours of tiles that have become wet."""
         if len(self.active) == len(self._all):
-            return False
+            return
         wet = (self.depths.reshape(self._shape) > 0.0) & ~self._is_wet
         if wet.any():
             self._grow(*np.nonzero(wet))
-        return bool(wet.any())
 
     def _grow(self, rows: AnyArray, columns: AnyArray) -> None:
         self._is_wet[rows, columns] = True
@@ -162,7 +166,11 @@ class Tiles:
         for dr in range(3):
             for dc in range(3):
                 near[dr : dr + self._shape[0], dc : dc + self._shape[1]] |= self._is_wet
-        self.active = self._all[near[1:-1, 1:-1].ravel()]
+        self._use(self._all[near[1:-1, 1:-1].ravel()])
+
+    def _use(self, active: AnyArray) -> None:
+        self.active = active
+        self.active_cells = int(((active[:, 1] - active[:, 0]) * (active[:, 3] - active[:, 2])).sum())
 
 
 def cells_of(scenario: FloodScenario, xy: Float) -> tuple[Int32, Int32, Bool]:

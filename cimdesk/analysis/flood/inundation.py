@@ -1,43 +1,34 @@
-"""The inertial engine: set-up, time steps, boundaries, water ledger, envelopes, cancelling.
+"""Flood runs: set-up, the loop of time steps, water from outside, gauges, water ledger, frames, cancelling.
 
-The scheme is de Almeida and Bates (2013): local-inertial shallow water, q-centred, on a staggered grid. Outflows are scaled
-so that no cell gives more than it holds, hence depths stay positive without clipping and no water is made or lost.
-Results do not depend on the number of threads.
+What one step does to the water is the engine's: `inertial` or `dynamic`. Results do not depend on the number of threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
 
 from cimdesk.analysis.flood import kernels
+from cimdesk.analysis.flood.dynamic import DynamicEngine
+from cimdesk.analysis.flood.edges import series_at
 from cimdesk.analysis.flood.exchange import Exchange, Exchanges
 from cimdesk.analysis.flood.grid import GRAVITY, GridState, Tiles, cells_of, inflow_cells, new_state
+from cimdesk.analysis.flood.inertial import InertialEngine
 from cimdesk.analysis.flood.ledger import FloodLedger
+from cimdesk.analysis.flood.workers import Workers
 from cimdesk.base.arrays import AnyArray, Bool, Float, Float32
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, Progress, no_progress
-from cimdesk.model.flood import EdgeBoundary, FloodResult, FloodScenario, GaugeSeries, Series
+from cimdesk.model.flood import FloodResult, FloodScenario, GaugeSeries, Series
 
-COURANT = 0.6
-"""Share of the time a wave takes across a cell. The alternating mode of two dimensions has 8 C^2 <= 2 (1 + (2 theta - 1)), so
-C <= 0.67 at theta = 0.9: the usual 0.7 sets deep, slow rivers ringing.
-"""
-LEAST_WAVE_DEPTH = 0.05
-"""The time step is never longer than for waves on this depth [m]."""
 WET_DEPTH = 0.03
-LEAST_SHARED_CELLS = 100_000
-"""Fewer cells for each worker than this cost more to share out than they gain."""
 FROUDE_LIMIT = 0.8
 FROUDE_DEPTH = 0.05
 FROUDE_CAP = 3.0
-"""Speeds are given up to this Froude number at the cell's greatest depth: where water falls over a bank into a cell that runs
-dry, discharge over depth says nothing."""
+"""The inertial engine gives speeds up to this Froude number at the cell's greatest depth: where water falls over a bank into a
+cell that runs dry, discharge over depth says nothing."""
 
 
 class Frames(Protocol):
@@ -114,6 +105,19 @@ def output_times(duration: float, every: float) -> Float:
     return np.append(times, duration)
 
 
+class Engine(Protocol):
+    """What an engine does: it owns everything about one step but the water that comes from outside."""
+
+    def longest_step(self, time: float, arriving: float) -> float: ...
+
+    def step(self, time: float, dt: float, rain: float, loss: float) -> None: ...
+
+    def cell_discharges(self) -> tuple[AnyArray, AnyArray]: ...
+
+
+ENGINES: dict[str, Callable[..., Engine]] = {"inertial": InertialEngine, "dynamic": DynamicEngine}
+
+
 class Run:
     """One simulation in progress.
 
@@ -129,34 +133,29 @@ class Run:
         self.time = 0.0
         self.steps = 0
         self._cancel = cancel
-        self._threads = threads
-        self._pool: ThreadPoolExecutor | None = None
-        self._cleanup = ExitStack()
         self._dx = float(scenario.terrain.cell_x)
         self._real: Any = np.dtype(scenario.precision).type
-        self._keep = self._real(1.0 - 16.0 * float(np.finfo(self._real).eps))
         self.is_open: Bool = np.isfinite(scenario.terrain.elevations) & ~scenario.is_blocked
         self.state: GridState = new_state(scenario, self.is_open)
         self.tiles = Tiles(*scenario.terrain.shape)
+        self._workers = Workers(self.tiles, threads)
         self._rain = _Accumulated(scenario.rain)
         self._inflows = self._place_inflows()
         self._exchanges = Exchanges(exchanges, scenario.terrain, self.is_open)
         self._start_tiles()
-        self._deepest = float(self.state.h.max())
         self.ledger = FloodLedger(self.state.volume(self._dx**2))
+        self.engine: Engine = ENGINES[scenario.engine](scenario, self.state, self.tiles, self._workers, self.ledger)
         self._gauges = _GaugeLog(self)
         self._wet_areas: list[float] = []
         self._froude_high = 0.0
         self.step_range = [np.inf, 0.0]
 
     def __enter__(self) -> Run:
-        if self._threads > 1:
-            self._pool = self._cleanup.enter_context(ThreadPoolExecutor(self._threads, thread_name_prefix="flood"))
+        self._workers.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._cleanup.close()
-        self._pool = None
+        self._workers.__exit__()
 
     def advance(self, end: float, progress: Progress = no_progress) -> None:
         """Step to ``end`` [s from the start] exactly."""
@@ -167,7 +166,9 @@ class Run:
         while self.time < end:
             self._cancel.raise_if_cancelled()
             left = end - self.time
-            dt = COURANT * self._dx / np.sqrt(GRAVITY * max(self._deepest, LEAST_WAVE_DEPTH))
+            dt = self.engine.longest_step(self.time, 0.0)
+            if self._inflows:
+                dt = min(dt, self.engine.longest_step(self.time, self._arriving(dt)))
             steps = int(np.ceil(left / dt))
             # The last two steps to an output share what is left, so none is tiny.
             dt = left / steps if steps <= 2 else dt
@@ -177,50 +178,24 @@ class Run:
                 progress(self.time / duration, text)
 
     def _step(self, dt: float, time: float) -> None:
-        real, s = self._real, self.state
         rain = self._rain.between(self.time, time)
         loss = self.scenario.infiltration * dt
         self._add_inflows(dt)
         if self._exchanges:
-            came, went = self._exchanges.apply(s, self.time, dt)
+            came, went = self._exchanges.apply(self.state, self.time, dt)
             self.ledger.exchange_in += came
             self.ledger.exchange_out += went
-        dt_dx = real(dt / self._dx)
-        self._each(kernels.flux_tiles, s.h, s.z, s.k, s.qx, s.qy, s.qx_new, s.qy_new, real(GRAVITY * dt / self._dx), real(dt))
-        for boundary in self.scenario.boundaries:
-            self._apply_boundary(boundary, dt)
-        s.qx, s.qx_new, s.qy, s.qy_new = s.qx_new, s.qx, s.qy_new, s.qy
-        self._each(kernels.limit_tiles, s.h, s.qx, s.qy, s.limits, s.flags, dt_dx, self._keep)
-        if s.flags.any():
-            self._each(kernels.scale_tiles, s.qx, s.qy, s.limits, s.flags)
-        self._record_edges(dt_dx)
-        self._each(
-            kernels.update_tiles, s.h, s.lo, s.qx, s.qy, s.rain_share, s.deepest, s.speed2, s.discharge2, s.arrival,
-            self.tiles.depths, self.tiles.losses, dt_dx, real(rain), real(loss), real(time),
-        )  # fmt: skip
+        self.engine.step(self.time, dt, rain, loss)
         area = self._dx**2
         if rain > 0.0:
-            self.ledger.rain += float(real(rain)) * self._rain_cells * area
+            self.ledger.rain += float(self._real(rain)) * self._rain_cells * area
         if loss > 0.0:
             self.ledger.infiltration += float(self.tiles.losses.sum()) * area
-        self._deepest = float(self.tiles.depths.max())
-        if self.tiles.follow_water():
-            self._count_active()
+        self.tiles.follow_water()
         self.time = time
         self.steps += 1
         self.step_range = [min(self.step_range[0], dt), max(self.step_range[1], dt)]
         self._gauges.note(time)
-
-    def _each(self, kernel: Callable[..., None], *arrays: Any) -> None:
-        """Run a kernel over the active tiles, shared among the workers."""
-        active = self.tiles.active
-        if self._pool is None or self._active_cells < LEAST_SHARED_CELLS * self._threads:
-            kernel(active, 0, len(active), *arrays)
-            return
-        cuts = np.linspace(0, len(active), 2 * self._threads + 1).astype(int).tolist()
-        jobs = [self._pool.submit(kernel, active, a, b, *arrays) for a, b in pairwise(cuts) if b > a]
-        for job in jobs:
-            job.result()
 
     def _start_tiles(self) -> None:
         self._rain_cells = float(self.state.inside(self.state.rain_share).sum(dtype=np.float64))
@@ -229,15 +204,10 @@ class Run:
         for rows, columns, _, _ in self._inflows:
             self.tiles.activate_at(rows - 1, columns - 1)
         self.tiles.activate_at(*self._exchanges.cells())
-        if self._rain.total > 0.0 or any(boundary.kind == "level" for boundary in self.scenario.boundaries):
+        if self._rain.total > 0.0 or any(boundary.kind in ("level", "discharge") for boundary in self.scenario.boundaries):
             self.tiles.activate_all()
         if self.scenario.initial_level is not None:
             self.state.arrival[self.state.h > kernels.ARRIVAL_DEPTH] = 0.0
-        self._count_active()
-
-    def _count_active(self) -> None:
-        active = self.tiles.active
-        self._active_cells = int(((active[:, 1] - active[:, 0]) * (active[:, 3] - active[:, 2])).sum())
 
     def _place_inflows(self) -> list[tuple[AnyArray, AnyArray, Float, Series]]:
         placed = []
@@ -248,32 +218,21 @@ class Run:
             placed.append((rows + 1, columns + 1, shares, inflow.discharge))
         return placed
 
+    def _arriving(self, dt: float) -> float:
+        """Return the greatest depth [m] that inflows could make in a step if nothing ran off."""
+        deepest = 0.0
+        for rows, columns, shares, series in self._inflows:
+            added = shares * (series_at(series, self.time + 0.5 * dt) * dt / self._dx**2)
+            deepest = max(deepest, float((self.state.h[rows, columns] + added).max()))
+        return deepest
+
     def _add_inflows(self, dt: float) -> None:
         area = self._dx**2
         for rows, columns, shares, series in self._inflows:
-            discharge = float(np.interp(self.time + 0.5 * dt, series.times, series.values))
+            discharge = series_at(series, self.time + 0.5 * dt)
             if discharge > 0.0:
                 depths = (shares * (discharge * dt / area)).astype(self._real)
                 self.ledger.inflow += kernels.add_at(self.state.h, self.state.lo, rows, columns, depths) * area
-
-    def _apply_boundary(self, boundary: EdgeBoundary, dt: float) -> None:
-        cell, face, sign = _EDGES[boundary.edge]
-        s = self.state
-        old, new = (s.qx, s.qx_new) if boundary.edge in ("west", "east") else (s.qy, s.qy_new)
-        if boundary.kind == "free":
-            kernels.free_edge(s.h[cell], s.k[cell], new[face], sign, boundary.slope, GRAVITY)
-        elif boundary.kind == "level" and boundary.level is not None:
-            level = float(np.interp(self.time + dt, boundary.level.times, boundary.level.values))
-            kernels.level_edge(s.h[cell], s.z[cell], s.k[cell], old[face], new[face], sign, level, GRAVITY * dt / self._dx, dt)
-
-    def _record_edges(self, dt_dx: Any) -> None:
-        for boundary in self.scenario.boundaries:
-            if boundary.kind != "closed":
-                _, face, sign = _EDGES[boundary.edge]
-                q = self.state.qx if boundary.edge in ("west", "east") else self.state.qy
-                entered = sign * (q[face] * dt_dx).astype(np.float64) * self._dx**2
-                self.ledger.edges_in += float(entered[entered > 0].sum())
-                self.ledger.edges_out -= float(entered[entered < 0].sum())
 
     def frame(self) -> Float32:
         """Return the (R, C) float32 depths now, and note volume, wet area and Froude numbers."""
@@ -283,9 +242,8 @@ class Run:
         self._wet_areas.append(float(np.count_nonzero(depth > WET_DEPTH)) * self._dx**2)
         wet = depth > FROUDE_DEPTH
         if self.steps and (count := np.count_nonzero(wet)):
-            qx = 0.5 * (s.inside(s.qx) + s.qx[1:-2, 2:-1])[wet]
-            qy = 0.5 * (s.inside(s.qy) + s.qy[2:-1, 1:-2])[wet]
-            high = np.hypot(qx, qy) > FROUDE_LIMIT * np.sqrt(GRAVITY * depth[wet].astype(np.float64) ** 3)
+            qx, qy = self.engine.cell_discharges()
+            high = np.hypot(qx[wet], qy[wet]) > FROUDE_LIMIT * np.sqrt(GRAVITY * depth[wet].astype(np.float64) ** 3)
             self._froude_high = max(self._froude_high, int(np.count_nonzero(high)) / int(count))
         return depth
 
@@ -302,7 +260,7 @@ class Run:
             times=times,
             depths=depths,
             max_depth=deepest,
-            max_speed=np.minimum(np.sqrt(s.inside(s.speed2)), _fastest(deepest)).astype(np.float32),
+            max_speed=np.minimum(np.sqrt(s.inside(s.speed2)), self._fastest(deepest)).astype(np.float32),
             max_depth_speed=np.sqrt(s.inside(s.discharge2)).astype(np.float32),
             arrival=np.where(np.isfinite(arrival), arrival, np.float32(np.nan)),
             gauges=self._gauges.series(),
@@ -314,6 +272,7 @@ class Run:
 
     def _statistics(self, deepest: Float32) -> dict[str, Any]:
         scenario = self.scenario
+        is_inertial = scenario.engine == "inertial"
         return {
             "engine": scenario.engine,
             "precision": scenario.precision,
@@ -325,25 +284,17 @@ class Run:
             "step_max_s": float(self.step_range[1]),
             "max_depth_m": float(deepest.max()),
             "wet_area_m2": float(np.count_nonzero(deepest > WET_DEPTH)) * self._dx**2,
-            "speed_capped_cells": int(np.count_nonzero(np.sqrt(self.state.inside(self.state.speed2)) > _fastest(deepest))),
+            "speed_capped_cells": int(np.count_nonzero(np.sqrt(self.state.inside(self.state.speed2)) > self._fastest(deepest))),
             "froude_high_fraction": float(self._froude_high),
-            "froude_warning": bool(self._froude_high > 0.01),
+            "froude_warning": bool(is_inertial and self._froude_high > 0.01),
+            "suggested_engine": "dynamic" if is_inertial and self._froude_high > 0.01 else scenario.engine,
             **self.ledger.statistics(),
         }
 
-
-def _fastest(deepest: Float32) -> AnyArray:
-    """Return the largest speed that is given for cells of this greatest depth [m/s]."""
-    return np.asarray(FROUDE_CAP * np.sqrt(GRAVITY * deepest))
-
-
-_EDGES: dict[str, tuple[Any, Any, float]] = {
-    "west": ((slice(1, -2), 1), (slice(1, -2), 1), 1.0),
-    "east": ((slice(1, -2), -3), (slice(1, -2), -2), -1.0),
-    "north": ((1, slice(1, -2)), (1, slice(1, -2)), 1.0),
-    "south": ((-3, slice(1, -2)), (-2, slice(1, -2)), -1.0),
-}
-"""Cells along each edge, the faces beyond them, and the sign of discharge that enters."""
+    def _fastest(self, deepest: Float32) -> AnyArray:
+        """Return the largest speed that is given for cells of this greatest depth [m/s]."""
+        cap = FROUDE_CAP if self.scenario.engine == "inertial" else np.inf
+        return np.asarray(cap * np.sqrt(GRAVITY * np.maximum(deepest, 1e-30)))
 
 
 class _Accumulated:

@@ -36,7 +36,7 @@ _EXACT_MATH = {"nnan", "nsz"}
 
 
 @njit(inline="always")
-def _inverse_cube_root_guess(x):  # type: ignore[no-untyped-def]
+def inverse_cube_root_guess(x):  # type: ignore[no-untyped-def]
     """Return x**(-1/3) within 3.5 % for a normal float32, from its bits (dividing the exponent by -3)."""
     bits = np.float32(x).view(np.int32)
     return np.int32(np.int32(1419901580) - np.int32(np.float32(bits) * np.float32(1 / 3))).view(np.float32)
@@ -58,7 +58,7 @@ def flux_row(ha, hb, za, zb, ka, kb, before, own, after, c1, c2, c3, c4, out, g_
         # Higher level less higher bed, written with differences only: exact for still water however high the ground.
         flow_depth = max(ha[j] - max(dz, zero), hb[j] + min(dz, zero))
         x = max(flow_depth, shallow)
-        y = real(_inverse_cube_root_guess(x))
+        y = real(inverse_cube_root_guess(x))
         e = one - x * y * y * y
         y = y * (one + e * (real(1 / 3) + e * (real(2 / 9) + e * real(14 / 81))))
         e = one - x * y * y * y

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cimdesk.base.arrays import Float
+
 
 @dataclass
 class FloodLedger:
@@ -32,6 +34,11 @@ class FloodLedger:
     exchange_in: float = 0.0
     exchange_out: float = 0.0
     volumes: list[float] = field(default_factory=list)
+
+    def book_edge(self, entered: Float) -> None:
+        """Book (N,) float64 volumes that entered through an edge [m3]; negative ones left."""
+        self.edges_in += float(entered[entered > 0].sum())
+        self.edges_out -= float(entered[entered < 0].sum())
 
     @property
     def mass_error(self) -> float:

@@ -1,0 +1,459 @@
+"""Compiled inner loops of the dynamic engine. `dynamic_reference` has the same stage in plain numpy, for the tests.
+
+Second order in space and time: MUSCL with minmod slopes of depth, level and velocities, hydrostatic reconstruction (Audusse et
+al. 2004, SIAM J. Sci. Comput. 25, 2050-2065), HLLC fluxes (Toro 2001), Heun's strong-stability-preserving stages, and friction
+implicit in each stage. Arrays are (R + 3, C + 3) as in `kernels`; here ``qx`` and ``qy`` are unit discharges at cell centres,
+and the ring holds what is beyond the edges.
+
+What a face does to the momentum of a cell is written less the hydrostatic pressure on its own side, and the slope of the bed
+and of the pressure within the cell become one term, ``-g h d(level)/dx``. Still water gives exact zeros then, in any
+precision. Nothing is reassociated or contracted, so a face gives the same bits from both of the tiles that compute it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from cimdesk.analysis.flood.kernels import (
+    CLOSED_HEIGHT,
+    envelope_row,
+    infiltrate_row,
+    inverse_cube_root_guess,
+)
+
+DRY_DEPTH = 1.0e-7
+"""A thinner film has no surface slope and no momentum [m]."""
+THIN_DEPTH = 1.0e-6
+"""Velocities fade out below this depth [m] (Kurganov and Petrova 2007)."""
+CHUNK = 256
+"""Columns computed together: their rows of intermediate values stay in the fastest cache."""
+WALL = 0.5 * CLOSED_HEIGHT
+"""Cells that stand higher are walls."""
+
+_EXACT = {"nnan", "nsz"}
+
+
+@njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
+def velocity_row(h, qx, qy, inverse, u, v):  # type: ignore[no-untyped-def]
+    """Write one over the depth (fading where thin) and the velocities of a row of cells."""
+    two, thin = h.dtype.type(2.0), h.dtype.type(THIN_DEPTH * THIN_DEPTH)
+    for j in range(h.shape[0]):
+        square = h[j] * h[j]
+        over = two * h[j] / (square + max(square, thin))
+        inverse[j] = over
+        u[j] = qx[j] * over
+        v[j] = qy[j] * over
+
+
+@njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
+def slope_row(ha, h, hb, za, z, zb, ua, u, ub, va, v, vb, inverse, dh, de, u_a, u_b, v_a, v_b):  # type: ignore[no-untyped-def]
+    """Reconstruct a row of cells between neighbours ``a`` (west or north) and ``b``; ``u`` is the velocity towards ``b``.
+
+    Written are half the slopes of depth ``dh`` and level ``de``, and the velocities at both faces. Those are weighted so that
+    the momentum of the cell stays what it is. Beside walls, and of the level in dry cells, slopes are zero.
+    """
+    real = h.dtype.type
+    zero, half, one, dry, wall = real(0.0), real(0.5), real(1.0), real(DRY_DEPTH), real(WALL)
+    for j in range(h.shape[0]):
+        share = half if max(max(za[j], zb[j]), z[j]) < wall else zero
+        a, b = h[j] - ha[j], hb[j] - h[j]
+        depth = share * (max(min(a, b), zero) + min(max(a, b), zero))
+        a, b = a + (z[j] - za[j]), b + (zb[j] - z[j])
+        level = share * (max(min(a, b), zero) + min(max(a, b), zero))
+        dh[j] = depth
+        de[j] = level if h[j] > dry else zero
+        weight = depth * inverse[j]
+        a, b = u[j] - ua[j], ub[j] - u[j]
+        along = share * (max(min(a, b), zero) + min(max(a, b), zero))
+        u_a[j] = u[j] - along * (one + weight)
+        u_b[j] = u[j] + along * (one - weight)
+        a, b = v[j] - va[j], vb[j] - v[j]
+        across = share * (max(min(a, b), zero) + min(max(a, b), zero))
+        v_a[j] = v[j] - across * (one + weight)
+        v_b[j] = v[j] + across * (one - weight)
+
+
+@njit(nogil=True, cache=True)
+def flat_row(u, v, dh, de, u_a, u_b, v_a, v_b):  # type: ignore[no-untyped-def]
+    """Reconstruct cells beyond the edge: constant."""
+    dh[:] = 0.0
+    de[:] = 0.0
+    u_a[:] = u
+    u_b[:] = u
+    v_a[:] = v
+    v_b[:] = v
+
+
+@njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
+def flux_row(ha, hb, za, zb, dha, dhb, dea, deb, ul, ur, vl, vr, mass, left, right, across, gravity):  # type: ignore[no-untyped-def]
+    """Write the fluxes through a row of faces between cells ``a`` and ``b``.
+
+    ``mass``; that of the momentum along the flow less the pressure of the ``left`` and of the ``right`` side; that ``across``.
+    """
+    real = ha.dtype.type
+    zero, half, two, quarter, wall, tiny = real(0.0), real(0.5), real(2.0), real(0.25), real(WALL), real(1e-30)
+    for j in range(ha.shape[0]):
+        open_a, open_b = za[j] < wall, zb[j] < wall
+        hl, hr = ha[j] + dha[j], hb[j] - dhb[j]
+        step = (zb[j] - za[j]) - ((dea[j] - dha[j]) + (deb[j] - dhb[j]))
+        # The bed between the cells is the higher of both sides; a wall mirrors the water before it.
+        over_l, over_r = max(hl - max(step, zero), zero), max(hr + min(step, zero), zero)
+        over_l, over_r = (
+            (over_l if open_b else max(hl, zero)) if open_a else (max(hr, zero) if open_b else zero),
+            (over_r if open_a else max(hr, zero)) if open_b else (max(hl, zero) if open_a else zero),
+        )
+        u_l = ul[j] if open_a else -ur[j]
+        u_r = ur[j] if open_b else -ul[j]
+        cl, cr = np.sqrt(gravity * over_l), np.sqrt(gravity * over_r)
+        middle_u = half * (u_l + u_r) + (cl - cr)
+        middle_c = half * (cl + cr) + quarter * (u_l - u_r)
+        low = min(u_l - cl, middle_u - middle_c)
+        high = max(u_r + cr, middle_u + middle_c)
+        low = u_r - two * cr if over_l <= zero else (u_l - cl if over_r <= zero else low)
+        high = u_l + two * cl if over_r <= zero else (u_r + cr if over_l <= zero else high)
+        low, high = min(low, zero), max(high, zero)
+        over = real(1.0) / max(high - low, tiny)
+        ql, qr = over_l * u_l, over_r * u_r
+        both = low * high
+        flow = (high * ql - low * qr + both * (over_r - over_l)) * over
+        flow = flow if open_a and open_b else zero
+        pressure = half * gravity * (over_r - over_l) * (over_r + over_l)
+        push = (high * ql * u_l - low * qr * u_r - low * pressure + both * (qr - ql)) * over
+        mass[j] = flow
+        left[j] = push
+        right[j] = push - pressure
+        across[j] = flow * (vl[j] if flow > zero else vr[j])
+
+
+@njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
+def depth_row(h, lo, west, east, north, south, h_new, lo_new, dt_dx, keep):  # type: ignore[no-untyped-def]
+    """Write the depths of a row after a stage; return the largest outflow beyond what a cell holds [m]."""
+    real = h.dtype.type
+    zero, worst = real(0.0), real(-1.0)
+    for j in range(h.shape[0]):
+        out = dt_dx * ((max(east[j], zero) - min(west[j], zero)) + (max(south[j], zero) - min(north[j], zero)))
+        worst = max(worst, out - keep * h[j])
+        add = lo[j] + ((west[j] * dt_dx - east[j] * dt_dx) + (north[j] * dt_dx - south[j] * dt_dx))
+        total = h[j] + add
+        virtual = total - h[j]
+        lo_new[j] = (h[j] - (total - virtual)) + (add - virtual)
+        h_new[j] = total
+    return worst
+
+
+@njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
+def momentum_row(  # type: ignore[no-untyped-def]
+    h, h_new, qx, qy, k, dex, dey, left_e, right_w, across_n, across_s, left_s, right_n, across_w, across_e,
+    qx_new, qy_new, dt_dx, dt, gravity,
+):  # fmt: skip
+    """Write the discharges of a row after a stage, friction included: that of Manning, implicit in the new discharge."""
+    real = h.dtype.type
+    zero, one, two, four, dry = real(0.0), real(1.0), real(2.0), real(4.0), real(DRY_DEPTH)
+    thin = real(THIN_DEPTH * THIN_DEPTH)
+    for j in range(h.shape[0]):
+        weight = two * gravity * h[j]
+        x = qx[j] - dt_dx * (((left_e[j] - right_w[j]) + (across_s[j] - across_n[j])) + weight * dex[j])
+        y = qy[j] - dt_dx * (((left_s[j] - right_n[j]) + (across_e[j] - across_w[j])) + weight * dey[j])
+        depth = max(h_new[j], dry)
+        root = real(inverse_cube_root_guess(depth))
+        e = one - depth * root * root * root
+        root = root * (one + e * (real(1 / 3) + e * (real(2 / 9) + e * real(14 / 81))))
+        e = one - depth * root * root * root
+        root = root * (one + e * (real(1 / 3) + e * real(2 / 9)))
+        square = root * root
+        drag = dt * k[j] * (square * square * square * root)
+        speed = np.sqrt(x * x + y * y)
+        fade = depth * depth
+        fade = two * fade / (fade + max(fade, thin))
+        share = two * fade / (one + np.sqrt(one + four * drag * speed))
+        share = share if h_new[j] > dry else zero
+        qx_new[j] = x * share
+        qy_new[j] = y * share
+
+
+@njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
+def blend_row(h, lo, qx, qy, h_last, lo_last, qx_last, qy_last, rain_share, rain):  # type: ignore[no-untyped-def]
+    """Bring a row to the new time: the mean of the start and of both stages, and the rain; return the largest depth."""
+    real = h.dtype.type
+    half, deepest = real(0.5), real(0.0)
+    for j in range(h.shape[0]):
+        net = half * ((h_last[j] - h[j]) + (lo_last[j] - lo[j]))
+        add = net + (rain * rain_share[j] + lo[j])
+        total = h[j] + add
+        virtual = total - h[j]
+        lo[j] = (h[j] - (total - virtual)) + (add - virtual)
+        h[j] = total
+        qx[j] = half * (qx[j] + qx_last[j])
+        qy[j] = half * (qy[j] + qy_last[j])
+        deepest = max(deepest, total)
+    return deepest
+
+
+@njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
+def fastest_row(h, qx, qy, gravity):  # type: ignore[no-untyped-def]
+    """Return the greatest speed of waves in a row [m s-1]."""
+    real = h.dtype.type
+    zero, two, thin = real(0.0), real(2.0), real(THIN_DEPTH * THIN_DEPTH)
+    fastest = zero
+    for j in range(h.shape[0]):
+        depth = max(h[j], zero)
+        square = depth * depth
+        over = two * depth / (square + max(square, thin))
+        fastest = max(fastest, max(abs(qx[j]), abs(qy[j])) * over + np.sqrt(gravity * depth))
+    return fastest
+
+
+@njit(nogil=True, cache=True)
+def _fluxes_west(h, z, velocity, slopes, faces, i, j0, j1, columns, gravity):  # type: ignore[no-untyped-def]
+    """Write slopes along a row and the fluxes through the western faces of columns ``j0`` to ``j1`` (inclusive)."""
+    o = j0 - 2
+    a, b = max(j0 - 1, 1), min(j1 + 1, columns + 1)
+    inverse, u, v = velocity[0], velocity[1], velocity[2]
+    p, q = a - o, b - o
+    slope_row(
+        h[i, a - 1 : b - 1], h[i, a:b], h[i, a + 1 : b + 1], z[i, a - 1 : b - 1], z[i, a:b], z[i, a + 1 : b + 1],
+        u[p - 1 : q - 1], u[p:q], u[p + 1 : q + 1], v[p - 1 : q - 1], v[p:q], v[p + 1 : q + 1], inverse[p:q],
+        slopes[0, p:q], slopes[1, p:q], slopes[2, p:q], slopes[3, p:q], slopes[4, p:q], slopes[5, p:q],
+    )  # fmt: skip
+    for c in (0, columns + 1):
+        if j0 - 1 <= c <= j1:
+            s = slice(c - o, c - o + 1)
+            flat_row(u[s], v[s], slopes[0, s], slopes[1, s], slopes[2, s], slopes[3, s], slopes[4, s], slopes[5, s])
+    p, q = 2, j1 - o + 1
+    flux_row(
+        h[i, j0 - 1 : j1], h[i, j0 : j1 + 1], z[i, j0 - 1 : j1], z[i, j0 : j1 + 1],
+        slopes[0, p - 1 : q - 1], slopes[0, p:q], slopes[1, p - 1 : q - 1], slopes[1, p:q],
+        slopes[3, p - 1 : q - 1], slopes[2, p:q], slopes[5, p - 1 : q - 1], slopes[4, p:q],
+        faces[0, p:q], faces[1, p:q], faces[2, p:q], faces[3, p:q], gravity,
+    )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _slopes_down(h, z, before, here, after, slopes, i, j0, j1, rows):  # type: ignore[no-untyped-def]
+    """Write the slopes of a row towards the rows north and south of it."""
+    s = slice(2, 2 + j1 - j0)
+    if i == 0 or i == rows + 1:
+        flat_row(here[2, s], here[1, s], slopes[0, s], slopes[1, s], slopes[2, s], slopes[3, s], slopes[4, s], slopes[5, s])
+        return
+    slope_row(
+        h[i - 1, j0:j1], h[i, j0:j1], h[i + 1, j0:j1], z[i - 1, j0:j1], z[i, j0:j1], z[i + 1, j0:j1],
+        before[2, s], here[2, s], after[2, s], before[1, s], here[1, s], after[1, s], here[0, s],
+        slopes[0, s], slopes[1, s], slopes[2, s], slopes[3, s], slopes[4, s], slopes[5, s],
+    )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _fluxes_north(h, z, above, below, faces, i, j0, j1, gravity):  # type: ignore[no-untyped-def]
+    """Write the fluxes through the northern faces of a row, from the slopes of the row above and of its own."""
+    s = slice(2, 2 + j1 - j0)
+    flux_row(
+        h[i - 1, j0:j1], h[i, j0:j1], z[i - 1, j0:j1], z[i, j0:j1], above[0, s], below[0, s], above[1, s], below[1, s],
+        above[3, s], below[2, s], above[5, s], below[4, s], faces[0, s], faces[1, s], faces[2, s], faces[3, s], gravity,
+    )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _velocities(h, qx, qy, velocity, i, j0, j1, columns):  # type: ignore[no-untyped-def]
+    """Write the velocities of a row, two columns beyond both ends where the grid has them."""
+    a, b = max(j0 - 2, 0), min(j1 + 2, columns + 2)
+    s = slice(a - j0 + 2, b - j0 + 2)
+    velocity_row(h[i, a:b], qx[i, a:b], qy[i, a:b], velocity[0, s], velocity[1, s], velocity[2, s])
+
+
+@njit(nogil=True, cache=True)
+def _set_face(faces, p, q, h, z, gravity):  # type: ignore[no-untyped-def]
+    """Put a given discharge through a face at the edge, at the depth within or at the critical one if that is greater."""
+    q = q if z < WALL else h * 0.0
+    depth = max(max(h, (q * q / gravity) ** (1.0 / 3.0)), DRY_DEPTH)
+    push = q * q / depth + 0.5 * gravity * (depth - h) * (depth + h)
+    faces[0, p], faces[1, p], faces[2, p], faces[3, p] = q, push, push, 0.0
+
+
+@njit(nogil=True, cache=True)
+def _set_edges(is_given, given, h, z, across, above, below, i, j0, j1, rows, columns, gravity):  # type: ignore[no-untyped-def]
+    """Put given discharges through the edges of the grid: west, east, north, south."""
+    n = j1 - j0
+    if is_given[0] and j0 == 1:
+        _set_face(across, 2, given[0, i], h[i, 1], z[i, 1], gravity)
+    if is_given[1] and j1 == columns + 1:
+        _set_face(across, 2 + n, given[1, i], h[i, columns], z[i, columns], gravity)
+    if is_given[2] and i == 1:
+        for p in range(n):
+            _set_face(above, 2 + p, given[2, j0 + p], h[1, j0 + p], z[1, j0 + p], gravity)
+    if is_given[3] and i == rows:
+        for p in range(n):
+            _set_face(below, 2 + p, given[3, j0 + p], h[rows, j0 + p], z[rows, j0 + p], gravity)
+
+
+@njit(nogil=True, cache=True)
+def _note_edges(edges, across, down, below, i, j0, j1, rows, columns):  # type: ignore[no-untyped-def]
+    """Keep the flow through the edges of the grid: west, east, north, south."""
+    n = j1 - j0
+    if j0 == 1:
+        edges[0, i] = across[0, 2]
+    if j1 == columns + 1:
+        edges[1, i] = across[0, 2 + n]
+    if i == 1:
+        edges[2, j0:j1] = down[0, 2 : 2 + n]
+    if i == rows:
+        edges[3, j0:j1] = below[0, 2 : 2 + n]
+
+
+@njit(nogil=True, cache=True)
+def _advance(  # type: ignore[no-untyped-def]
+    h, lo, qx, qy, k, i, j0, j1, along, above, below, xs, ys, h_new, lo_new, qx_new, qy_new, dt_dx, dt, gravity, keep,
+):  # fmt: skip
+    """Write a row after a stage, from the fluxes on its four sides; return the largest overdraft [m]."""
+    s, e = slice(2, 2 + j1 - j0), slice(3, 3 + j1 - j0)
+    worst = depth_row(h[i, j0:j1], lo[i, j0:j1], along[0, s], along[0, e], above[0, s], below[0, s], h_new, lo_new, dt_dx, keep)
+    momentum_row(
+        h[i, j0:j1], h_new, qx[i, j0:j1], qy[i, j0:j1], k[i, j0:j1], xs[1, s], ys[1, s],
+        along[1, e], along[2, s], above[3, s], below[3, s], below[1, s], above[2, s], along[3, s], along[3, e],
+        qx_new, qy_new, dt_dx, dt, gravity,
+    )  # fmt: skip
+    return worst
+
+
+@njit(nogil=True, cache=True)
+def stage_tiles(  # type: ignore[no-untyped-def]
+    tiles, first, last, h, lo, qx, qy, z, k, h_to, lo_to, qx_to, qy_to, edges, mass_x, mass_y, flags, dt_dx, dt, gravity, keep,
+    is_last, rain_share, deepest, speed2, discharge2, arrival, tile_depth, tile_speed, tile_loss, rain, loss, time,
+    is_given, given,
+):  # fmt: skip
+    """Advance some tiles by one stage from ``h, lo, qx, qy``.
+
+    The first stage writes a whole explicit step to the ``_to`` arrays. The last one blends its step with the start of the time
+    step, which it finds there, brings rain and infiltration, and notes running maxima and each tile's greatest depth, wave speed
+    and infiltration. Rows in which a cell gives more than it holds are flagged and their flows kept for `repair`. Edges that
+    ``is_given`` (4,) names take the discharges ``given`` (4, n) instead of those of what is beyond them.
+    """
+    rows, columns = h.shape[0] - 3, h.shape[1] - 3
+    velocity, ys = np.zeros((4, 3, CHUNK + 4), h.dtype), np.zeros((2, 6, CHUNK + 4), h.dtype)
+    yf, xs = np.zeros((2, 4, CHUNK + 4), h.dtype), np.zeros((6, CHUNK + 4), h.dtype)
+    xf, made = np.zeros((4, CHUNK + 4), h.dtype), np.zeros((4, CHUNK + 4), h.dtype)
+    for t in range(first, last):
+        i0, i1, c = tiles[t, 0], tiles[t, 1], tiles[t, 4]
+        flags[i0:i1, c] = 0
+        most, fastest, lost = h.dtype.type(0.0), h.dtype.type(0.0), 0.0
+        for j0 in range(tiles[t, 2], tiles[t, 3], CHUNK):
+            j1 = min(j0 + CHUNK, tiles[t, 3])
+            n = j1 - j0
+            for r in range(max(i0 - 2, 0), i0 + 1):
+                _velocities(h, qx, qy, velocity[r & 3], r, j0, j1, columns)
+            up = i0 - 1
+            _slopes_down(h, z, velocity[(up - 1) & 3], velocity[up & 3], velocity[i0 & 3], ys[up & 1], up, j0, j1, rows)
+            for i in range(i0, i1 + 1):
+                if i <= rows:
+                    _velocities(h, qx, qy, velocity[(i + 1) & 3], i + 1, j0, j1, columns)
+                up = i - 1
+                _slopes_down(h, z, velocity[up & 3], velocity[i & 3], velocity[(i + 1) & 3], ys[i & 1], i, j0, j1, rows)
+                _fluxes_north(h, z, ys[up & 1], ys[i & 1], yf[i & 1], i, j0, j1, gravity)
+                if up < i0:
+                    continue
+                _fluxes_west(h, z, velocity[up & 3], xs, xf, up, j0, j1, columns, gravity)
+                above, below = yf[up & 1], yf[i & 1]
+                if is_given.any():
+                    _set_edges(is_given, given, h, z, xf, above, below, up, j0, j1, rows, columns, gravity)
+                _note_edges(edges, xf, above, below, up, j0, j1, rows, columns)
+                if is_last:
+                    to = (made[0, :n], made[1, :n], made[2, :n], made[3, :n])
+                else:
+                    to = (h_to[up, j0:j1], lo_to[up, j0:j1], qx_to[up, j0:j1], qy_to[up, j0:j1])
+                worst = _advance(
+                    h, lo, qx, qy, k, up, j0, j1, xf, above, below, xs, ys[up & 1],
+                    to[0], to[1], to[2], to[3], dt_dx, dt, gravity, keep,
+                )  # fmt: skip
+                if worst > 0.0:
+                    flags[up, c] = 1
+                    mass_x[up, j0 : j1 + 1] = xf[0, 2 : 3 + n]
+                    mass_y[up, j0:j1] = above[0, 2 : 2 + n]
+                    mass_y[i, j0:j1] = below[0, 2 : 2 + n]
+                if not is_last:
+                    continue
+                h_row, qx_row, qy_row = h_to[up, j0:j1], qx_to[up, j0:j1], qy_to[up, j0:j1]
+                most = max(most, blend_row(
+                    h_row, lo_to[up, j0:j1], qx_row, qy_row, to[0], to[1], to[2], to[3], rain_share[up, j0:j1], rain
+                ))  # fmt: skip
+                if loss > 0.0:
+                    lost += infiltrate_row(h_row, lo_to[up, j0:j1], loss)
+                fastest = max(fastest, fastest_row(h_row, qx_row, qy_row, gravity))
+                envelope_row(
+                    h_row, qx_row, qx_row, qy_row, qy_row,
+                    deepest[up, j0:j1], speed2[up, j0:j1], discharge2[up, j0:j1], arrival[up, j0:j1], time,
+                )  # fmt: skip
+        if is_last:
+            tile_depth[tiles[t, 5]] = most
+            tile_speed[tiles[t, 5]] = fastest
+            tile_loss[tiles[t, 5]] = lost
+
+
+@njit(nogil=True, cache=True)
+def _shift(h, lo, qx, qy, i, j, depth, x, y):  # type: ignore[no-untyped-def]
+    """Add a depth [m] and its momentum to a cell."""
+    add = lo[i, j] + depth
+    total = h[i, j] + add
+    virtual = total - h[i, j]
+    lo[i, j] = (h[i, j] - (total - virtual)) + (add - virtual)
+    h[i, j] = total
+    qx[i, j] += depth * x
+    qy[i, j] += depth * y
+
+
+@njit(nogil=True, cache=True)
+def repair(  # type: ignore[no-untyped-def]
+    tiles, flags, h, qx, qy, h_to, lo_to, qx_to, qy_to, edges, mass_x, mass_y, share, dt_dx, keep
+):  # fmt: skip
+    """Scale the outflows of overdrawn cells to what they hold: give back to them, and take from where it went.
+
+    ``h``, ``qx``, ``qy`` are those the stage began with; ``share`` is its weight in the ``_to`` arrays. Cells are visited in the
+    order of the grid, so the result depends on nothing else.
+    """
+    zero, one = h.dtype.type(0.0), h.dtype.type(1.0)
+    rows, columns = h.shape[0] - 3, h.shape[1] - 3
+    for t in range(tiles.shape[0]):
+        for i in range(tiles[t, 0], tiles[t, 1]):
+            if not flags[i, tiles[t, 4]]:
+                continue
+            for j in range(tiles[t, 2], tiles[t, 3]):
+                west, east = max(-mass_x[i, j], zero), max(mass_x[i, j + 1], zero)
+                north, south = max(-mass_y[i, j], zero), max(mass_y[i + 1, j], zero)
+                out = dt_dx * ((east + west) + (south + north))
+                held = keep * h[i, j]
+                if out <= held:
+                    continue
+                surplus = one - held / out
+                over = one / max(h[i, j], h.dtype.type(THIN_DEPTH))
+                x, y = qx[i, j] * over, qy[i, j] * over
+                for side, flow, r, c in ((0, west, i, j - 1), (1, east, i, j + 1), (2, north, i - 1, j), (3, south, i + 1, j)):
+                    back = share * surplus * flow * dt_dx
+                    if back <= zero:
+                        continue
+                    _shift(h_to, lo_to, qx_to, qy_to, i, j, back, x, y)
+                    if r < 1 or c < 1 or r > rows or c > columns:
+                        edges[side, i if side < 2 else j] *= one - surplus
+                    else:
+                        _shift(h_to, lo_to, qx_to, qy_to, r, c, -back, x, y)
+
+
+@njit(nogil=True, cache=True)
+def ghost_cells(kind, h, z, k, along, across, h_out, along_out, across_out, outward, slope, level, gravity):  # type: ignore[no-untyped-def]
+    """Write the water beyond an edge: 0 normal flow with ``slope``, 1 a water ``level``, 2 critical flow.
+
+    ``outward`` is the sign of discharge ``along`` the normal that leaves the grid.
+    """
+    for j in range(h.shape[0]):
+        depth = max(h[j], 0.0)
+        over = 2.0 * depth / (depth * depth + max(depth * depth, THIN_DEPTH * THIN_DEPTH))
+        u, beyond = along[j] * over, depth
+        if kind == 0:
+            u = outward * depth ** (2.0 / 3.0) * np.sqrt(slope * gravity / k[j])
+        elif kind == 1:
+            beyond = max(level - z[j], 0.0)
+        else:
+            u = outward * np.sqrt(gravity * depth)
+        if z[j] >= WALL:
+            beyond = 0.0
+        h_out[j] = beyond
+        along_out[j] = beyond * u
+        across_out[j] = beyond * across[j] * over
