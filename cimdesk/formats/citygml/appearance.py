@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cimdesk.base.arrays import UInt8
-from cimdesk.formats.citygml.names import HREF, local_name
+from cimdesk.formats.citygml.names import HREF, LOCAL_NAMES
 
 NEUTRAL = (0.8, 0.8, 0.8)
 """The default of X3D, for materials that give no diffuse colour."""
@@ -42,7 +42,7 @@ class Palette:
             color: tuple[float, ...] = NEUTRAL
             clear, front, named = 0.0, True, []
             for part in item:
-                name, text = local_name(part.tag), (part.text or "").strip()
+                name, text = LOCAL_NAMES[part.tag], (part.text or "").strip()
                 if name == "diffuseColor":
                     color = _color(text)
                 elif name == "transparency":

@@ -8,7 +8,7 @@ from typing import Any
 
 from cimdesk.base.units import unit_conversion
 from cimdesk.formats.citygml.codelists import Codelists
-from cimdesk.formats.citygml.names import HREF, Property, local_name, property_of
+from cimdesk.formats.citygml.names import HREF, LOCAL_NAMES, PROPERTIES, Property
 
 MAX_DEPTH = 24
 MAX_TEXT = 20_000
@@ -71,14 +71,14 @@ class AttributeReader:
 
     def read_generic(self, element: Any, attributes: Attributes, prefix: str = "", depth: int = MAX_DEPTH) -> None:
         """Take a generic attribute of any version, or a set of them."""
-        kind = local_name(element.tag)
+        kind = LOCAL_NAMES[element.tag]
         if kind == "genericAttribute":
             for child in element:
                 self.read_generic(child, attributes, prefix, depth)
             return
         name, value, children = element.get("name"), None, []
         for child in element:
-            part = local_name(child.tag)
+            part = LOCAL_NAMES[child.tag]
             if part == "name" and name is None:
                 name = (child.text or "").strip()
             elif part == "value":
@@ -105,11 +105,11 @@ class AttributeReader:
 
     def _flatten(self, element: Any, prefix: str, attributes: Attributes, depth: int) -> None:
         for child in element:
-            name = local_name(child.tag)
+            name = LOCAL_NAMES[child.tag]
             # Objects begin with a capital and say only what kind of values follow.
             key = prefix if name[:1].isupper() else f"{prefix}.{name}"
             if not len(child):
-                self._put(attributes, key, child, property_of(child.tag).is_extension)
+                self._put(attributes, key, child, PROPERTIES[child.tag].is_extension)
             elif depth:
                 self._flatten(child, key, attributes, depth - 1)
 
@@ -153,13 +153,13 @@ class AttributeReader:
 
     def _read_height(self, element: Any, attributes: Attributes) -> None:
         """Keep the height of CityGML 3 under the name it had before, which everything else looks for."""
-        value = next((child for child in element.iter() if local_name(child.tag) == "value"), None)
+        value = next((child for child in element.iter() if LOCAL_NAMES[child.tag] == "value"), None)
         if value is not None:
             self._put_measure(attributes, "measuredHeight", (value.text or "").strip(), value.get("uom") or "m")
 
     def _read_pair(self, element: Any, attributes: Attributes) -> bool:
         """Take a pair of key and value of i-UR as one attribute; return whether it is one."""
-        parts = {local_name(child.tag): child for child in element.iter() if not len(child)}
+        parts = {LOCAL_NAMES[child.tag]: child for child in element.iter() if not len(child)}
         key = parts.pop("key", None)
         if key is None or len(parts) != 1 or not (name := (key.text or "").strip()):
             return False
@@ -173,11 +173,11 @@ def address_text(element: Any) -> str:
     parts: dict[str, list[str]] = {}
     for leaf in element.iter():
         text = (leaf.text or "").strip()
-        if not text or len(leaf) or property_of(leaf.tag).name in ("pos", "posList"):
+        if not text or len(leaf) or PROPERTIES[leaf.tag].name in ("pos", "posList"):
             continue
         kind = ""
         for around in leaf.iterancestors():
-            name = local_name(around.tag)
+            name = LOCAL_NAMES[around.tag]
             if name in _ADDRESS_ORDER:
                 kind = name
                 break
@@ -187,7 +187,7 @@ def address_text(element: Any) -> str:
         # The number follows the street, whichever the file writes first.
         found.insert(
             0
-            if local_name(leaf.tag) in ("ThoroughfareName", "NameElement") and kind == "Thoroughfare" and not _has_name(found)
+            if LOCAL_NAMES[leaf.tag] in ("ThoroughfareName", "NameElement") and kind == "Thoroughfare" and not _has_name(found)
             else len(found),
             text,
         )

@@ -11,7 +11,7 @@ from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.formats.citygml.appearance import Palette
 from cimdesk.formats.citygml.attributes import AttributeReader, Attributes
 from cimdesk.formats.citygml.meshes import MeshBuilder
-from cimdesk.formats.citygml.names import HREF, IDS, local_name, property_of
+from cimdesk.formats.citygml.names import HREF, IDS, LOCAL_NAMES, PROPERTIES
 from cimdesk.formats.findings import Findings
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable, as_strings, column_of
@@ -74,7 +74,7 @@ class CityBuilder:
         """Take a version of the city, or a transition between two."""
         said: Attributes = {"type": kind}
         for prop in element:
-            found = property_of(prop.tag)
+            found = PROPERTIES[prop.tag]
             if found.name == "versionMember":
                 self._members_of.setdefault((prop.get(HREF) or "").rpartition("#")[2], []).append(_tag_of(element))
             else:
@@ -136,7 +136,7 @@ class CityBuilder:
 
 
 def _tag_of(version: Any) -> str:
-    tag = next((child.text for child in version if local_name(child.tag) == "tag" and child.text), None)
+    tag = next((child.text for child in version if LOCAL_NAMES[child.tag] == "tag" and child.text), None)
     return str(tag or version.get(IDS[0]) or version.get(IDS[1]) or "").strip()
 
 

@@ -1,23 +1,23 @@
-"""From GML geometry to flat arrays of surfaces, whichever of its many shapes a surface is written in."""
+"""The surfaces inside GML geometry, whichever of its many shapes they are written in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from cimdesk.base.arrays import Bool, Float, Int, offsets_from_counts
+from cimdesk.base.arrays import Float
 from cimdesk.formats.citygml.names import HREF, IDS, PARTS, Part
+from cimdesk.formats.citygml.rings import Rings
 from cimdesk.formats.cityjson.surfaces import SurfaceArrays
 from cimdesk.formats.findings import Findings
 
 MAX_LODS = 32
-LINK, POSITIONS, PATCH, POSITION = int(Part.LINK), int(Part.POSITIONS), int(Part.PATCH), int(Part.POSITION)
+MAX_DEPTH = 40
 NO_LOD = "?"
-_STEP = np.uint64(0x9E3779B97F4A7C15)
-_FIRST = np.uint64(0xBF58476D1CE4E5B9)
+# Enumerations are looked up thirty times slower than plain numbers, and this is done for every element.
+POLYGON, PATCH, GROUP = int(Part.POLYGON), int(Part.PATCH), int(Part.GROUP)
+LINK, POSITIONS, POSITION = int(Part.LINK), int(Part.POSITIONS), int(Part.POSITION)
 
 
 @dataclass(slots=True)
@@ -34,33 +34,16 @@ class Target:
         `Surface` code.
     drawn : set of str
         Ids of the surfaces the feature already has in this level.
-    material : int
-        Row of its colour, -1 for none.
     """
 
     row: int
     lod: int
     kind: int
     drawn: set[str]
-    material: int = -1
-
-
-@dataclass
-class _Rings:
-    """Rings and surfaces that wait to become arrays."""
-
-    numbers: list[str] = field(default_factory=list)
-    lengths: list[int] = field(default_factory=list)
-    first_rings: list[int] = field(default_factory=list)
-    owners: list[int] = field(default_factory=list)
-    lods: list[int] = field(default_factory=list)
-    kinds: list[int] = field(default_factory=list)
-    materials: list[int] = field(default_factory=list)
-    flips: list[bool] = field(default_factory=list)
 
 
 class _State:
-    """Where in a geometry the reading is."""
+    """Where in a geometry the reading is, and what holds for all of it."""
 
     def __init__(self, geometry: Any, flip: bool, dimension: str | None, material: int) -> None:
         self.geometry, self.flip, self.material = geometry, flip, material
@@ -95,6 +78,10 @@ class GeometryCollector:
     lod_names : dict of str to int
     materials : dict of str to int
         Colour of surfaces by their id.
+    id_names : tuple of str
+        Attributes to look for ids in; none where nothing refers to them.
+    has_flat : bool
+        Coordinates may have two numbers.
     """
 
     def __init__(self, findings: Findings) -> None:
@@ -102,12 +89,14 @@ class GeometryCollector:
         self.polygons = self.points = self.lines = self.grids = 0
         self.lod_names: dict[str, int] = {}
         self.materials: dict[str, int] = {}
+        self.id_names = IDS
+        self.has_flat = True
         self._findings = findings
-        self._rings = _Rings()
+        self._rings = Rings(findings)
 
     def __len__(self) -> int:
-        """Return how many numbers wait."""
-        return len(self._rings.numbers)
+        """Return how many rings wait."""
+        return len(self._rings.lengths)
 
     def lod(self, name: str) -> int:
         """Return the code of a level of detail."""
@@ -125,8 +114,64 @@ class GeometryCollector:
         flip : bool
             Turn the surfaces round.
         """
-        numbers, lengths = self._rings.numbers, self._rings.lengths
-        state = _State(geometry, flip, geometry.get("srsDimension"), self._material(geometry, target.material))
+        self._walk(geometry, target, flip, geometry.get("srsDimension") if self.has_flat else None, -1, 0)
+
+    def take(self) -> tuple[SurfaceArrays, Float] | None:
+        """Return what waits and its (V, 3) vertices as written, then start anew; None when nothing waits."""
+        rings, self._rings = self._rings, Rings(self._findings)
+        return rings.arrays(list(self.lod_names)) if rings.owners else None
+
+    def _walk(self, element: Any, target: Target, flip: bool, dimension: str | None, material: int, depth: int) -> None:
+        """Go straight down to the polygons of the usual aggregates; leave everything unusual to `_search`."""
+        part = PARTS.get(element.tag)
+        if part == POLYGON and self._add_polygon(element, target, flip, dimension, material):
+            return
+        if part != GROUP or depth > MAX_DEPTH:
+            self._search(element, target, flip, dimension, material)
+            return
+        if name := self._id(element):
+            target.drawn.add(name)
+            if self.materials:
+                material = self.materials.get(name, material)
+        for member in element:
+            if len(member):
+                for child in member:
+                    self._walk(child, target, flip, dimension, material, depth + 1)
+            elif link := member.get(HREF):
+                self.follow(link, target, flip)
+
+    def _add_polygon(self, polygon: Any, target: Target, flip: bool, dimension: str | None, material: int) -> bool:
+        """Take a polygon whose rings are lists of positions; return whether it is one."""
+        lists = []
+        for boundary in polygon:
+            if len(boundary) != 1:
+                return False
+            ring = boundary[0]
+            if len(ring) != 1:
+                return False
+            positions = ring[0]
+            if PARTS.get(positions.tag) != POSITIONS:
+                return False
+            lists.append(positions)
+        self._begin(self._id(polygon), target, flip, material)
+        if self.has_flat:
+            dimension = polygon.get("srsDimension") or dimension
+            for positions in lists:
+                self._rings.add_positions(positions, positions.get("srsDimension") or dimension, True)
+        else:
+            for positions in lists:
+                self._rings.add_positions(positions, None, True)
+        return True
+
+    def _id(self, element: Any) -> str | None:
+        for name in self.id_names:
+            if found := element.get(name):
+                return str(found)
+        return None
+
+    def _search(self, geometry: Any, target: Target, flip: bool, dimension: str | None, material: int) -> None:
+        """Take the surfaces of a geometry of any shape, element by element."""
+        state = _State(geometry, flip, dimension, material)
         part_of, is_open = PARTS.get, False
         for element in geometry.iter():
             part = part_of(element.tag)
@@ -136,161 +181,74 @@ class GeometryCollector:
                 if not len(element) and (link := element.get(HREF)):
                     self.follow(link, target, state.is_turned(element))
             elif part == POSITIONS:
-                if not is_open:
-                    self.lines += 1
-                    continue
-                found = self._numbers(element, state.dimension)
-                if state.ring is None or element.getparent().tag.endswith("LinearRing"):
-                    lengths.append(len(found))
+                if is_open:
+                    # A ring of curves goes on: where one ends the next begins, and the place said twice does no harm.
+                    is_new = state.ring is None or element.getparent().tag.endswith("LinearRing")
+                    self._rings.add_positions(element, element.get("srsDimension") or state.dimension, is_new)
                 else:
-                    # A ring of curves: where one ends the next begins, and the place said twice does no harm.
-                    lengths[-1] += len(found)
-                numbers += found
+                    self.lines += 1
             elif part <= PATCH:
-                self._begin(element, target, state, part)
-                is_open = True
+                name = state.holder if part == PATCH else self._id(element)
+                self._begin(name, target, state.is_turned(element), state.material)
+                state.dimension = element.get("srsDimension") or state.inherited
+                state.ring, is_open = None, True
             elif part == POSITION:
                 if is_open:
                     self._add_position(element, state)
             else:
                 is_open = self._note(part, element, target, state, is_open)
 
-    def take(self) -> tuple[SurfaceArrays, Float] | None:
-        """Return what waits and its (V, 3) vertices as written, then start anew; None when nothing waits."""
-        rings, self._rings = self._rings, _Rings()
-        if not rings.owners:
-            return None
-        coordinates = self._parsed(rings.numbers).reshape(-1, 3)
-        vertices, corners = _welded(coordinates)
-        ring_counts = np.diff(np.append(rings.first_rings, len(rings.lengths)))
-        ring_lengths = np.array(rings.lengths, dtype=np.int64) // 3
-        if any(rings.flips):
-            corners = corners[_turned(np.repeat(np.array(rings.flips), ring_counts), ring_lengths)]
-        surfaces = SurfaceArrays(
-            np.array(rings.owners, dtype=np.int64),
-            np.array(rings.lods, dtype=np.int64),
-            np.array(rings.kinds, dtype=np.int64),
-            np.array(rings.materials, dtype=np.int64),
-            ring_counts.astype(np.int64),
-            ring_lengths,
-            corners,
-            list(self.lod_names),
-        )
-        return surfaces, vertices
-
-    def _begin(self, element: Any, target: Target, state: _State, part: int) -> None:
+    def _begin(self, name: str | None, target: Target, flip: bool, material: int) -> None:
         """Start a surface."""
         rings = self._rings
         self.polygons += 1
-        name = state.holder if part == PATCH else _id_of(element)
         if name:
             target.drawn.add(name)
-        state.dimension = element.get("srsDimension") or state.inherited
-        state.ring = None
+            if self.materials:
+                material = self.materials.get(name, material)
+        if flip:
+            rings.flips.append(len(rings.owners))
         rings.first_rings.append(len(rings.lengths))
         rings.owners.append(target.row)
         rings.lods.append(target.lod)
         rings.kinds.append(target.kind)
-        rings.materials.append(self.materials.get(name, state.material) if self.materials else state.material)
-        rings.flips.append(state.is_turned(element))
+        rings.materials.append(material)
 
     def _add_position(self, element: Any, state: _State) -> None:
         """Take one position of a ring written position by position."""
         parent = element.getparent()
-        if state.ring is None or (parent is not state.ring and parent.tag.endswith("LinearRing")):
-            self._rings.lengths.append(0)
+        is_new = state.ring is None or (parent is not state.ring and parent.tag.endswith("LinearRing"))
+        if is_new:
             state.ring = parent
-        found = self._numbers(element, state.dimension)
-        self._rings.lengths[-1] += len(found)
-        self._rings.numbers += found
+        self._rings.add_positions(element, element.get("srsDimension") or state.dimension, is_new)
 
     def _note(self, part: int, element: Any, target: Target, state: _State, is_open: bool) -> bool:
         """Take note of what stands around or instead of surfaces; return whether positions still belong to one."""
         if part == Part.RING:
             if is_open:
-                self._rings.lengths.append(0)
+                self._rings.begin_ring()
                 state.ring = element
             return is_open
         if part == Part.CURVE and is_open and state.ring is not None:
             return True
+        if part == Part.COORDINATES:
+            if is_open:
+                self._rings.add_old_positions(element)
+            return is_open
         if part == Part.HOLDER:
-            state.holder = _id_of(element)
-        elif part in (Part.REVERSIBLE, Part.GROUP):
+            state.holder = self._id(element) or ""
+            if self.materials:
+                state.material = self.materials.get(state.holder, state.material)
+        elif part in (Part.REVERSIBLE, GROUP):
             state.has_reversible |= part == Part.REVERSIBLE
-            if name := _id_of(element):
+            if name := self._id(element):
                 target.drawn.add(name)
         elif part == Part.POINT:
             self.points += 1
         elif part == Part.GRID:
             self.grids += 1
-        elif part == Part.COORDINATES and is_open:
-            found = self._old_numbers(element)
-            self._rings.lengths.append(len(found))
-            self._rings.numbers += found
-            return True
         return False
-
-    def _material(self, geometry: Any, inherited: int) -> int:
-        return self.materials.get(_id_of(geometry), inherited) if self.materials else inherited
-
-    def _numbers(self, element: Any, dimension: str | None) -> list[str]:
-        """Return the numbers of a list of positions, three for each."""
-        found: list[str] = (element.text or "").split()
-        if (element.get("srsDimension") or dimension) == "2" or (len(found) % 3 and len(found) % 2 == 0):
-            found = [number for k in range(0, len(found) - 1, 2) for number in (found[k], found[k + 1], "0")]
-        if len(found) % 3:
-            self._findings.error(
-                "bad-coordinates", f"line {element.sourceline}", "Coordinates are not three numbers each; the ring is left out."
-            )
-            return []
-        return found
-
-    def _old_numbers(self, element: Any) -> list[str]:
-        """Return the numbers of ``gml:coordinates``, the form of GML 2: x,y,z x,y,z."""
-        decimal, separator, gap = element.get("decimal", "."), element.get("cs", ","), element.get("ts", " ")
-        positions = (element.text or "").replace(gap, " ").split()
-        found = [number.replace(decimal, ".") for position in positions for number in [*position.split(separator), "0"][:3]]
-        return found[: len(found) - len(found) % 3]
-
-    def _parsed(self, numbers: list[str]) -> Float:
-        try:
-            return np.fromiter(map(float, numbers), np.float64, len(numbers))
-        except ValueError:
-            return np.array([self._number(text) for text in numbers])
-
-    def _number(self, text: str) -> float:
-        try:
-            return float(text)
-        except ValueError:
-            self._findings.error("bad-coordinates", "", "{text} is no coordinate.", text=repr(text[:40]))
-            return float("nan")
 
 
 def _stay(link: str, target: Target, flip: bool) -> None:
     """Follow no link."""
-
-
-def _id_of(element: Any) -> str:
-    return element.get(IDS[0]) or element.get(IDS[1]) or ""
-
-
-def _welded(coordinates: Float) -> tuple[Float, Int]:
-    """Return the different rows of (C, 3) coordinates and, for each row, which of them it is."""
-    if not len(coordinates):
-        return coordinates, np.zeros(0, dtype=np.int64)
-    # Adding zero makes -0.0 the same as 0.0.
-    bits = (coordinates + 0.0).view(np.uint64)
-    keys = bits[:, 0] * _STEP
-    for axis in (1, 2):
-        keys = ((keys ^ (keys >> np.uint64(29))) + bits[:, axis]) * _FIRST
-        keys ^= keys >> np.uint64(32)
-    _, first, corners = np.unique(keys, return_index=True, return_inverse=True)
-    return coordinates[first], corners.astype(np.int64)
-
-
-def _turned(flips: Bool, lengths: Int) -> Int:
-    """Return (C,) where to take each corner from so that the rings with ``flips`` (R,) run backwards."""
-    starts = np.repeat(offsets_from_counts(lengths)[:-1], lengths)
-    ends = starts + np.repeat(lengths, lengths) - 1
-    order = np.arange(len(starts))
-    return np.where(np.repeat(flips, lengths), ends - order + starts, order)

@@ -17,8 +17,8 @@ from cimdesk.formats.cityjson.assembly import Instances, build_meshes, is_usable
 from cimdesk.formats.findings import Findings
 from cimdesk.model.mesh import TriangleMesh
 
-BATCH_NUMBERS = 450_000
-"""Numbers that wait before they are made triangles: what keeps the memory flat."""
+BATCH_RINGS = 40_000
+"""Rings that wait before they are made triangles: what keeps the memory flat."""
 SEARCHED = 100
 """Geometries in which a reference system is looked for while the file has named none."""
 IDENTITY = np.eye(4).ravel().tolist()
@@ -53,6 +53,7 @@ class MeshBuilder:
         self._names = names
         self._system: str | None = None
         self._frames: dict[str | None, Frame] = {}
+        self._is_single = False
         self._searched = 0
         self._origin: Float | None = None
         self._scale = np.ones(3)
@@ -63,23 +64,46 @@ class MeshBuilder:
         self._anchors: list[list[float]] = []
         self._placed: list[Float] = []
 
+    def expect(self, systems: set[str], is_plain: bool, id_names: tuple[str, ...], has_flat: bool) -> None:
+        """Take note of what geometries may have, so that nothing else is looked for in each of them.
+
+        Parameters
+        ----------
+        systems : set of str
+            Reference systems that the file names.
+        is_plain : bool
+            There are no others.
+        id_names : tuple of str
+            Attributes that name surfaces something may refer to.
+        has_flat : bool
+            There may be coordinates of two numbers.
+        """
+        self._is_single = is_plain and len(systems) < 2
+        if self._is_single:
+            self._system = next(iter(systems), None)
+        for collector in (self._features, self._shapes):
+            collector.id_names, collector.has_flat = id_names, has_flat
+
     def meet_system(self, name: str | None) -> None:
         """Take note that coordinates from now on are in the system ``name``."""
-        if name and name != self._system:
+        if name and name != self._system and not self._is_single:
             self.flush()
             self._system = name
 
     def add(self, geometry: Any, target: Target, flip: bool = False) -> None:
         """Take every surface of a GML geometry."""
-        name = geometry.get("srsName")
-        if name is None and self._system is None and self._searched < SEARCHED:
-            self._searched += 1
-            name = next((found for element in geometry.iter() if (found := element.get("srsName"))), None)
-        if self.collector is self._features:
-            self.meet_system(name)
+        if not self._is_single and self.collector is self._features:
+            self.meet_system(geometry.get("srsName") or self._searched_system(geometry))
         self.collector.add(geometry, target, flip)
-        if len(self._features) > BATCH_NUMBERS and self.collector is self._features:
+        if len(self._features) > BATCH_RINGS:
             self.flush()
+
+    def _searched_system(self, geometry: Any) -> str | None:
+        """Look deeper for a reference system while the file has named none."""
+        if self._system is not None or self._searched >= SEARCHED:
+            return None
+        self._searched += 1
+        return next((found for element in geometry.iter() if (found := element.get("srsName"))), None)
 
     def follow_links(self, follow: Callable[[str, Target, bool], None]) -> None:
         """Call ``follow`` for the links inside geometries."""

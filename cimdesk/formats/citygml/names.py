@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
 
 from cimdesk.model.mesh import Surface
 
@@ -70,7 +69,7 @@ _PARTS = {
     "OrientableSurface": Part.REVERSIBLE,
     **dict.fromkeys(("LineString", "LineStringSegment", "Arc", "Circle", "ArcString", "OrientableCurve"), Part.CURVE),
     "Point": Part.POINT,
-    **dict.fromkeys(("MultiSurface", "CompositeSurface", "Solid", "CompositeSolid", "MultiSolid"), Part.GROUP),
+    **dict.fromkeys(("MultiSurface", "CompositeSurface", "Shell", "Solid", "CompositeSolid", "MultiSolid"), Part.GROUP),
     **dict.fromkeys(("RectifiedGridCoverage", "RectifiedGrid", "Grid"), Part.GRID),
 }
 PARTS = {f"{prefix}{name}": int(part) for prefix in (*(f"{{{uri}}}" for uri in GML), "") for name, part in _PARTS.items()}
@@ -110,12 +109,15 @@ class Property:
         Level of detail the name speaks of; empty when it does not.
     is_extension : bool
         It belongs to no namespace of CityGML or GML.
+    is_shape : bool
+        It holds or places a geometry of its owner.
     """
 
-    role: Role
+    role: int
     name: str
     lod: str
     is_extension: bool
+    is_shape: bool
 
 
 _LOD = re.compile(r"lod([0-4])")
@@ -137,19 +139,34 @@ def split_tag(tag: str) -> tuple[str, str]:
     return uri[1:], name.rpartition(":")[2]
 
 
-@lru_cache(maxsize=20_000)
-def property_of(tag: str) -> Property:
+class _Properties(dict[str, Property]):
+    """Property of each tag met so far."""
+
+    def __missing__(self, tag: str) -> Property:
+        found = self[tag] = _property_of(tag)
+        return found
+
+
+class _LocalNames(dict[str, str]):
+    """Local name of each tag met so far."""
+
+    def __missing__(self, tag: str) -> str:
+        name = self[tag] = split_tag(tag)[1]
+        return name
+
+
+def _property_of(tag: str) -> Property:
     """Return what the property called ``tag`` holds."""
     uri, name = split_tag(tag)
     is_extension = bool(uri) and "opengis.net/" not in uri and "citygml.org/" not in uri and "xAL" not in uri
+    role, lod = int(_ROLES.get(name, Role.OTHER)), ""
     if name == "boundedBy" and uri in GML:
-        return Property(Role.ENVELOPE, name, "", False)
-    if found := _LOD.match(name):
-        return Property(Role.IMPLICIT if "Implicit" in name else Role.GEOMETRY, name, found[1], is_extension)
-    return Property(_ROLES.get(name, Role.OTHER), name, "", is_extension)
+        role = int(Role.ENVELOPE)
+    elif found := _LOD.match(name):
+        role, lod = int(Role.IMPLICIT if "Implicit" in name else Role.GEOMETRY), found[1]
+    return Property(role, name, lod, is_extension, role in (Role.GEOMETRY, Role.IMPLICIT, Role.RELIEF))
 
 
-@lru_cache(maxsize=20_000)
-def local_name(tag: str) -> str:
-    """Return the local name of a tag."""
-    return split_tag(tag)[1]
+# Names of a file are few, whatever its size; those that anybody may invent are in files that somebody trusts enough to open.
+PROPERTIES = _Properties()
+LOCAL_NAMES = _LocalNames()

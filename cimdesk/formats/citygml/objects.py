@@ -15,12 +15,13 @@ from cimdesk.formats.citygml.names import (
     HREF,
     IDS,
     KINDS,
+    LOCAL_NAMES,
+    PROPERTIES,
     Property,
     Role,
-    local_name,
-    property_of,
     split_tag,
 )
+from cimdesk.formats.citygml.stream import Contents
 from cimdesk.model.mesh import Surface
 
 MAX_DEPTH = 60
@@ -48,9 +49,12 @@ class _Feature:
     attributes: Attributes
     drawn: dict[int, set[str]] = field(default_factory=dict)
     surfaces: list[Attributes] = field(default_factory=list)
+    targets: dict[tuple[str, int], Target] = field(default_factory=dict)
 
-    def target(self, lod: int, kind: int) -> Target:
-        return Target(self.row, lod, kind, self.drawn.setdefault(lod, set()))
+    def target(self, name: str, kind: int, lod: int) -> Target:
+        """Return the target for surfaces of a kind in a level of detail."""
+        found = self.targets[name, kind] = Target(self.row, lod, kind, self.drawn.setdefault(lod, set()))
+        return found
 
 
 class ObjectReader:
@@ -62,7 +66,7 @@ class ObjectReader:
         Links to ids that the member they stand in does not have.
     """
 
-    def __init__(self, builder: CityBuilder, attributes: AttributeReader) -> None:
+    def __init__(self, builder: CityBuilder, attributes: AttributeReader, contents: Contents) -> None:
         self.open_links: dict[str, list[_Link]] = {}
         self._builder = builder
         self._attributes = attributes
@@ -70,12 +74,17 @@ class ObjectReader:
         self._ids: dict[str, Any] | None = None
         self._depth = 0
         self._roles: dict[str, str] = {}
+        self._has_colors = contents.has(b"X3DMaterial") or contents.has(b"Texture")
+        ids = tuple(name for name, uri in zip(IDS, GML, strict=True) if uri.removeprefix("http://www.").encode() in contents.gml)
+        needs_ids = contents.has(b"href") or contents.has(b"X3DMaterial")
+        id_names = (ids or IDS) if needs_ids else ()
+        builder.meshes.expect(contents.systems, contents.is_plain, id_names, contents.has_flat or not contents.is_plain)
         builder.meshes.follow_links(self.follow)
 
     def read(self, member: Any) -> None:
         """Read every city object in a member."""
         self._member, self._ids = member, None
-        targets = self._builder.palette.read(member)
+        targets = self._builder.palette.read(member) if self._has_colors else {}
         collector = self._builder.meshes.collector
         before = collector.materials
         if targets:
@@ -140,7 +149,7 @@ class ObjectReader:
         """Read one feature and everything in it; return its row, or -1 for what is no feature."""
         if not isinstance(element.tag, str):
             return -1
-        name = local_name(element.tag)
+        name = LOCAL_NAMES[element.tag]
         if name in ("Version", "VersionTransition"):
             self._builder.add_version(name, element, self._attributes)
         if name in ("Version", "VersionTransition", "Appearance"):
@@ -149,11 +158,14 @@ class ObjectReader:
         feature = _Feature(row, self._builder.attributes[row])
         own: list[tuple[Any, Property]] = []
         for prop in element:
-            found = property_of(prop.tag)
-            if found.role in (Role.GEOMETRY, Role.IMPLICIT, Role.RELIEF) and (len(prop) or prop.get(HREF)):
-                own.append((prop, found))
-            else:
-                self._read_property(prop, found, feature, depth)
+            found = PROPERTIES[prop.tag]
+            if found.role:
+                if found.is_shape and (len(prop) or prop.get(HREF)):
+                    own.append((prop, found))
+                else:
+                    self._read_special(prop, found, feature, depth)
+            elif not len(prop) or not self._read_children(prop, found, feature, depth):
+                self._attributes.read(prop, found, feature.attributes)
         # Last, for a solid may consist of links to the surfaces of the walls and roofs.
         for prop, found in own:
             self._read_geometry(prop, found, feature, KINDS.get(name, Surface.UNKNOWN))
@@ -163,8 +175,8 @@ class ObjectReader:
             feature.attributes["surfaces"] = feature.surfaces
         return row
 
-    def _read_property(self, prop: Any, found: Property, feature: _Feature, depth: int) -> None:
-        """Take one property of a feature that is no geometry."""
+    def _read_special(self, prop: Any, found: Property, feature: _Feature, depth: int) -> None:
+        """Take a property of a feature that has a role of its own."""
         role = found.role
         if role == Role.ENVELOPE:
             for envelope in prop:
@@ -177,9 +189,7 @@ class ObjectReader:
                 feature.attributes["address"] = f"{before}; {text}" if before else text
         elif role == Role.GROUP_MEMBER:
             self._read_group_member(prop, feature, depth)
-        elif role == Role.SKIP:
-            return
-        elif not len(prop) or not self._read_children(prop, found, feature, depth):
+        elif role != Role.SKIP:
             self._attributes.read(prop, found, feature.attributes)
 
     def _read_children(self, prop: Any, found: Property, feature: _Feature, depth: int) -> bool:
@@ -192,8 +202,7 @@ class ObjectReader:
             elif what == "feature" and depth < MAX_DEPTH:
                 self._read_object(child, feature.row, depth + 1)
             elif what == "geometry":
-                target = feature.target(self._builder.meshes.collector.lod(found.lod or NO_LOD), Surface.UNKNOWN)
-                self._builder.meshes.add(child, target)
+                self._builder.meshes.add(child, self._target(found.lod or NO_LOD, feature, Surface.UNKNOWN))
             else:
                 continue
             is_object = True
@@ -217,18 +226,18 @@ class ObjectReader:
         if known != "open":
             return known
         # An object of an extension is a feature when it has a shape.
-        has_shape = any(len(prop) and property_of(prop.tag).role in (Role.GEOMETRY, Role.IMPLICIT) for prop in element)
+        has_shape = any(len(prop) and PROPERTIES[prop.tag].is_shape for prop in element)
         return "feature" if has_shape else "values"
 
     def _read_surface(self, element: Any, feature: _Feature, depth: int) -> None:
         """Read a thematic surface, its openings, and what is said of it alone."""
-        name = local_name(element.tag)
+        name = LOCAL_NAMES[element.tag]
         kind = KINDS[name]
         self._builder.types[name] += 1
         said: Attributes = {}
         for prop in element:
-            found = property_of(prop.tag)
-            if found.role in (Role.GEOMETRY, Role.IMPLICIT) and (len(prop) or prop.get(HREF)):
+            found = PROPERTIES[prop.tag]
+            if found.is_shape and (len(prop) or prop.get(HREF)):
                 self._read_geometry(prop, found, feature, kind)
             elif found.role == Role.GENERIC:
                 self._attributes.read_generic(prop, said)
@@ -243,15 +252,18 @@ class ObjectReader:
     def _read_geometry(self, prop: Any, found: Property, feature: _Feature, kind: int) -> None:
         """Take the shape that a property of a feature or surface holds."""
         lod = found.lod or str(feature.attributes.get("lod", NO_LOD))
-        target = feature.target(self._builder.meshes.collector.lod(lod), kind)
+        target = feature.targets.get((lod, kind)) or self._target(lod, feature, kind)
         if not len(prop):
             self.follow(prop.get(HREF), target, False)
             return
         for child in prop:
-            if local_name(child.tag) == "ImplicitGeometry":
+            if found.role == Role.IMPLICIT and LOCAL_NAMES[child.tag] == "ImplicitGeometry":
                 self._read_implicit(child, target)
             else:
                 self._builder.meshes.add(child, target)
+
+    def _target(self, lod: str, feature: _Feature, kind: int) -> Target:
+        return feature.target(lod, kind, self._builder.meshes.collector.lod(lod))
 
     def _read_implicit(self, element: Any, target: Target) -> None:
         """Place a shape that is shared by many objects."""
@@ -259,7 +271,7 @@ class ObjectReader:
         anchor: list[str] = []
         shape = link = library = None
         for prop in element:
-            name = local_name(prop.tag)
+            name = LOCAL_NAMES[prop.tag]
             if name == "transformationMatrix":
                 matrix = _numbers(" ".join(prop.itertext()))
             elif name == "referencePoint":
@@ -302,7 +314,7 @@ class ObjectReader:
 def _kind_around(element: Any) -> int:
     """Return the kind of the thematic surface an element lies in."""
     for around in element.iterancestors():
-        kind = KINDS.get(local_name(around.tag))
+        kind = KINDS.get(LOCAL_NAMES[around.tag])
         if kind is not None:
             return kind
     return Surface.UNKNOWN

@@ -10,9 +10,9 @@ from cimdesk.base.collector import collector_paused
 from cimdesk.base.errors import DataError
 from cimdesk.formats.citygml.attributes import AttributeReader
 from cimdesk.formats.citygml.builder import CityBuilder
-from cimdesk.formats.citygml.names import local_name
+from cimdesk.formats.citygml.names import GML, LOCAL_NAMES
 from cimdesk.formats.citygml.objects import ObjectReader
-from cimdesk.formats.citygml.stream import Document, UndeclaredError, prolog_of, refuse_doctype, root_of
+from cimdesk.formats.citygml.stream import Contents, Document, UndeclaredError, prolog_of, refuse_doctype, root_of
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.model.layers import LayerKind
@@ -99,27 +99,31 @@ def layer_name(path: Path) -> str:
 
 def _read_all(document: Document, attributes: AttributeReader) -> CityBuilder:
     """Read the members; from the start again with more prefixes declared when some were not."""
+    contents = document.contents()
     for _ in range(MAX_REPAIRS):
         builder = CityBuilder(document.findings)
         try:
-            _read_members(document, builder, attributes)
+            _read_members(document, contents, builder, attributes)
         except UndeclaredError as error:
             document.declare(error.prefixes)
+            contents.gml.update(b"opengis.net/gml" + uri[26:].encode() for uri in document.declared.values() if uri in GML)
             continue
-        if not builder.names and (document.root is None or local_name(document.root.tag) not in ("CityModel", "FeatureCollection")):
+        if not builder.names and (
+            document.root is None or LOCAL_NAMES[document.root.tag] not in ("CityModel", "FeatureCollection")
+        ):
             raise DataError(document.path, "this XML is not CityGML: it has no CityModel.", remedy="Choose a CityGML file.")
         return builder
     raise DataError(document.path, "too many prefixes are not declared.", remedy="Export the file again.")
 
 
-def _read_members(document: Document, builder: CityBuilder, attributes: AttributeReader) -> None:
-    reader = ObjectReader(builder, attributes)
-    if document.mentions(b"appearanceMember", b"X3DMaterial"):
+def _read_members(document: Document, contents: Contents, builder: CityBuilder, attributes: AttributeReader) -> None:
+    reader = ObjectReader(builder, attributes, contents)
+    if contents.has(b"appearanceMember") and contents.has(b"X3DMaterial"):
         _meet_far_colors(document, builder)
     for member in document.members():
         if not builder.names:
             builder.meshes.meet_system(_system_of(document.root))
-        if local_name(member.tag) == "appearanceMember":
+        if LOCAL_NAMES[member.tag] == "appearanceMember":
             builder.palette.read(member)
         else:
             reader.read(member)
@@ -136,7 +140,7 @@ def _read_members(document: Document, builder: CityBuilder, attributes: Attribut
 def _meet_far_colors(document: Document, builder: CityBuilder) -> None:
     """Learn the colours that are given for the whole city, often at the end of the file, before the surfaces come."""
     for member in document.members(again=True):
-        if local_name(member.tag) == "appearanceMember":
+        if LOCAL_NAMES[member.tag] == "appearanceMember":
             for name, row in builder.palette.read(member).items():
                 builder.meshes.collector.materials.setdefault(name, row)
     builder.palette.textures = 0
@@ -154,7 +158,7 @@ def _metadata(document: Document) -> dict[str, Any]:
     """Return what the file says about itself as a whole."""
     if document.root is None:
         return {}
-    said = {local_name(part.tag): (part.text or "").strip() for part in document.root if isinstance(part.tag, str)}
+    said = {LOCAL_NAMES[part.tag]: (part.text or "").strip() for part in document.root if isinstance(part.tag, str)}
     return {name: said[name] for name in GENERAL if said.get(name)}
 
 

@@ -18,6 +18,8 @@ from cimdesk.formats.registry import ReadOptions
 
 HEAD_BYTES = 65_536
 SCAN_BYTES = 4_194_304
+SEAM_BYTES = 512
+WORDS = (b"appearanceMember", b"X3DMaterial", b"Texture", b"href", b"versionMember")
 TOLD_EVERY = 64
 MEMBERS = (
     "cityObjectMember", "featureMember", "featureMembers", "member", "versionMember", "versionTransitionMember",
@@ -39,6 +41,9 @@ _OTHERS = {
 _VERSION = re.compile(r"citygml(?:/[a-z]+)*/(\d)[./](\d)")
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?[A-Za-z][\w.-]*(?=[\s/>])")
+_SYSTEM = re.compile(rb"""srsName\s*=\s*["']([^"'<>]{1,400})["']""")
+_FLAT = re.compile(rb"""srsDimension\s*=\s*["']2""")
+_GML = re.compile(rb"opengis\.net/gml(?:/3\.2)?")
 _UNDECLARED = re.compile(r"Namespace prefix (\S+) (?:for \S+ )?on ")
 
 
@@ -48,6 +53,45 @@ class UndeclaredError(Exception):
     def __init__(self, prefixes: set[str]) -> None:
         self.prefixes = prefixes
         super().__init__(", ".join(sorted(prefixes)))
+
+
+@dataclass
+class Contents:
+    """What occurs in a file.
+
+    Attributes
+    ----------
+    systems : set of str
+        Reference systems named.
+    gml : set of bytes
+        Namespaces of GML.
+    words : dict of bytes to bool
+        Whether each of them occurs.
+    is_plain : bool
+        The bytes are in an encoding in which they can be searched.
+    has_flat : bool
+        Some coordinates have two numbers.
+    """
+
+    systems: set[str] = field(default_factory=set)
+    gml: set[bytes] = field(default_factory=set)
+    words: dict[bytes, bool] = field(default_factory=lambda: dict.fromkeys(WORDS, False))
+    is_plain: bool = True
+    has_flat: bool = False
+
+    def add(self, block: bytes) -> None:
+        """Look over some more bytes."""
+        for word, is_there in self.words.items():
+            self.words[word] = is_there or word in block
+        self.is_plain &= b"\x00" not in block[:4]
+        self.has_flat |= _FLAT.search(block) is not None
+        if len(self.systems) < 2:
+            self.systems.update(name.decode("utf-8", "replace") for name in _SYSTEM.findall(block))
+        self.gml.update(_GML.findall(block))
+
+    def has(self, word: bytes) -> bool:
+        """Return whether one of `WORDS` occurs, or may."""
+        return self.words[word] or not self.is_plain
 
 
 @dataclass
@@ -102,13 +146,13 @@ class Document:
                         continue
                     if self.root is None:
                         self._enter(root)
-                    self._check_prefixes(events.error_log)
                     yield member
                     member.clear()
                     while member.getprevious() is not None:
                         del root[0]
                     count += 1
                     if count % TOLD_EVERY == 0:
+                        self._check_prefixes(events.error_log)
                         self.options.cancel.raise_if_cancelled()
                         if not again:
                             self.options.progress(0.9 * min(1.0, raw.tell() / size))
@@ -130,23 +174,26 @@ class Document:
         DataError
             If the file cannot be opened.
         """
+        head = b""
         with self._opened() as (file, _):
             try:
-                return bytes(file.read(HEAD_BYTES))
+                head = file.read(HEAD_BYTES)
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 self._damaged("gzip", str(error), 0)
+        return head
 
-    def mentions(self, *words: bytes) -> bool:
-        """Return whether every one of the ``words`` occurs somewhere in the file."""
-        missing, tail = set(words), b""
+    def contents(self) -> Contents:
+        """Return what a look over the bytes tells about the file, so that what it does not have need not be looked for."""
+        found = Contents()
+        tail = b""
         with self._opened() as (file, _):
             try:
-                while missing and (block := file.read(SCAN_BYTES)):
-                    missing = {word for word in missing if word not in block and word not in tail + block[:64]}
-                    tail = block[-64:]
+                while block := file.read(SCAN_BYTES):
+                    found.add(tail + block)
+                    tail = block[-SEAM_BYTES:]
             except (EOFError, zlib.error, gzip.BadGzipFile):
-                return False
-        return not missing
+                return found
+        return found
 
     @property
     def version(self) -> str | None:
@@ -197,6 +244,7 @@ class Document:
             huge_tree=False,
             remove_comments=True,
             remove_pis=True,
+            remove_blank_text=True,
         )
 
     def _enter(self, root: Any) -> None:
@@ -248,7 +296,7 @@ class _Declaring:
 
     def __init__(self, file: Any, declared: dict[str, str]) -> None:
         self._file = file
-        self._start = file.read(HEAD_BYTES)
+        self._start: bytes = file.read(HEAD_BYTES)
         masked = _COMMENT.sub(lambda found: b" " * len(found[0]), self._start)
         if found := _ROOT.search(masked):
             written = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in declared.items()).encode()

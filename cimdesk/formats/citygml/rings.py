@@ -1,0 +1,141 @@
+"""Rings of surfaces waiting as text, and how they become arrays many at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import orjson
+
+from cimdesk.base.arrays import Bool, Float, Int, offsets_from_counts
+from cimdesk.formats.cityjson.surfaces import SurfaceArrays
+from cimdesk.formats.findings import Findings
+
+# Odd constants of splitmix64 (Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators).
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+_MIX = np.uint64(0xBF58476D1CE4E5B9)
+
+
+class Rings:
+    """Surfaces and their rings, in the order they were read.
+
+    Attributes
+    ----------
+    texts : list of str
+        Numbers with one space between them.
+    lengths : list of int
+        How many numbers each ring has.
+    first_rings, owners, lods, kinds, materials : lists of int
+        Of each surface: its first ring, feature row, level of detail, `Surface` code and colour.
+    flips : list of int
+        Surfaces to be turned round.
+    """
+
+    def __init__(self, findings: Findings) -> None:
+        self.texts: list[str] = []
+        self.lengths: list[int] = []
+        self.first_rings: list[int] = []
+        self.owners: list[int] = []
+        self.lods: list[int] = []
+        self.kinds: list[int] = []
+        self.materials: list[int] = []
+        self.flips: list[int] = []
+        self._findings = findings
+
+    def begin_ring(self) -> None:
+        """Start a ring without positions."""
+        self.lengths.append(0)
+
+    def add_positions(self, element: Any, dimension: str | None, is_new: bool) -> None:
+        """Take the positions of an element as a new ring or as more of the last one."""
+        text = element.text or ""
+        if dimension == "2":
+            text, count = _with_heights(text)
+        else:
+            # Counting spaces takes a third of the time of splitting; most files put exactly one between numbers.
+            text = text.strip()
+            if "\n" in text or "  " in text or "\t" in text:
+                text = " ".join(text.split())
+            count = text.count(" ") + 1 if text else 0
+            if count % 3:
+                text, count = _with_heights(text) if count % 2 == 0 else self._refused(element)
+        if is_new:
+            self.lengths.append(count)
+        else:
+            self.lengths[-1] += count
+        if count:
+            self.texts.append(text)
+
+    def add_old_positions(self, element: Any) -> None:
+        """Take ``gml:coordinates``, the form of GML 2, as a new ring: ``x,y,z x,y,z``."""
+        decimal, separator, gap = element.get("decimal", "."), element.get("cs", ","), element.get("ts", " ")
+        positions = (element.text or "").replace(gap, " ").split()
+        numbers = [number.replace(decimal, ".") for position in positions for number in [*position.split(separator), "0"][:3]]
+        if len(numbers) % 3:
+            numbers = []
+        self.lengths.append(len(numbers))
+        if numbers:
+            self.texts.append(" ".join(numbers))
+
+    def arrays(self, lod_names: list[str]) -> tuple[SurfaceArrays, Float]:
+        """Return everything as arrays, and the (V, 3) vertices as written."""
+        vertices, corners = _welded(self._coordinates())
+        lengths = np.array(self.lengths, dtype=np.int64) // 3
+        ring_counts = np.diff(np.append(np.array(self.first_rings, dtype=np.int64), len(lengths)))
+        if self.flips:
+            flips = np.zeros(len(ring_counts), dtype=bool)
+            flips[self.flips] = True
+            corners = corners[_turned(np.repeat(flips, ring_counts), lengths)]
+        owners, lods, kinds, materials = (
+            np.array(values, dtype=np.int64) for values in (self.owners, self.lods, self.kinds, self.materials)
+        )
+        return SurfaceArrays(owners, lods, kinds, materials, ring_counts, lengths, corners, lod_names), vertices
+
+    def _refused(self, element: Any) -> tuple[str, int]:
+        text = "Coordinates are not three numbers each; the ring is left out."
+        self._findings.error("bad-coordinates", f"line {element.sourceline}", text)
+        return "", 0
+
+    def _coordinates(self) -> Float:
+        joined = " ".join(self.texts)
+        try:
+            numbers = np.array(orjson.loads(f"[{joined.replace(' ', ',')}]"), dtype=np.float64)
+        except (ValueError, TypeError):
+            # Plus signs, numbers ending in a point, NaN and things that are no numbers.
+            numbers = np.array([self._number(text) for text in joined.split(" ")])
+        return numbers.reshape(-1, 3)
+
+    def _number(self, text: str) -> float:
+        try:
+            return float(text)
+        except ValueError:
+            self._findings.error("bad-coordinates", "", "{text} is no coordinate.", text=repr(text[:40]))
+            return float("nan")
+
+
+def _with_heights(text: str) -> tuple[str, int]:
+    """Return positions of two numbers with a height of zero, and how many numbers that are."""
+    found = text.split()
+    full = [number for k in range(0, len(found) - 1, 2) for number in (found[k], found[k + 1], "0")]
+    return " ".join(full), len(full)
+
+
+def _welded(coordinates: Float) -> tuple[Float, Int]:
+    """Return the different rows of (C, 3) coordinates and, for each row, which of them it is."""
+    if not len(coordinates):
+        return coordinates, np.zeros(0, dtype=np.int64)
+    # Adding zero makes -0.0 the same as 0.0.
+    bits = (coordinates + 0.0).view(np.uint64)
+    keys = bits[:, 0] * _STEP
+    for axis in (1, 2):
+        keys = ((keys ^ (keys >> np.uint64(29))) + bits[:, axis]) * _MIX
+        keys ^= keys >> np.uint64(32)
+    _, first, corners = np.unique(keys, return_index=True, return_inverse=True)
+    return coordinates[first], corners.astype(np.int64)
+
+
+def _turned(flips: Bool, lengths: Int) -> Int:
+    """Return (C,) where to take each corner from so that the rings with ``flips`` (R,) run backwards."""
+    starts = np.repeat(offsets_from_counts(lengths)[:-1], lengths)
+    order = np.arange(len(starts))
+    return np.where(np.repeat(flips, lengths), 2 * starts + np.repeat(lengths, lengths) - 1 - order, order)
