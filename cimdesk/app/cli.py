@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from cimdesk import __version__
 from cimdesk.app.console import EXIT_CANCELLED, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, Console, Outcome
 from cimdesk.base.errors import Cancelled, CimdeskError, EditError, ServiceError, UsageError
+from cimdesk.base.i18n import tr
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 Handler = Callable[[argparse.Namespace, Console], Outcome]
 
 
@@ -25,9 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     console = Console(as_json=getattr(parsed, "json", False))
     try:
-        _set_language(parsed)
-        handler: Handler = parsed.handler
-        outcome = handler(parsed, console)
+        with _stopped_like_ctrl_c():
+            _set_language(parsed)
+            handler: Handler = parsed.handler
+            outcome = handler(parsed, console)
     except (Cancelled, KeyboardInterrupt):
         console.error("Cancelled.")
         return EXIT_CANCELLED
@@ -42,8 +50,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_REFUSED
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        console.error(tr("The disk is full ({name}). Make room on it and try again.").format(name=error.filename or gettempdir()))
+        return EXIT_REFUSED
     console.finish(outcome)
     return outcome.status
+
+
+@contextmanager
+def _stopped_like_ctrl_c() -> Iterator[None]:
+    """Let a stop from outside end a command as Ctrl+C does, so that nothing half-written stays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _open_window(arguments: Sequence[str]) -> int:
