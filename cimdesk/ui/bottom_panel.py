@@ -80,9 +80,10 @@ class BottomPanel(QWidget):
     def _bind(self, _session: object = None) -> None:
         self._links.clear()
         self._links.add(self._desk.session.clock.changed, self._on_time)
+        self._links.add(self._desk.session.workspace.changed, self._on_time)
         self._name_tabs()
 
-    def _on_time(self, _time: float) -> None:
+    def _on_time(self, _value: object) -> None:
         self._name_tabs()
 
     def _name_tabs(self) -> None:

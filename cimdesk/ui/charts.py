@@ -176,13 +176,17 @@ class SeriesChart(QWidget):
             text = text[11:] if times[1] - times[0] < 2 * 86400 else text[5:10]
             painter.drawText(QRectF(x - 50, area.bottom() + 2, 100, unit * 1.3), Qt.AlignmentFlag.AlignCenter, text)
         if len(self.curves) == 1:
-            for limit, token in zip(self.curves[0].thresholds, ("attention", "warning", "alarm"), strict=True):
+            above = -1e9
+            for limit, token in reversed(list(zip(self.curves[0].thresholds, ("attention", "warning", "alarm"), strict=True))):
                 if np.isfinite(limit) and low <= limit <= high:
                     y = area.bottom() - (limit - low) / (high - low) * area.height()
                     painter.setPen(QPen(theme.color(token), 1.2, Qt.PenStyle.DashLine))
                     painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
-                    label = QRectF(area.left(), y - unit * 1.15, area.width() - 2, unit * 1.1)
-                    painter.drawText(label, Qt.AlignmentFlag.AlignRight, f"{_limit_name(token)} {format_number(limit)}")
+                    # Close limits share the room of one label: the most severe one is said.
+                    if y - above > unit * 1.1:
+                        label = QRectF(area.left(), y - unit * 1.15, area.width() - 2, unit * 1.1)
+                        painter.drawText(label, Qt.AlignmentFlag.AlignRight, f"{_limit_name(token)} {format_number(limit)}")
+                        above = y
 
     def _draw_curve(
         self, painter: QPainter, color: QColor, curve: Curve, area: QRectF, times: tuple[float, float], limits: tuple[float, float]

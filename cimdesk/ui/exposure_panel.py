@@ -85,6 +85,8 @@ class ExposurePanel(QWidget):
 
     def retranslate(self) -> None:
         """Say everything in the current language and theme."""
+        for table in (self.table, self.assets):
+            table.verticalHeader().setDefaultSectionSize(current_theme().px("row_px"))
         self.refresh()
 
     def refresh(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QLineEdit, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from cimdesk.base.i18n import tr
 from cimdesk.base.units import format_quantity, format_time
@@ -239,13 +239,14 @@ class StageRow(QWidget):
         self.change.setObjectName("link")
         self.change.setCursor(Qt.CursorShape.PointingHandCursor)
         self.change.clicked.connect(self._on_change)
-        layout = QHBoxLayout(self)
+        layout = QGridLayout(self)
         layout.setContentsMargins(0, 6, 0, 2)
-        layout.setSpacing(10)
-        layout.addWidget(self._label)
-        layout.addWidget(self.chip)
-        layout.addWidget(self.change)
-        layout.addStretch(1)
+        layout.setHorizontalSpacing(10)
+        layout.setVerticalSpacing(3)
+        layout.addWidget(self._label, 0, 0)
+        layout.addWidget(self.chip, 0, 1)
+        layout.addWidget(self.change, 1, 1)
+        layout.setColumnStretch(2, 1)
 
     def show_refs(self, refs: frozenset[AssetRef]) -> None:
         """Show the stage of these assets; "mixed" when they differ."""
@@ -309,7 +310,7 @@ def facts_now(desk: Desk, ref: AssetRef) -> list[Fact]:
             status, "stale"
         )
         facts.append(Fact(tr("Status"), tr(STATUS_PALETTE[status][0]), token))
-        facts.append(Fact(tr("Reading"), value_text(session.workspace, ref, session.clock.time)))
+        facts.append(Fact(tr("Reading"), value_text(session.workspace, ref, session.clock.time).split("·")[0].strip()))
         seen, _ = data.observations.latest(session.clock.time)
         if np.isfinite(seen[row]):
             facts.append(Fact(tr("Last heard"), format_time(float(seen[row]))))

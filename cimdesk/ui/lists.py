@@ -9,7 +9,7 @@ from cimdesk.base.errors import Problem, Severity
 from cimdesk.base.i18n import tr
 from cimdesk.model.appearance import describe, value_text
 from cimdesk.model.selection import AssetRef
-from cimdesk.model.sensors import STATUS_PALETTE, Status
+from cimdesk.model.sensors import Status
 from cimdesk.ui.desk import Desk, Links
 from cimdesk.ui.handlers_data import alarms
 from cimdesk.ui.theme import current_theme, icon_pixmap
@@ -100,11 +100,8 @@ class AlarmsPanel(LinkedList):
         workspace, time = self.desk.session.workspace, self.desk.session.clock.time
         rows: list[tuple[str, str, str, AssetRef | str]] = []
         for ref, status in alarms(self.desk)[:MOST]:
-            label = tr(STATUS_PALETTE[status][0])
             icon = "sensors.next_alarm" if status is Status.ALARM else "ui.warning" if status is Status.WARNING else "ui.info"
-            rows.append(
-                (icon, _STATUS_TOKEN[status], f"{describe(workspace, ref)}   {label}   {value_text(workspace, ref, time)}", ref)
-            )
+            rows.append((icon, _STATUS_TOKEN[status], f"{describe(workspace, ref)}    {value_text(workspace, ref, time)}", ref))
         return rows
 
     def nothing(self) -> str:

@@ -105,10 +105,13 @@ class Legend(Card):
     def __init__(self, viewport: Viewport) -> None:
         super().__init__(viewport)
         self.cards: list[LegendCard] = []
+        self._all: list[LegendCard] = []
+        self._most = MAX_ENTRIES
 
     def set_cards(self, cards: list[LegendCard]) -> None:
         """Say what is coloured now."""
-        self.cards = [card for card in cards if card.entries]
+        self._all = [card for card in cards if card.entries]
+        self.cards = list(self._all)
         self.setVisible(bool(self.cards))
         self.updateGeometry()
         self.update()
@@ -119,7 +122,7 @@ class Legend(Card):
         width = 0.0
         for card in self.cards:
             width = max(width, _advance(theme.font(QFont.Weight.Bold, 0.95), card.title))
-            for entry in card.entries[:MAX_ENTRIES]:
+            for entry in card.entries[: self._most]:
                 width = max(width, _advance(theme.font(scale=0.95), entry.label) + row * 1.4)
         rows = sum(1 + self._shown(card) for card in self.cards)
         height = round(rows * row + max(0, len(self.cards) - 1) * row * 0.45) + 2 * PAD - 4
@@ -127,9 +130,12 @@ class Legend(Card):
         return QSize(min(round(width) + 2 * PAD + 6, limit), height)
 
     def fit_height(self, available: int) -> None:
-        """Leave the last blocks out when the view is too low for all."""
+        """Leave the last blocks out when the view is too low for all, then the last entries of the first."""
+        self.cards, self._most = list(self._all), MAX_ENTRIES
         while len(self.cards) > 1 and self.sizeHint().height() > available:
             self.cards.pop()
+        if self.sizeHint().height() > available:
+            self._most = max(2, int((available - 2 * PAD) / self._row()) - 2)
 
     def draw(self, painter: QPainter, theme: Theme) -> None:
         row = self._row()
@@ -145,7 +151,7 @@ class Legend(Card):
             )
             y += row
             painter.setFont(theme.font(scale=0.95))
-            for entry in card.entries[:MAX_ENTRIES]:
+            for entry in card.entries[: self._most]:
                 self._draw_sample(painter, theme, QRectF(PAD, y, row, row), card.symbol, entry.color)
                 painter.setPen(theme.color("text"))
                 left = PAD + row * 1.4
@@ -154,7 +160,10 @@ class Legend(Card):
                 )
                 painter.drawText(QRectF(left, y, self.width() - left, row), Qt.AlignmentFlag.AlignVCenter, text)
                 y += row
-            y += row * (len(card.entries) > MAX_ENTRIES) + row * 0.45
+            if len(card.entries) > self._most:
+                painter.drawText(QRectF(PAD + row * 1.4, y, self.width(), row), Qt.AlignmentFlag.AlignVCenter, "…")
+                y += row
+            y += row * 0.45
 
     def _draw_sample(self, painter: QPainter, theme: Theme, cell: QRectF, symbol: str, color: str) -> None:
         middle = cell.center()
@@ -170,9 +179,8 @@ class Legend(Card):
                 QRectF(cell.left(), middle.y() - cell.height() * 0.24, cell.width() * 1.05, cell.height() * 0.5), 3, 3
             )
 
-    @staticmethod
-    def _shown(card: LegendCard) -> int:
-        return min(len(card.entries), MAX_ENTRIES) + (1 if len(card.entries) > MAX_ENTRIES else 0)
+    def _shown(self, card: LegendCard) -> int:
+        return min(len(card.entries), self._most) + (1 if len(card.entries) > self._most else 0)
 
     @staticmethod
     def _row() -> float:
@@ -202,7 +210,11 @@ class ScaleBar(Card):
         )
         first, last = self._desk.session.clock.range
         parts = [f"{length:g} m" if length < 1000 else f"{length / 1000:g} km", code or tr("local coordinates")]
-        if last > first:
+        # A narrow view has no room for what the lower panels say as well.
+        room = self._viewport.width() / current_theme().px("font_px")
+        if room < 22:
+            parts = parts[:1]
+        if last > first and room > 40:
             parts.append(format_time(self._desk.session.clock.time))
         text = "  ·  ".join(parts)
         if (round(bar), text) != (round(self._bar_px), self._text):

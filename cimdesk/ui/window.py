@@ -284,7 +284,7 @@ class MainWindow(QMainWindow):
     def _size_panels(self) -> None:
         unit = current_theme().px("font_px")
         side = min(round(unit * 20.6), round(self.width() * 0.2))
-        right = min(round(unit * 22.2), round(self.width() * 0.22))
+        right = max(min(round(unit * 22.2), round(self.width() * 0.22)), round(unit * 14.2))
         self.middle.setSizes([max(side, 190), max(320, self.width() - side - right), max(right, 220)])
         low = min(max(round(unit * 11.6), round(self.height() * 0.2)), round(self.height() * 0.32))
         self.outer.setSizes([max(240, self.height() - low), low])

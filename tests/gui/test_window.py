@@ -14,7 +14,9 @@ from PySide6.QtGui import QDropEvent
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.base.i18n import set_language
 from cimdesk.commands.sources import preview
+from cimdesk.model.appearance import LegendCard
 from cimdesk.model.selection import AssetRef
+from cimdesk.model.style import LegendEntry
 from cimdesk.ui.error_dialog import ErrorDialog, card_lines
 from cimdesk.ui.preview_dialog import PreviewDialog
 from cimdesk.ui.theme import THEMES, contrast, load_theme
@@ -277,3 +279,15 @@ def test_a_preview_asks_only_for_a_missing_reference_system(qtbot, tmp_path):
     assert [p.path for p in asking.without_system] == [unknown]
     asking.system.setCurrentText("EPSG:4547")
     assert asking.answer() == ([known, unknown], "EPSG:4547")
+
+
+def test_a_legend_that_was_cut_grows_back_with_the_view(qtbot):
+    window = open_window(qtbot)
+    legend = window.overlays.legend
+    entries = tuple(LegendEntry(f"class {k}", "#123456") for k in range(6))
+    legend.set_cards([LegendCard("one", entries, "a", "fill"), LegendCard("two", entries, "b", "fill")])
+    whole = legend.sizeHint().height()
+    legend.fit_height(90)
+    assert legend.sizeHint().height() <= 110
+    legend.fit_height(2000)
+    assert legend.sizeHint().height() == whole
