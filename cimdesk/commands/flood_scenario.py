@@ -76,6 +76,7 @@ class FloodForm:
     inflows: tuple[Inflow, ...] = ()
     gauges: tuple[Gauge, ...] = ()
     precision: str = "float32"
+    engine: str = "inertial"
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
@@ -101,7 +102,7 @@ def scenario_from_session(session: Session, form: FloodForm) -> FloodScenario:
         name=form.name, terrain=ground, manning_n=form.manning_n, is_blocked=is_blocked, duration=form.duration,
         output_every=form.output_every, start_time=form.start_time, rain=form.rain,
         infiltration=form.infiltration_mm_per_h * MM_PER_H, inflows=form.inflows, boundaries=kinds, gauges=form.gauges,
-        initial_level=form.level, precision=form.precision,
+        initial_level=form.level, precision=form.precision, engine=form.engine,
         metadata={"crs": frame.crs.definition if frame and frame.crs else "", "buildings": form.buildings, **form.metadata},
     )  # fmt: skip
     check(scenario, None)
@@ -135,7 +136,8 @@ def load_scenario(path: Path | str) -> FloodScenario:
         output_every=min(asked.output_every, asked.duration), start_time=start, rain=rain,
         infiltration=asked.infiltration_mm_per_h * MM_PER_H, inflows=inflows, boundaries=boundaries,
         gauges=tuple(Gauge(*gauge) for gauge in asked.gauges), initial_level=_initial_level(asked, ground),
-        precision=asked.precision, drainage=None if asked.drainage is None else read_drainage(asked.drainage, crs),
+        precision=asked.precision, engine=asked.engine,
+        drainage=None if asked.drainage is None else read_drainage(asked.drainage, crs),
         metadata={"crs": crs.definition if crs else "", "source": str(asked.path)},
     )  # fmt: skip
     check(scenario, asked.path)
@@ -291,6 +293,8 @@ def _driving(asked: ScenarioInput, grid: Terrain) -> tuple[float, Series | None,
     raw += [_amount(inflow.discharge, "discharge") for inflow in asked.inflows]
     levels = [boundary for boundary in asked.boundaries if boundary.level is not None]
     raw += [_amount(boundary.level, "level") for boundary in levels if boundary.level is not None]
+    entering = [boundary for boundary in asked.boundaries if boundary.discharge is not None]
+    raw += [_amount(boundary.discharge, "discharge") for boundary in entering if boundary.discharge is not None]
     dated = [float(times[0]) for times, _, moments in raw if moments]
     start = asked.start_time if asked.start_time is not None else min(dated, default=0.0)
     placed = [Series(times - start if moments else times, values) for times, values, moments in raw]
@@ -299,8 +303,12 @@ def _driving(asked: ScenarioInput, grid: Terrain) -> tuple[float, Series | None,
         Inflow(_inflow_points(given, grid), discharge, given.radius)
         for given, discharge in zip(asked.inflows, rest[: len(asked.inflows)], strict=True)
     )
-    level_of = dict(zip(map(id, levels), rest[len(asked.inflows) :], strict=True))
-    boundaries = tuple(EdgeBoundary(b.edge, b.kind, b.slope, level_of.get(id(b))) for b in asked.boundaries)
+    edges = rest[len(asked.inflows) :]
+    level_of = dict(zip(map(id, levels), edges[: len(levels)], strict=True))
+    discharge_of = dict(zip(map(id, entering), edges[len(levels) :], strict=True))
+    boundaries = tuple(
+        EdgeBoundary(b.edge, b.kind, b.slope, level_of.get(id(b)), discharge_of.get(id(b))) for b in asked.boundaries
+    )
     return start, _added([_ended(one) for one in rains]), inflows, boundaries
 
 

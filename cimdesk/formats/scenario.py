@@ -52,6 +52,7 @@ class BoundaryInput:
     kind: str
     slope: float = 0.001
     level: Amount | None = None
+    discharge: Amount | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class ScenarioInput:
     output_every: float
     start_time: float | None = None
     precision: str = "float32"
+    engine: str = "inertial"
     extent: tuple[float, float, float, float] | None = None
     manning_n: float = 0.035
     zones: tuple[ZoneInput, ...] = ()
@@ -139,9 +141,6 @@ def read_scenario(path: Path | str) -> ScenarioInput:
 
 
 def _scenario(table: _Table) -> dict[str, Any]:
-    engine = table.choice("engine", ("inertial", "dynamic"), "inertial")
-    if engine == "dynamic":
-        raise table.error("engine", "the engine 'dynamic' is not supported yet.", remedy='Use engine = "inertial".')
     start = table.take("start")
     try:
         start_time = None if start is None else parse_time(str(start))
@@ -157,6 +156,7 @@ def _scenario(table: _Table) -> dict[str, Any]:
         "duration": table.duration("duration"),
         "output_every": table.duration("output_every", 300.0),
         "start_time": start_time,
+        "engine": table.choice("engine", ("inertial", "dynamic"), "inertial"),
         "precision": table.choice("precision", ("float32", "float64"), "float32"),
         "extent": extent,
     }
@@ -280,14 +280,13 @@ def _boundary(table: _Table) -> list[BoundaryInput]:
         raise table.error("line", "boundaries along lines are not supported yet.", remedy="Use an edge of the grid.")
     edge = table.choice("edge", (*EDGES, "all"))
     kind = table.choice("kind", ("closed", "free", "level", "discharge", "critical"))
-    if kind in ("discharge", "critical"):
-        raise table.error(
-            "kind", "the boundary kind '{kind}' is not supported yet.", remedy="Use closed, free or level, or an inflow.", kind=kind
-        )
     level = table.amount("level", required=kind == "level")
+    discharge = table.amount("discharge", required=kind == "discharge")
+    if kind == "discharge" and edge == "all":
+        raise table.error("edge", "a discharge needs one edge to enter through.", remedy="Name north, east, south or west.")
     slope = table.number("slope", 0.001, above=0.0) or 0.001
     table.close()
-    return [BoundaryInput(name, kind, slope, level) for name in (EDGES if edge == "all" else (edge,))]
+    return [BoundaryInput(name, kind, slope, level, discharge) for name in (EDGES if edge == "all" else (edge,))]
 
 
 class _Table:

@@ -128,18 +128,18 @@ def flux_row(ha, hb, za, zb, dha, dhb, dea, deb, ul, ur, vl, vr, mass, left, rig
 
 @njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
 def depth_row(h, lo, west, east, north, south, h_new, lo_new, dt_dx, keep):  # type: ignore[no-untyped-def]
-    """Write the depths of a row after a stage; return the largest outflow beyond what a cell holds [m]."""
-    real = h.dtype.type
-    zero, worst = real(0.0), real(-1.0)
+    """Write the depths of a row after a stage; return how many cells give more than they hold."""
+    zero, overdrawn = h.dtype.type(0.0), np.int32(0)
     for j in range(h.shape[0]):
         out = dt_dx * ((max(east[j], zero) - min(west[j], zero)) + (max(south[j], zero) - min(north[j], zero)))
-        worst = max(worst, out - keep * h[j])
+        # Compilers vectorise counts, but not a running maximum of what is computed here.
+        overdrawn += np.int32(out > keep * h[j])
         add = lo[j] + ((west[j] * dt_dx - east[j] * dt_dx) + (north[j] * dt_dx - south[j] * dt_dx))
         total = h[j] + add
         virtual = total - h[j]
         lo_new[j] = (h[j] - (total - virtual)) + (add - virtual)
         h_new[j] = total
-    return worst
+    return overdrawn
 
 
 @njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
@@ -174,9 +174,8 @@ def momentum_row(  # type: ignore[no-untyped-def]
 
 @njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
 def blend_row(h, lo, qx, qy, h_last, lo_last, qx_last, qy_last, rain_share, rain):  # type: ignore[no-untyped-def]
-    """Bring a row to the new time: the mean of the start and of both stages, and the rain; return the largest depth."""
-    real = h.dtype.type
-    half, deepest = real(0.5), real(0.0)
+    """Bring a row to the new time: the mean of the start and of both stages, and the rain; return how many cells are wet."""
+    half, dry, wet = h.dtype.type(0.5), h.dtype.type(0.0), np.int32(0)
     for j in range(h.shape[0]):
         net = half * ((h_last[j] - h[j]) + (lo_last[j] - lo[j]))
         add = net + (rain * rain_share[j] + lo[j])
@@ -186,21 +185,23 @@ def blend_row(h, lo, qx, qy, h_last, lo_last, qx_last, qy_last, rain_share, rain
         h[j] = total
         qx[j] = half * (qx[j] + qx_last[j])
         qy[j] = half * (qy[j] + qy_last[j])
-        deepest = max(deepest, total)
-    return deepest
+        wet += np.int32(total > dry)
+    return wet
 
 
 @njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
-def fastest_row(h, qx, qy, gravity):  # type: ignore[no-untyped-def]
-    """Return the greatest speed of waves in a row [m s-1]."""
+def fastest_row(h, qx, qy, speeds, gravity):  # type: ignore[no-untyped-def]
+    """Return the greatest speed of waves in a row [m s-1]; ``speeds`` is scratch."""
     real = h.dtype.type
     zero, two, thin = real(0.0), real(2.0), real(THIN_DEPTH * THIN_DEPTH)
-    fastest = zero
     for j in range(h.shape[0]):
         depth = max(h[j], zero)
         square = depth * depth
         over = two * depth / (square + max(square, thin))
-        fastest = max(fastest, max(abs(qx[j]), abs(qy[j])) * over + np.sqrt(gravity * depth))
+        speeds[j] = max(abs(qx[j]), abs(qy[j])) * over + np.sqrt(gravity * depth)
+    fastest = zero
+    for j in range(h.shape[0]):
+        fastest = max(fastest, speeds[j])
     return fastest
 
 
@@ -304,29 +305,29 @@ def _note_edges(edges, across, down, below, i, j0, j1, rows, columns):  # type: 
 def _advance(  # type: ignore[no-untyped-def]
     h, lo, qx, qy, k, i, j0, j1, along, above, below, xs, ys, h_new, lo_new, qx_new, qy_new, dt_dx, dt, gravity, keep,
 ):  # fmt: skip
-    """Write a row after a stage, from the fluxes on its four sides; return the largest overdraft [m]."""
+    """Write a row after a stage, from the fluxes on its four sides; return how many cells are overdrawn."""
     s, e = slice(2, 2 + j1 - j0), slice(3, 3 + j1 - j0)
-    worst = depth_row(h[i, j0:j1], lo[i, j0:j1], along[0, s], along[0, e], above[0, s], below[0, s], h_new, lo_new, dt_dx, keep)
+    overdrawn = depth_row(h[i, j0:j1], lo[i, j0:j1], along[0, s], along[0, e], above[0, s], below[0, s], h_new, lo_new, dt_dx, keep)
     momentum_row(
         h[i, j0:j1], h_new, qx[i, j0:j1], qy[i, j0:j1], k[i, j0:j1], xs[1, s], ys[1, s],
         along[1, e], along[2, s], above[3, s], below[3, s], below[1, s], above[2, s], along[3, s], along[3, e],
         qx_new, qy_new, dt_dx, dt, gravity,
     )  # fmt: skip
-    return worst
+    return overdrawn
 
 
 @njit(nogil=True, cache=True)
 def stage_tiles(  # type: ignore[no-untyped-def]
     tiles, first, last, h, lo, qx, qy, z, k, h_to, lo_to, qx_to, qy_to, edges, mass_x, mass_y, flags, dt_dx, dt, gravity, keep,
-    is_last, rain_share, deepest, speed2, discharge2, arrival, tile_depth, tile_speed, tile_loss, rain, loss, time,
+    is_last, rain_share, deepest, speed2, discharge2, arrival, tile_wet, tile_speed, tile_loss, rain, loss, time,
     is_given, given,
 ):  # fmt: skip
     """Advance some tiles by one stage from ``h, lo, qx, qy``.
 
     The first stage writes a whole explicit step to the ``_to`` arrays. The last one blends its step with the start of the time
-    step, which it finds there, brings rain and infiltration, and notes running maxima and each tile's greatest depth, wave speed
-    and infiltration. Rows in which a cell gives more than it holds are flagged and their flows kept for `repair`. Edges that
-    ``is_given`` (4,) names take the discharges ``given`` (4, n) instead of those of what is beyond them.
+    step, which it finds there, brings rain and infiltration, and notes running maxima and, for each tile, wet cells, greatest
+    wave speed and infiltration. Rows in which a cell gives more than it holds are flagged and their flows kept for `repair`.
+    Edges that ``is_given`` (4,) names take the discharges ``given`` (4, n) instead of those of what is beyond them.
     """
     rows, columns = h.shape[0] - 3, h.shape[1] - 3
     velocity, ys = np.zeros((4, 3, CHUNK + 4), h.dtype), np.zeros((2, 6, CHUNK + 4), h.dtype)
@@ -335,7 +336,7 @@ def stage_tiles(  # type: ignore[no-untyped-def]
     for t in range(first, last):
         i0, i1, c = tiles[t, 0], tiles[t, 1], tiles[t, 4]
         flags[i0:i1, c] = 0
-        most, fastest, lost = h.dtype.type(0.0), h.dtype.type(0.0), 0.0
+        wet, fastest, lost = 0, h.dtype.type(0.0), 0.0
         for j0 in range(tiles[t, 2], tiles[t, 3], CHUNK):
             j1 = min(j0 + CHUNK, tiles[t, 3])
             n = j1 - j0
@@ -360,11 +361,11 @@ def stage_tiles(  # type: ignore[no-untyped-def]
                     to = (made[0, :n], made[1, :n], made[2, :n], made[3, :n])
                 else:
                     to = (h_to[up, j0:j1], lo_to[up, j0:j1], qx_to[up, j0:j1], qy_to[up, j0:j1])
-                worst = _advance(
+                overdrawn = _advance(
                     h, lo, qx, qy, k, up, j0, j1, xf, above, below, xs, ys[up & 1],
                     to[0], to[1], to[2], to[3], dt_dx, dt, gravity, keep,
                 )  # fmt: skip
-                if worst > 0.0:
+                if overdrawn > 0:
                     flags[up, c] = 1
                     mass_x[up, j0 : j1 + 1] = xf[0, 2 : 3 + n]
                     mass_y[up, j0:j1] = above[0, 2 : 2 + n]
@@ -372,18 +373,16 @@ def stage_tiles(  # type: ignore[no-untyped-def]
                 if not is_last:
                     continue
                 h_row, qx_row, qy_row = h_to[up, j0:j1], qx_to[up, j0:j1], qy_to[up, j0:j1]
-                most = max(most, blend_row(
-                    h_row, lo_to[up, j0:j1], qx_row, qy_row, to[0], to[1], to[2], to[3], rain_share[up, j0:j1], rain
-                ))  # fmt: skip
+                wet += blend_row(h_row, lo_to[up, j0:j1], qx_row, qy_row, to[0], to[1], to[2], to[3], rain_share[up, j0:j1], rain)
                 if loss > 0.0:
                     lost += infiltrate_row(h_row, lo_to[up, j0:j1], loss)
-                fastest = max(fastest, fastest_row(h_row, qx_row, qy_row, gravity))
+                fastest = max(fastest, fastest_row(h_row, qx_row, qy_row, to[0], gravity))
                 envelope_row(
                     h_row, qx_row, qx_row, qy_row, qy_row,
                     deepest[up, j0:j1], speed2[up, j0:j1], discharge2[up, j0:j1], arrival[up, j0:j1], time,
                 )  # fmt: skip
         if is_last:
-            tile_depth[tiles[t, 5]] = most
+            tile_wet[tiles[t, 5]] = wet
             tile_speed[tiles[t, 5]] = fastest
             tile_loss[tiles[t, 5]] = lost
 

@@ -122,8 +122,8 @@ class Tiles:
     active_cells : int
         How many cells those have.
     depths, losses, speeds : (all tiles,) float64
-        Largest depth [m], infiltration [m cells] and, in the dynamic engine, speed of waves [m s-1] of each tile in the last
-        step.
+        Of each tile in the last step: largest depth [m] (in the dynamic engine, wet cells), infiltration [m cells], and in the
+        dynamic engine speed of waves [m s-1].
     """
 
     def __init__(self, rows: int, columns: int) -> None:

@@ -96,6 +96,19 @@ def test_a_run_gives_the_figures_of_the_command_line(folder: Path):
     assert figures["rain_m3"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_dynamic_engine_runs_with_water_entering_and_falling_off_at_edges(folder: Path):
+    file = changed(folder, 'duration = "10min"', 'duration = "2min"\nengine = "dynamic"')
+    text = file.read_text(encoding="utf-8")
+    for edge, rest in (("north", 'kind = "discharge"\ndischarge = 2.0'), ("south", 'kind = "critical"')):
+        text += f'\n[[boundary]]\nedge = "{edge}"\n{rest}\n'
+    file.write_text(text, encoding="utf-8")
+    figures = flood.run_file(file, folder / "dynamic.flood", threads=1)
+    assert figures["engine"] == "dynamic"
+    assert figures["inflow_m3"] > 200.0
+    assert figures["outflow_m3"] > 0.0
+    assert abs(figures["mass_error"]) < 1e-6
+
+
 @pytest.mark.parametrize(
     ("old", "new", "where"),
     [
@@ -105,7 +118,7 @@ def test_a_run_gives_the_figures_of_the_command_line(folder: Path):
         ("cell = 2.0", "cel = 2.0", "scenario.cel"),
         ("cell = 2.0", "cell = 200.0", "scenario.cell"),
         ('duration = "10min"', 'duration = "soon"', "scenario.duration"),
-        ('duration = "10min"', 'duration = "10min"\nengine = "dynamic"', "scenario.engine"),
+        ('duration = "10min"', 'duration = "10min"\nengine = "magic"', "scenario.engine"),
         ('duration = "10min"', 'duration = "10min"\nextent = [0, 0, 10, 10]', "scenario.extent"),
         ("manning = 0.03", 'manning = "rough"', "surface.manning"),
         ('treatment = "block"', 'treatment = "burn"', "surface.buildings.treatment"),
@@ -114,7 +127,8 @@ def test_a_run_gives_the_figures_of_the_command_line(folder: Path):
         ("rate_mm_h = 120.0\nduration", "speed = 4\nduration", "rain[1]"),
         ("rate_mm_h = 120.0\nduration", 'design = { city = "guangzhou" }\nduration', "rain[1].design.return_period"),
         ('discharge = "pump.csv"', "", "inflow[1].discharge"),
-        ('kind = "closed"', 'kind = "critical"', "boundary[1].kind"),
+        ('kind = "closed"', 'kind = "waterfall"', "boundary[1].kind"),
+        ('kind = "closed"', 'kind = "discharge"', "boundary[1].discharge"),
         ('kind = "closed"', 'kind = "level"', "boundary[1].level"),
         ("[[boundary]]", "[drainage]\nnetwork = 1\n[[boundary]]", "drainage.network"),
         ("[[boundary]]", "[[measure]]\nkind = 1\n[[boundary]]", "measure"),
