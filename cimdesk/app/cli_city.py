@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cimdesk.app.console import DONE, DONE_WITH_PROBLEMS, Console, Outcome, add_json_option
-from cimdesk.app.sessions import opened
+from cimdesk.app.sessions import given_time, opened
 from cimdesk.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from cimdesk.commands.session import Session
+    from cimdesk.model.selection import AssetRef
 
 
 def add_commands(commands: Any) -> None:
@@ -84,25 +88,44 @@ def run_demo(arguments: argparse.Namespace, console: Console) -> Outcome:
 
 def run_stage(arguments: argparse.Namespace, console: Console) -> Outcome:
     """``cimdesk stage PROJECT IDS... --to STAGE --date D --by WHO --why TEXT``"""
-    from cimdesk.base.units import parse_time
-    from cimdesk.commands.lifecycle import mark, resolve_ids
+    from cimdesk.commands.lifecycle import mark
     from cimdesk.model.lifecycle import Stage
 
     try:
-        to, date = Stage.from_code(arguments.to), parse_time(arguments.date)
+        to = Stage.from_code(arguments.to)
     except ValueError as error:
         raise UsageError("{reason}", reason=str(error)) from None
+    date = given_time(arguments.date)
     with opened(arguments.project, console) as session:
-        outcome = mark(session, resolve_ids(session, arguments.ids), to, date, arguments.by, arguments.why)
-    refused = [{"id": str(ref), "reason": reason} for ref, reason in outcome.refused]
+        refs, refused = _known_assets(session, arguments.ids)
+        outcome = mark(session, refs, to, date, arguments.by, arguments.why)
+    refused += [{"id": str(ref), "reason": reason} for ref, reason in outcome.refused]
     changed = [str(ref) for ref in outcome.changed]
     lines = [f"{ref}: {to.code}" for ref in changed] + [f"{row['id']}: refused, {row['reason']}" for row in refused]
     return Outcome({"changed": changed, "refused": refused}, lines, DONE_WITH_PROBLEMS if refused else DONE)
 
 
+def _known_assets(session: Session, texts: list[str]) -> tuple[list[AssetRef], list[dict[str, str]]]:
+    """Return the assets that texts name, and those that name none with the reason; all of them naming none is an error."""
+    from cimdesk.commands.lifecycle import resolve_ids
+
+    refs: list[AssetRef] = []
+    unknown: list[dict[str, str]] = []
+    first: UsageError | None = None
+    for text in texts:
+        try:
+            refs += resolve_ids(session, [text])
+        except UsageError as error:
+            first = first or error
+            unknown.append({"id": text, "reason": error.localized()})
+    if first is not None and not refs:
+        raise first
+    return refs, unknown
+
+
 def run_log(arguments: argparse.Namespace, console: Console) -> Outcome:
     """``cimdesk log PROJECT [--verify] [--csv OUT]``"""
-    from cimdesk.base.units import format_time
+    from cimdesk.base.units import format_time, format_utc
     from cimdesk.formats.atomic import replacing
     from cimdesk.project.journal import verify, write_csv
 
@@ -115,7 +138,7 @@ def run_log(arguments: argparse.Namespace, console: Console) -> Outcome:
     found = verify(journal)
     data = {
         **dict(found),
-        "log": [{"number": e.number, "kind": e.kind, "label": e.label, "who": e.who, "time": format_time(e.time)} for e in journal],
+        "log": [{"number": e.number, "kind": e.kind, "label": e.label, "who": e.who, "time": format_utc(e.time)} for e in journal],
     }
     lines = [f"{e.number:5d}  {format_time(e.time)}  {e.who}  {e.kind}: {e.label}" for e in journal]
     if arguments.verify:
@@ -137,10 +160,10 @@ def run_trace(arguments: argparse.Namespace, console: Console) -> Outcome:
 
 def run_sensor_status(arguments: argparse.Namespace, console: Console) -> Outcome:
     """``cimdesk sensors status PROJECT [--at TIME]``"""
-    from cimdesk.base.units import format_time, parse_time
+    from cimdesk.base.units import format_quantity, format_time, format_utc
     from cimdesk.model.sensors import Sensors, Status
 
-    at = parse_time(arguments.at) if arguments.at else None
+    at = given_time(arguments.at) if arguments.at else None
     counts: dict[str, int] = {status.name.lower(): 0 for status in Status}
     alarms: list[dict[str, Any]] = []
     with opened(arguments.project, console, read_only=True) as session:
@@ -154,13 +177,18 @@ def run_sensor_status(arguments: argparse.Namespace, console: Console) -> Outcom
             for status in Status:
                 counts[status.name.lower()] += int((codes == status).sum())
             for row in (codes == Status.ALARM).nonzero()[0]:
-                names = data.features.row(int(row))
+                told = data.features.row(int(row))
                 alarms.append(
-                    {"layer": layer.id, "id": str(data.features.ids[row]), "name": names.get("name"), "value": float(values[row])}
-                )
+                    {
+                        "layer": layer.id, "id": str(data.features.ids[row]), "name": told.get("name"),
+                        "value": float(values[row]), "unit": told.get("unit"),
+                    }
+                )  # fmt: skip
     lines = [f"{format_time(moment)}", *(f"  {name}: {count}" for name, count in counts.items() if count)]
-    lines += [f"  alarm {alarm['id']} {alarm['name'] or ''} {alarm['value']:g}" for alarm in alarms]
-    return Outcome({"time": format_time(moment), "counts": counts, "alarms": alarms}, lines)
+    lines += [
+        f"  alarm {alarm['id']}  {alarm['name'] or ''}  {format_quantity(alarm['value'], alarm['unit'] or '')}" for alarm in alarms
+    ]
+    return Outcome({"time": format_utc(moment), "counts": counts, "alarms": alarms}, lines)
 
 
 def _network_and_start(arguments: argparse.Namespace, console: Console) -> tuple[Any, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cimdesk.app.console import Console, Outcome, add_json_option
-from cimdesk.app.sessions import opened, showing
+from cimdesk.app.sessions import given_time, opened, showing
 from cimdesk.base.errors import UsageError
 
 MAX_PIXELS = 16384
@@ -41,13 +41,9 @@ def add_commands(commands: Any) -> None:
 def run_snapshot(arguments: argparse.Namespace, console: Console) -> Outcome:
     """``cimdesk snapshot PROJECT|FILE -o PNG``"""
     from cimdesk.app.figures import write_figure
-    from cimdesk.base.units import parse_time
 
     width, height = arguments.size
-    try:
-        moment = parse_time(arguments.time) if arguments.time else None
-    except ValueError:
-        raise UsageError("{text} is no time; write 2026-06-07T12:40.", text=arguments.time) from None
+    moment = given_time(arguments.time) if arguments.time else None
     with showing(arguments.source, console) as session:
         write_figure(
             session,

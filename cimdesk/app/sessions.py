@@ -1,4 +1,4 @@
-"""Sessions for one command: open a project or plain files with their data loaded, and close it whatever happens."""
+"""What commands are given: a project or plain files, opened with their data and closed whatever happens, and times."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cimdesk.app.console import Console
-from cimdesk.base.errors import DataError
+from cimdesk.base.errors import DataError, UsageError
 from cimdesk.base.jobs import SynchronousRunner
 from cimdesk.commands.session import Session
 
@@ -64,3 +64,13 @@ def showing(path: Path, console: Console) -> Iterator[Session]:
     session = Session(runner=SynchronousRunner(console.progress))
     import_files(session, [path.absolute()], progress=console.progress)
     yield session
+
+
+def given_time(text: str) -> float:
+    """Return POSIX seconds of a time written on the command line."""
+    from cimdesk.base.units import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise UsageError("{text} is no time; write 2026-06-07T12:40.", text=text) from None

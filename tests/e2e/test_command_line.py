@@ -110,6 +110,17 @@ def test_stage_marks_legal_changes_and_refuses_others_with_the_reason(project: P
     assert document["refused"][0]["reason"]
 
 
+def test_stage_lists_an_unknown_asset_with_the_refused_and_marks_the_rest(project: Path, capsys: pytest.CaptureFixture[str]):
+    marked = ("--to", "planning", "--date", "2026-01-05", "--by", "Planning bureau", "--why", "doc 26-118")
+    status, document, errors = run(capsys, "stage", project, "b1", "nowhere", *marked)
+    assert status == 1, errors
+    assert [name.split(":")[-1] for name in document["changed"]] == ["b1"]
+    assert [row["id"] for row in document["refused"]] == ["nowhere"]
+    status, _, errors = run(capsys, "stage", project, "nowhere", *marked)
+    assert status == 2
+    assert "nowhere" in errors
+
+
 def test_log_tells_every_step_and_verifies_its_chain(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     run(capsys, "stage", project, "b0", "--to", "planning", "--date", "2026-01-05", "--by", "A", "--why", "B")
     status, document, _ = run(capsys, "log", project, "--verify", "--csv", tmp_path / "log.csv")
@@ -126,6 +137,12 @@ def test_sensor_status_counts_every_sensor(project: Path, capsys: pytest.Capture
     assert sum(document["counts"].values()) == 2
     status, document, _ = run(capsys, "sensors", "status", project, "--at", "2026-06-09T12:50")
     assert document["counts"]["stale"] == 2
+
+
+def test_an_alarm_is_told_with_its_unit(project: Path, capsys: pytest.CaptureFixture[str]):
+    _, document, _ = run(capsys, "sensors", "status", project, "--at", "2026-06-07T12:50")
+    assert document["time"] == "2026-06-07T04:50:00Z"
+    assert all(alarm["unit"] for alarm in document["alarms"])
 
 
 @pytest.mark.render
@@ -175,6 +192,9 @@ def test_flood_run_writes_its_result_and_the_numbers_promised(tmp_path: Path, ca
         ("snapshot", "x.gpkg"),
         ("snapshot", "x.gpkg", "-o", "y.png", "--size", "0x9"),
         ("stage", "x.gpkg", "b0", "--to", "flying"),
+        ("stage", "x.gpkg", "b0", "--to", "planning", "--date", "8/6/2026", "--by", "A", "--why", "B"),
+        ("sensors", "status", "x.gpkg", "--at", "noon"),
+        ("snapshot", "x.gpkg", "-o", "y.png", "--time", "noon"),
     ],
 )
 def test_bad_usage_ends_with_status_two(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]):
