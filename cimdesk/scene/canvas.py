@@ -9,7 +9,7 @@ import numpy as np
 from cimdesk.base.arrays import Float
 from cimdesk.scene import toolkit as vtk
 from cimdesk.scene.camera import VIEW_ANGLE_DEG, CameraControl
-from cimdesk.scene.geometry import TOP_DEPTH
+from cimdesk.scene.geometry import ABOVE_DEPTH, TOP_DEPTH
 from cimdesk.scene.look import Look, unit_rgb
 from cimdesk.scene.terrain import SKY_SHARE
 from cimdesk.scene.visual import View
@@ -136,7 +136,7 @@ class Canvas:
             place, depth = (column, row), float(self.window.GetZbufferDataAtPoint(column, row))
         is_on_top = depth < TOP_DEPTH
         if is_on_top:
-            depth /= TOP_DEPTH
+            depth /= ABOVE_DEPTH if depth < ABOVE_DEPTH else TOP_DEPTH
         if depth >= 1.0:
             return None
         clip = np.array([2.0 * (place[0] + 0.5) / width - 1.0, 2.0 * (place[1] + 0.5) / height - 1.0, 2.0 * depth - 1.0, 1.0])

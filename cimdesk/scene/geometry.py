@@ -12,6 +12,9 @@ from cimdesk.scene import toolkit as vtk
 ON_TOP = "\n  gl_Position.z = gl_Position.z * 0.02 - 0.98 * gl_Position.w;\n"
 """Vertex code that draws in front of everything: the depths 0..1 are squeezed into `TOP_DEPTH`."""
 TOP_DEPTH = 0.02
+ABOVE_ALL = "\n  gl_Position.z = gl_Position.z * 0.001 - 0.999 * gl_Position.w;\n"
+"""The same for outlines, which must show in front of what is on top: into `ABOVE_DEPTH`."""
+ABOVE_DEPTH = 0.001
 
 
 def poly_data(points: Float32, triangles: AnyArray | None = None, lines: AnyArray | None = None) -> Any:
@@ -65,7 +68,14 @@ def hide_transparent_texels(actor: Any) -> None:
 
 def draw_on_top(actor: Any) -> None:
     """Draw in front of everything that is drawn normally, whatever lies between."""
-    actor.GetShaderProperty().AddVertexShaderReplacement("//VTK::PositionVC::Impl", True, "//VTK::PositionVC::Impl" + ON_TOP, False)
+    _place_vertices(actor, ON_TOP)
+
+
+def draw_above_all(actor: Any) -> None:
+    """Draw in front even of what is drawn on top."""
+    actor.GetShaderProperty().AddVertexShaderReplacement(
+        "//VTK::PositionVC::Impl", True, "//VTK::PositionVC::Impl" + ABOVE_ALL, False
+    )
 
 
 def clear_on_top(actor: Any) -> None:
@@ -75,9 +85,7 @@ def clear_on_top(actor: Any) -> None:
 
 def pull_to_eye(actor: Any) -> None:
     """Make the actor win over surfaces just behind it; `set_pull` says by how much, before each frame."""
-    actor.GetShaderProperty().AddVertexShaderReplacement(
-        "//VTK::PositionVC::Impl", True, "//VTK::PositionVC::Impl\n  gl_Position.z -= eyePull;\n", False
-    )
+    _place_vertices(actor, "\n  gl_Position.z -= eyePull;\n")
     actor.GetShaderProperty().GetVertexCustomUniforms().SetUniformf("eyePull", 0.0)
 
 
@@ -86,6 +94,11 @@ def set_pull(actor: Any, fraction: float, near: float, far: float) -> None:
     # Of clip z = A z + B only B / w changes when a view-space point is scaled by s: B (1/s - 1), with B = -2 n f / (f - n).
     shift = 2.0 * near * far / (far - near) * (1.0 / (1.0 - fraction) - 1.0)
     actor.GetShaderProperty().GetVertexCustomUniforms().SetUniformf("eyePull", shift)
+
+
+def _place_vertices(actor: Any, code: str) -> None:
+    place = "//VTK::PositionVC::Impl"
+    actor.GetShaderProperty().AddVertexShaderReplacement(place, True, place + code, False)
 
 
 def sharp_edges(points: Float32, triangles: Int32, owner: Int32, angle_deg: float = 25.0) -> Int32:

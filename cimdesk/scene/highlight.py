@@ -7,22 +7,26 @@ from typing import Any
 import numpy as np
 
 from cimdesk.base.arrays import Float32, Int
-from cimdesk.scene.geometry import actor_of, draw_on_top, poly_data, pull_to_eye, set_pull
+from cimdesk.scene.geometry import actor_of, draw_above_all, poly_data, pull_to_eye, set_pull
 from cimdesk.scene.look import unit_rgb
 from cimdesk.scene.visual import View
 
 PULL = 0.0065
+UNDERGROUND = "#ffd400"
+CASING = "#1d2733"
+"""Yellow on a dark casing tells from every pipe colour, from water and from the ground."""
 
 
 class Outline:
     """Bright lines around features: full where they are seen, faint where something hides them."""
 
     def __init__(self) -> None:
-        self.front, self.hidden = _line_actor(), _line_actor()
+        self.casing, self.front, self.hidden = _line_actor(), _line_actor(), _line_actor()
         pull_to_eye(self.front)
-        draw_on_top(self.hidden)
+        for actor in (self.casing, self.hidden):
+            draw_above_all(actor)
         self.hidden.GetProperty().SetOpacity(0.28)
-        self.actors: list[Any] = [self.hidden, self.front]
+        self.actors: list[Any] = [self.casing, self.hidden, self.front]
         self.is_empty = True
 
     def show(self, shapes: list[tuple[Float32, Int]], color: str, width: float, through: bool) -> None:
@@ -38,9 +42,12 @@ class Outline:
             if shapes:
                 actor.GetMapper().SetInputData(data)
             actor.SetVisibility(bool(shapes))
-            actor.GetProperty().SetColor(*unit_rgb(color))
-            actor.GetProperty().SetLineWidth(width)
-        self.hidden.GetProperty().SetOpacity(0.9 if through else 0.28)
+            actor.GetProperty().SetColor(*unit_rgb(UNDERGROUND if through else color))
+            actor.GetProperty().SetLineWidth(1.5 * width if through else width)
+        self.casing.SetVisibility(bool(shapes) and through)
+        self.casing.GetProperty().SetColor(*unit_rgb(CASING))
+        self.casing.GetProperty().SetLineWidth(1.5 * width + 4.0)
+        self.hidden.GetProperty().SetOpacity(1.0 if through else 0.28)
 
     def prepare(self, view: View) -> None:
         """Follow the camera."""
