@@ -133,8 +133,9 @@ def coupled(scenario: FloodScenario) -> Iterator[DrainageRun]:
         manhole_area=drains.manhole_area, step=drains.step, start=scenario.start_time or None, duration=scenario.duration,
     )  # fmt: skip
     with SewerProcess(plan) as sewers:
+        area = scenario.terrain.cell_x * scenario.terrain.cell_y
         exchange = DrainageExchange(
-            placed.inlet_places, placed.outfall_places, sewers, sewer_step=drains.step, interval=max(drains.step, 1.0)
+            placed.inlet_places, placed.outfall_places, sewers, area, sewer_step=drains.step, interval=max(drains.step, 1.0)
         )
         yield DrainageRun(scenario, drains, placed, sewers, exchange)
 

@@ -155,6 +155,8 @@ class DrainageExchange:
     ----------
     inlets, outfalls : Inlets, Outfalls
     sewers : Sewers
+    cell_area : float
+        [m2]
     interval : float
         Between meetings, a whole number of ``sewer_step`` [s].
     sewer_step, relaxation : float
@@ -164,6 +166,7 @@ class DrainageExchange:
     inlets: Inlets
     outfalls: Outfalls
     sewers: Sewers
+    cell_area: float
     sewer_step: float = 1.0
     interval: float = 1.0
     relaxation: float = 2.0
@@ -179,6 +182,7 @@ class DrainageExchange:
         self.given: Float = np.zeros(count)
         self.sewer_time = 0.0
         self._rates: Float = np.zeros(ends)
+        self._asked: Float = np.zeros(count + ends)
         self._heads = self.sewers.heads.astype(np.float64)
         self._next = self.interval
         self._levels: Float = self.outfalls.inverts.copy()
@@ -189,22 +193,34 @@ class DrainageExchange:
         return np.asarray(self._heads > self.inlets.crests)
 
     def step(self, time: float, dt: float, depths: Float, levels: Float) -> Float:
-        """Return the (K + M,) volumes that should come to the surface in a step [m3]; see `exchange.Exchange`."""
+        """Return the (K + M,) volumes that should come to the surface in a step [m3]; see `exchange.Exchange`.
+
+        A step longer than ``interval`` is gone through in parts, each with what those before it left on the street.
+        """
         count = len(self.inlets.crests)
         self._levels = self._outside(depths[count:], levels[count:])
-        if time >= self._next - 1e-9:
-            self.meet(time)
-        taken = self._wanted(dt, depths[:count], levels[:count])
-        return np.concatenate([-taken, _towards_zero(self.owed, self._rates * dt)])
+        parts = max(1, int(np.ceil(dt / self.interval - 1e-9)))
+        self._asked = np.zeros(len(depths))
+        fall = np.zeros(count)
+        for part in range(parts):
+            if time + part * dt / parts >= self._next - 1e-9:
+                self.meet(time + part * dt / parts)
+            taken = self._wanted(dt / parts, np.maximum(depths[:count] - fall, 0.0), levels[:count] - fall)
+            paid = _towards_zero(self.owed, self._rates * (dt / parts))
+            self.in_transit += taken
+            self.owed -= paid
+            self._asked += np.concatenate([-taken, paid])
+            fall += taken / self.cell_area
+        return self._asked
 
     def accepted(self, volumes: Float) -> None:
         """Book the (K + M,) volumes that did come to the surface [m3]."""
         count = len(self.inlets.crests)
         taken, paid = -volumes[:count], volumes[count:]
-        self.in_transit += taken
+        self.in_transit += taken + self._asked[:count]
+        self.owed -= paid - self._asked[count:]
         self.passed += taken
         self.given += np.maximum(-taken, 0.0)
-        self.owed -= paid
         self.ledger.inflow += float(taken[taken > 0.0].sum())
         self.ledger.surcharge -= float(taken[taken < 0.0].sum())
         self.ledger.outfall_paid += float(paid.sum())
@@ -212,7 +228,7 @@ class DrainageExchange:
     def meet(self, time: float) -> None:
         """Bring the pipes up to ``time`` [s from the start] with what has passed since the last meeting."""
         steps = int((time - self.sewer_time) / self.sewer_step + 1e-6)
-        self._next = time + self.interval
+        self._next = self.interval * (np.floor(time / self.interval + 1e-9) + 1.0)
         if steps < 1:
             return
         span = steps * self.sewer_step
