@@ -265,11 +265,11 @@ def swmm_message(error: str, report: str) -> tuple[str, str]:
     report : str
         SWMM's report file so far.
     """
-    found = re.search(r"ERROR\s+(\d+):\s*(.+?)\s*(?:\n|$)", report)
+    found = re.search(r"ERROR\s+(\d+):\s*(.+?)\s*(?:\n\s*(.*?)\s*)?(?:\n|$)", report)
     if not found:
-        return " ".join(error.split()).strip() or "unknown error", ""
-    reason = found[2].rstrip(" .")
-    at = re.search(r"\s+at line (\d+) of (.+?)\s*(?:section)?\s*:?$", reason) or re.search(r"\s+at line (\d+) of (.+)$", reason)
-    where = f"line {at[1]}" if at else ""
-    named = reason if not at else f"{reason[: at.start()]} ({at[2].strip(' :')})"
-    return f"{named} [{found[1]}].", where
+        return " ".join(error.split()) or "?", ""
+    number, reason, line = found[1], found[2].rstrip(" .:"), found[3] or ""
+    at = re.search(r"\s+at line (\d+) of (.+?)(?: section)?$", reason)
+    if not at:
+        return f"{reason} [{number}].", ""
+    return f"{reason[: at.start()]} [{number}]: {line}", f"line {at[1]}"

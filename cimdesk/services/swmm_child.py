@@ -48,8 +48,8 @@ class _Simulation:
         swmm, codes = self._swmm, self._codes
         self._report = Path(setup["file"]).with_suffix(".rpt")
         self._flow, self._length, self._step = setup["flow"], setup["length"], setup["step"]
-        swmm.swmm_open(setup["file"], str(self._report), str(Path(setup["file"]).with_suffix(".out")))
         self._is_open = True
+        swmm.swmm_open(setup["file"], str(self._report), str(Path(setup["file"]).with_suffix(".out")))
         index = {name: swmm.project_get_index(codes.ObjectType.NODE, name) for name in setup["ids"]}
         self._nodes = [index[name] for name in setup["ids"]]
         self._inlets = [self._nodes[row] for row in setup["inlets"]]
