@@ -15,7 +15,8 @@ MAX_TEXT = 20_000
 INTEGERS = frozenset({"storeysAboveGround", "storeysBelowGround", "yearOfConstruction", "yearOfDemolition", "lod"})
 # Project PLATEAU, product specification: numbers that stand for "not known".
 UNKNOWN = {"measuredHeight": -9999.0, "storeysAboveGround": 9999, "storeysBelowGround": 9999}
-_STREETS = ("Thoroughfare", "Premises", "Premise")
+RENAMED = {"conditionOfConstruction": "condition_of_construction"}
+"""What the project's own tables call it."""
 _ADDRESS_ORDER = (
     "Thoroughfare",
     "Premise",
@@ -54,7 +55,7 @@ class AttributeReader:
 
     def read(self, element: Any, found: Property, attributes: Attributes) -> None:
         """Take a property that holds a value or values, however deep."""
-        name = found.name
+        name = RENAMED.get(found.name, found.name)
         if not len(element):
             self._put(attributes, name, element, found.is_extension)
             return

@@ -72,7 +72,7 @@ class CityBuilder:
 
     def add_version(self, kind: str, element: Any, reader: AttributeReader) -> None:
         """Take a version of the city, or a transition between two."""
-        said: Attributes = {"type": kind}
+        said: Attributes = {"kind": kind}
         for prop in element:
             found = PROPERTIES[prop.tag]
             if found.name == "versionMember":

@@ -74,9 +74,9 @@ class ObjectReader:
         self._ids: dict[str, Any] | None = None
         self._depth = 0
         self._roles: dict[str, str] = {}
-        self._has_colors = contents.has(b"X3DMaterial") or contents.has(b"Texture")
+        self._has_colors = contents.has(b"surfaceData")
         ids = tuple(name for name, uri in zip(IDS, GML, strict=True) if uri.removeprefix("http://www.").encode() in contents.gml)
-        needs_ids = contents.has(b"href") or contents.has(b"X3DMaterial")
+        needs_ids = contents.has(b"href") or contents.has(b"surfaceData")
         id_names = (ids or IDS) if needs_ids else ()
         builder.meshes.expect(contents.systems, contents.is_plain, id_names, contents.has_flat or not contents.is_plain)
         builder.meshes.follow_links(self.follow)

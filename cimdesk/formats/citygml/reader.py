@@ -118,7 +118,7 @@ def _read_all(document: Document, attributes: AttributeReader) -> CityBuilder:
 
 def _read_members(document: Document, contents: Contents, builder: CityBuilder, attributes: AttributeReader) -> None:
     reader = ObjectReader(builder, attributes, contents)
-    if contents.has(b"appearanceMember") and contents.has(b"X3DMaterial"):
+    if contents.has(b"surfaceData"):
         _meet_far_colors(document, builder)
     for member in document.members():
         if not builder.names:

@@ -112,7 +112,8 @@ def _is_within(crs: Crs, x: float, y: float) -> bool:
 @lru_cache(maxsize=64)
 def _area(crs: Crs) -> tuple[Float, Float] | None:
     """Return the area of use in the system's own coordinates, easting or longitude first."""
-    area = crs.pyproj.area_of_use
+    known = crs.pyproj
+    area = known.area_of_use or (known.sub_crs_list[0].area_of_use if known.is_compound else None)
     if area is None or area.west > area.east:
         return None
     steps = np.linspace(0.0, 1.0, 9)

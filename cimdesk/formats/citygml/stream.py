@@ -19,7 +19,7 @@ from cimdesk.formats.registry import ReadOptions
 HEAD_BYTES = 65_536
 SCAN_BYTES = 4_194_304
 SEAM_BYTES = 512
-WORDS = (b"appearanceMember", b"X3DMaterial", b"Texture", b"href", b"versionMember")
+WORDS = (b"surfaceData", b"href")
 TOLD_EVERY = 64
 MEMBERS = (
     "cityObjectMember", "featureMember", "featureMembers", "member", "versionMember", "versionTransitionMember",
@@ -84,10 +84,11 @@ class Contents:
         for word, is_there in self.words.items():
             self.words[word] = is_there or word in block
         self.is_plain &= b"\x00" not in block[:4]
-        self.has_flat |= _FLAT.search(block) is not None
+        self.has_flat = self.has_flat or _FLAT.search(block) is not None
         if len(self.systems) < 2:
-            self.systems.update(name.decode("utf-8", "replace") for name in _SYSTEM.findall(block))
-        self.gml.update(_GML.findall(block))
+            self.systems.update(name.decode("utf-8", "replace") for name in set(_SYSTEM.findall(block)))
+        if not self.gml:
+            self.gml.update(_GML.findall(block))
 
     def has(self, word: bytes) -> bool:
         """Return whether one of `WORDS` occurs, or may."""
