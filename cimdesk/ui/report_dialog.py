@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QComboBox, QListWidget, QListWidgetItem, QWidget
+from PySide6.QtWidgets import QComboBox, QListWidget, QListWidgetItem, QWidget
 
 from cimdesk.base.i18n import LANGUAGES, current_language, tr
 from cimdesk.base.jobs import JobSpec
 from cimdesk.commands import bookmarks
+from cimdesk.commands.session import Session
 from cimdesk.model.appearance import active_flood
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.forms import FormDialog, asked
 from cimdesk.ui.theme import current_theme
+
+if TYPE_CHECKING:
+    from cimdesk.scene.view import SnapshotRequest
 
 FORMATS = {".pdf": "PDF", ".html": "HTML"}
 PICTURE_SIZE = (1600, 900)
@@ -55,44 +61,66 @@ class ReportDialog(FormDialog):
         return [str(item.data(Qt.ItemDataRole.UserRole)) for item in rows if item.checkState() == Qt.CheckState.Checked]
 
 
-def draw_pictures(desk: Desk, keys: list[str], language: str) -> list[tuple[str, bytes]]:
-    """Return (caption, PNG) of bookmarks and of the present view, drawn off-screen."""
+def write_report(desk: Desk, path: Path, language: str, keys: list[str]) -> None:
+    """Draw bookmarks and the present view one after another, then write the report in a job."""
+    session = desk.session
+    requests = [_request(desk, key, language) for key in keys]
+
+    def draw(request: SnapshotRequest) -> tuple[str, bytes]:
+        return request.title, _picture(session, request)
+
+    def done(pictures: list[tuple[str, bytes]]) -> None:
+        if desk.session is session:
+            _start_report(desk, path, language, pictures)
+
+    titles = [tr("Drawing picture {number} of {count}").format(number=k + 1, count=len(keys)) for k in range(len(keys))]
+    steps = [(title, partial(draw, request)) for title, request in zip(titles, requests, strict=True)]
+    if steps:
+        desk.runner.start_steps(steps, done, key="report pictures")
+    else:
+        done([])
+
+
+def _request(desk: Desk, key: str, language: str) -> SnapshotRequest:
+    """Return what the picture of a bookmark, or of the present view for an empty key, should be."""
+    from cimdesk.scene.view import SnapshotRequest
+
+    session, scene = desk.session, desk.view.scene if desk.view else None
+    found = active_flood(session.workspace)
+    record = session.workspace.document.get("bookmark", key) if key else None
+    first, last = session.clock.range
+    now = session.clock.time if last > first else None
+    camera = record["camera"] if record else scene.camera.to_record() if scene else None
+    return SnapshotRequest(
+        *PICTURE_SIZE,
+        time=record.get("time") if record else now,
+        camera=dict(camera) if camera else None,
+        title=str(record["name"]) if record else tr("The city"),
+        language=language,
+        scenario=found[0].name if found else "",
+        xray=bool(record.get("xray", False)) if record else bool(scene and scene.xray),
+    )
+
+
+def _picture(session: Session, request: SnapshotRequest) -> bytes:
+    """Return one picture as PNG."""
     from PIL import Image
 
-    from cimdesk.scene.view import SnapshotRequest, snapshot
+    from cimdesk.scene.view import snapshot
 
-    session = desk.session
-    found = active_flood(session.workspace)
-    pictures = []
-    for key in keys:
-        record = session.workspace.document.get("bookmark", key) if key else None
-        camera = dict(record["camera"]) if record else desk.view.scene.camera.to_record() if desk.view and desk.view.scene else None
-        time = record.get("time") if record else session.clock.time if session.clock.range[1] > session.clock.range[0] else None
-        name = str(record["name"]) if record else tr("The city")
-        request = SnapshotRequest(
-            *PICTURE_SIZE, time=time, camera=camera, title=name, language=language, scenario=found[0].name if found else ""
-        )
-        buffer = io.BytesIO()
-        Image.fromarray(snapshot(session.workspace, request)).save(buffer, format="PNG")
-        pictures.append((name, buffer.getvalue()))
-        QApplication.processEvents()
-    return pictures
+    buffer = io.BytesIO()
+    Image.fromarray(snapshot(session.workspace, request)).save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
-def write_report(desk: Desk, path: Path, language: str, keys: list[str]) -> None:
-    """Draw the pictures, then write the report in a job."""
+def _start_report(desk: Desk, path: Path, language: str, pictures: list[tuple[str, bytes]]) -> None:
     from cimdesk.commands import reports
 
-    QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
-    try:
-        pictures = draw_pictures(desk, keys, language)
-        job = reports.report_job(desk.session, path, language, pictures)
-    finally:
-        QApplication.restoreOverrideCursor()
+    job = reports.report_job(desk.session, path, language, pictures)
 
-    def done(result: object) -> None:
+    def done(result: dict[str, Any]) -> None:
         if job.done is not None:
-            job.done(result)  # type: ignore[arg-type]
+            job.done(result)
         desk.message.emit(tr("Written: {name}").format(name=path.name))
 
     desk.run(JobSpec(job.title, job.work, done, job.key))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLineEdit, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QWidget
 
+from cimdesk.base.arrays import UInt8
 from cimdesk.base.i18n import tr
 from cimdesk.model.appearance import active_flood
 from cimdesk.ui.desk import Desk
@@ -48,7 +48,10 @@ class SnapshotDialog(FormDialog):
 
 
 def write_snapshot(desk: Desk, path: Path, size: tuple[int, int], camera: dict[str, object] | None, **options: object) -> None:
-    """Draw a view of the project off-screen and write it as PNG, with the words that make it again."""
+    """Draw a view of the project off-screen and write it as PNG, with the words that make it again.
+
+    The picture is drawn in the next turns of the event loop, shown as a job.
+    """
     from cimdesk.scene.view import SnapshotRequest, snapshot, write_png
 
     session = desk.session
@@ -59,11 +62,15 @@ def write_snapshot(desk: Desk, path: Path, size: tuple[int, int], camera: dict[s
         width=size[0], height=size[1], time=session.clock.time if last > first else None, camera=camera,
         scenario=found[0].name if found else "", command=command, **options,  # type: ignore[arg-type]
     )  # fmt: skip
-    QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
-    try:
-        write_png(path, snapshot(session.workspace, request), {"Software": "cimdesk", "Comment": command})
-    finally:
-        QApplication.restoreOverrideCursor()
+
+    def draw() -> UInt8:
+        return snapshot(session.workspace, request)
+
+    def done(pictures: list[UInt8]) -> None:
+        write_png(path, pictures[0], {"Software": "cimdesk", "Comment": command})
+        desk.message.emit(tr("Saved {name}.").format(name=path.name))
+
+    desk.runner.start_steps([(tr("Drawing {name}").format(name=path.name), draw)], done, key="snapshot")
 
 
 def ask(parent: QWidget | None, desk: Desk) -> None:
@@ -79,4 +86,3 @@ def ask(parent: QWidget | None, desk: Desk) -> None:
             furniture=dialog.furniture.isChecked(), legend=dialog.legend.isChecked(), transparent=dialog.transparent.isChecked(),
             xray=desk.view.scene.xray,
         )  # fmt: skip
-        desk.message.emit(tr("Saved {name}.").format(name=path.name))
