@@ -16,8 +16,19 @@ from cimdesk.model.terrain import Terrain
 
 CELLS = {"small": 4.0, "city": 10.0}
 NAME = "50-year storm"
+NAME_WITH_DRAINS = "50-year storm, with drains"
 DRAINS_MM_PER_H = 42.0
 """What soil and sewers take together: sewers of a two-year standard, on the whole area."""
+
+SOIL_MM_PER_H = 8.0
+"""What soil takes by itself, on the whole area."""
+LOSSES = '# Soil and the two-year sewers together.\ninfiltration = {{ model = "constant", rate_mm_h = {rate} }}'
+SOIL = '# Soil alone; the sewers are below.\ninfiltration = {{ model = "constant", rate_mm_h = {rate} }}'
+SEWERS = """
+# The sewers themselves, by SWMM: streets drain into them, full ones come up through the manholes.
+[drainage]
+network = "drainage.inp"
+"""
 
 TEMPLATE = """# A 50-year storm meets high water in the Pearl River. Change a number and run it again.
 [scenario]
@@ -33,8 +44,7 @@ precision = "float32"
 [surface]
 manning = 0.035
 buildings = {{ source = "city.city.json", treatment = "block" }}
-# Soil and the two-year sewers together.
-infiltration = {{ model = "constant", rate_mm_h = {drains} }}
+{losses}
 
 [initial]
 depth = "river_depth.tif"
@@ -60,7 +70,10 @@ at = [{x:.1f}, {y:.1f}]
 
 
 def write_scenario(folder: Path, plan: Plan, terrain: Terrain, gauges: Sequence[Gauge]) -> None:
-    """Write ``storm-50.toml``, its rain, the tide and the water standing in river and creeks at its start."""
+    """Write ``storm-50.toml``, its rain, the tide and the water standing in river and creeks at its start.
+
+    ``storm-50-drains.toml`` beside it is the same storm with the sewers simulated, which needs SWMM.
+    """
     from cimdesk.formats.raster_write import write_geotiff
 
     level = float(storm.tide_level(np.array([storm.STORM_START]))[0])
@@ -73,9 +86,14 @@ def write_scenario(folder: Path, plan: Plan, terrain: Terrain, gauges: Sequence[
     moments = np.arange(storm.STORM_START, storm.RECORD_END + 1.0, 600.0)
     rows = [f"{iso_time(time)},{value:.3f}" for time, value in zip(moments, storm.tide_level(moments), strict=True)]
     _write(folder / "tide.csv", ["time,level_m", *rows])
-    text = TEMPLATE.format(name=NAME, cell=CELLS[plan.size], start=iso_time(storm.STORM_START), drains=DRAINS_MM_PER_H)
-    text += "".join(GAUGE.format(name=gauge.key, x=gauge.xy[0], y=gauge.xy[1]) for gauge in gauges if gauge.key.startswith("PS"))
-    (folder / "storm-50.toml").write_text(text, encoding="utf-8", newline="\n")
+    points = "".join(GAUGE.format(name=gauge.key, x=gauge.xy[0], y=gauge.xy[1]) for gauge in gauges if gauge.key.startswith("PS"))
+    scenarios = (
+        ("storm-50", NAME, LOSSES.format(rate=DRAINS_MM_PER_H), ""),
+        ("storm-50-drains", NAME_WITH_DRAINS, SOIL.format(rate=SOIL_MM_PER_H), SEWERS),
+    )
+    for stem, name, losses, sewers in scenarios:
+        text = TEMPLATE.format(name=name, cell=CELLS[plan.size], start=iso_time(storm.STORM_START), losses=losses)
+        (folder / f"{stem}.toml").write_text(text + sewers + points, encoding="utf-8", newline="\n")
 
 
 def _write(path: Path, lines: Sequence[str]) -> None:
