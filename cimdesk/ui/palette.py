@@ -11,6 +11,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer
 from PySide6.QtGui import QFont, QKeyEvent, QKeySequence, QPainter
 from PySide6.QtWidgets import (
     QFrame,
+    QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -70,8 +71,9 @@ def fuzzy_score(query: str, text: str) -> float:
         starts = after == 0 or not text[after - 1].isalnum()
         score += 1.0 + run * 0.6 + (1.6 if starts else 0.0)
         at = after
-    exact = 4.0 if query in text.replace(" ", "") else 0.0
-    return score + exact + 6.0 / (6.0 + len(text))
+    whole = query in text.replace(" ", "")
+    # Letters that are only strewn over a text are a guess: every text that holds the word comes before.
+    return (score + 4.0 if whole else 0.4 * score) + 6.0 / (6.0 + len(text))
 
 
 class Palette(QFrame):
@@ -94,6 +96,9 @@ class Palette(QFrame):
         self.list.setUniformItemSizes(True)
         self.list.setItemDelegate(_EntryDelegate(self.list))
         self.list.itemClicked.connect(self._on_clicked)
+        self.nothing = QLabel()
+        self.nothing.setObjectName("dim")
+        self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._wait = QTimer(self, singleShot=True, interval=90)
         self._wait.timeout.connect(self.fill)
         self.entries: list[Entry] = []
@@ -102,15 +107,11 @@ class Palette(QFrame):
         layout.setSpacing(4)
         layout.addWidget(self.input)
         layout.addWidget(self.list, 1)
+        layout.addWidget(self.nothing)
         self.hide()
 
     def open(self) -> None:
         """Show the palette with the recently used commands first."""
-        parent = self._window
-        unit = current_theme().px("font_px")
-        width = min(unit * 54, parent.width() - 60)
-        height = min(unit * 36, parent.height() - 90)
-        self.setGeometry(QRect((parent.width() - width) // 2, 54, width, height))
         self.input.setPlaceholderText(tr("Search places, assets, commands…"))
         self.input.clear()
         self.fill()
@@ -134,8 +135,25 @@ class Palette(QFrame):
             item.setToolTip(entry.why_not)
             self.list.addItem(item)
         self.list.setCurrentRow(0)
+        self.nothing.setText(tr("Nothing found for “{text}”.").format(text=query))
+        self.list.setVisible(bool(self.entries))
+        self.nothing.setHidden(bool(self.entries))
+        self.place()
+
+    def place(self) -> None:
+        """Lie over the window, as high as the rows found."""
+        parent, theme = self._window, current_theme()
+        unit, row = theme.px("font_px"), theme.px("row_px") + 6
+        width = min(unit * 54, parent.width() - 60)
+        rows = row * max(len(self.entries), 2) + 4
+        height = min(self.input.sizeHint().height() + 12 + rows, unit * 36, parent.height() - 90)
+        self.setGeometry(QRect((parent.width() - width) // 2, 54, width, height))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
+            # Esc clears the selection elsewhere; while this is open it closes this.
+            event.accept()
+            return True
         if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
             return self._on_key(event)
         if event.type() == QEvent.Type.FocusOut and self.isVisible():
@@ -244,10 +262,9 @@ def asset_entries(desk: Desk, query: str) -> list[Entry]:
                 rows.update(dict.fromkeys(np.flatnonzero(hits)[:MOST_ASSETS].tolist()))
         for row in list(rows)[:MOST_ASSETS]:
             ref = AssetRef(layer.id, str(table.ids[row]))
-            exact = 8.0 if ref.feature.casefold() == needle else 3.0
-            found.append(
-                Entry(describe(workspace, ref), layer.name, "city.find", partial(go_to, desk, ref), score=exact + len(needle))
-            )
+            name = describe(workspace, ref)
+            score = 2.0 * len(needle) + 8.0 if ref.feature.casefold() == needle else max(fuzzy_score(query, name), len(needle))
+            found.append(Entry(name, layer.name, "city.find", partial(go_to, desk, ref), score=score))
     return found
 
 

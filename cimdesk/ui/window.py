@@ -232,7 +232,7 @@ class MainWindow(QMainWindow):
         super().resizeEvent(event)
         self.tools.fit(self.width())
         if self.palette_.isVisible():
-            self.palette_.open()
+            self.palette_.place()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if any(url.isLocalFile() for url in event.mimeData().urls()):

@@ -192,6 +192,24 @@ def test_the_clock_moves_while_it_plays_and_stops_at_the_end(qtbot, tmp_path):
     assert clock.time == clock.range[1]
 
 
+def test_escape_closes_the_palette_and_keeps_the_selection(qtbot, tmp_path):
+    window = open_window(qtbot)
+    open_sample(qtbot, window, tmp_path, "city")
+    window.desk.select([AssetRef(layer_named(window, "buildings"), "b0")])
+    window.activateWindow()
+    window.show_palette()
+    qtbot.keyClicks(window.palette_.input, "zzzqq")
+    window.palette_.fill()
+    full = window.palette_.height()
+    assert "zzzqq" in window.palette_.nothing.text()
+    assert not window.palette_.nothing.isHidden()
+    qtbot.keyClick(window.palette_.input, Qt.Key.Key_Escape)
+    assert window.palette_.isHidden()
+    assert window.desk.session.selection.refs
+    window.show_palette()
+    assert window.palette_.height() > 2 * full  # as high as its rows
+
+
 def test_the_palette_finds_commands_and_assets_and_says_why_not(qtbot, tmp_path):
     window = open_window(qtbot)
     open_sample(qtbot, window, tmp_path, "city")

@@ -70,6 +70,13 @@ def test_scale_bars_have_round_lengths(wanted, length):
     assert nice_length(wanted) == pytest.approx(length)
 
 
+def test_palette_puts_texts_that_hold_the_word_before_strewn_letters():
+    strewn = fuzzy_score("liede", "Timeline and tables")
+    assert strewn > 0
+    for name in ("Liede Creek, Huangpu Avenue", "Pumping station at Liede", "Building Liede-3 on the far side of the long avenue"):
+        assert fuzzy_score("Liede", name) > 1.5 * strewn, name
+
+
 def test_palette_prefers_word_beginnings_and_refuses_what_does_not_fit():
     assert fuzzy_score("rf", "Run flood") > fuzzy_score("rf", "Overflow of reservoirs")
     assert fuzzy_score("xyz", "Run flood") == 0.0
