@@ -18,6 +18,7 @@ from cimdesk.model.sensors import Sensors
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
 from cimdesk.model.workspace import LayerData, bounds_of
+from cimdesk.services.tile_store import TileStore
 
 CHINA_WEST, CHINA_EAST = 73.5, 136.5
 
@@ -58,6 +59,8 @@ def place(data: LayerData, crs: Crs | None, frame: LocalFrame) -> LayerData:
     if isinstance(data, CityModel):
         return _place_city(data, crs, target)
     if isinstance(data, TiledCity):
+        if isinstance(data.tiles, TileStore):
+            return replace(data, tileset=data.tiles.aim(crs, target))
         return replace(data, city=_place_city(data.city, crs, target))
     if isinstance(data, Terrain):
         from cimdesk.formats.raster import reproject_terrain

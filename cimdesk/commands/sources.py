@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from cimdesk.base.crs import Crs, LocalFrame
-from cimdesk.base.errors import CimdeskError, DataError, Problem, Severity, UsageError
+from cimdesk.base.errors import CimdeskError, DataError, Problem, ServiceError, Severity, UsageError
 from cimdesk.base.i18n import tr
-from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
+from cimdesk.base.jobs import CancelToken, JobSpec, Progress, SynchronousRunner, no_progress
 from cimdesk.commands.history import Edit
 from cimdesk.commands.placing import frame_for, place
 from cimdesk.commands.session import Session
-from cimdesk.formats import registry
+from cimdesk.commands.tiled import address_of, read_source
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.model.appearance import default_style
 from cimdesk.model.document import RecordChange
@@ -54,9 +54,9 @@ def preview(paths: Sequence[Path], progress: Progress = no_progress, cancel: Can
     for k, path in enumerate(paths):
         progress(k / len(paths), path.name)
         try:
-            result = registry.read(path, ReadOptions(cancel=cancel or CancelToken()))
+            result = read_source(path, ReadOptions(cancel=cancel or CancelToken()), streams=True)
             previews.append(Preview(path, result, None))
-        except DataError as error:
+        except (DataError, ServiceError) as error:
             previews.append(Preview(path, None, error))
     return previews
 
@@ -71,9 +71,10 @@ def open_job(session: Session, paths: Sequence[Path], crs: str = "") -> JobSpec[
     """
     frame = session.workspace.frame
     base = session.base_dir
+    streams = _streams(session)
 
     def work(progress: Progress, cancel: CancelToken) -> list[LoadedSource]:
-        return _read_all([base / path for path in paths], crs, frame, progress, cancel)
+        return _read_all([_located(path, base) for path in paths], crs, frame, streams, progress, cancel)
 
     def done(loaded: list[LoadedSource]) -> None:
         add_layers(session, loaded)
@@ -153,6 +154,7 @@ def load_job(session: Session, layer_ids: Sequence[str] | None = None) -> JobSpe
         return None
     frame = session.workspace.frame
     base = session.base_dir
+    streams = _streams(session)
 
     def work(progress: Progress, cancel: CancelToken) -> Loaded:
         results: dict[tuple[str, str, str], ReadResult | CimdeskError] = {}
@@ -160,7 +162,7 @@ def load_job(session: Session, layer_ids: Sequence[str] | None = None) -> JobSpe
         for k, layer in enumerate(layers):
             cancel.raise_if_cancelled()
             progress(k / len(layers), layer.name)
-            loaded.append((layer.id, _reload(layer, base, frame, results, cancel)))
+            loaded.append((layer.id, _reload(layer, base, frame, streams, results, cancel)))
         return loaded
 
     def done(loaded: Loaded) -> None:
@@ -197,14 +199,14 @@ def reload(session: Session, layer_id: str) -> None:
 
 
 def _read_all(
-    paths: Sequence[Path], crs: str, frame: LocalFrame | None, progress: Progress, cancel: CancelToken
+    paths: Sequence[Path], crs: str, frame: LocalFrame | None, streams: bool, progress: Progress, cancel: CancelToken
 ) -> list[LoadedSource]:
     options = ReadOptions(crs=_asked_crs(crs), cancel=cancel)
     loaded: list[LoadedSource] = []
     for k, path in enumerate(paths):
         cancel.raise_if_cancelled()
         progress(k / len(paths), path.name)
-        result = registry.read(path, options)
+        result = read_source(path, options, streams)
         if not result.sources:
             raise _nothing_in(path, result.problems)
         for source in result.sources:
@@ -234,16 +236,17 @@ def _reload(
     layer: Layer,
     base: Path,
     frame: LocalFrame | None,
+    streams: bool,
     results: dict[tuple[str, str, str], ReadResult | CimdeskError],
     cancel: CancelToken,
 ) -> LoadedSource | CimdeskError:
-    path = base / layer.source
+    path = _located(Path(layer.source), base)
     key = (layer.source, layer.crs, repr(layer.options))
     crs = Crs.parse(layer.crs)
     if key not in results:
         try:
-            results[key] = registry.read(path, ReadOptions(crs=crs, cancel=cancel, extra=layer.options))
-        except DataError as error:
+            results[key] = read_source(path, ReadOptions(crs=crs, cancel=cancel, extra=layer.options), streams)
+        except CimdeskError as error:
             results[key] = error
     result = results[key]
     if isinstance(result, CimdeskError):
@@ -272,7 +275,19 @@ def _frame_of(loaded: Sequence[LoadedSource]) -> LocalFrame:
     return frame_for(loaded[0].source)
 
 
+def _streams(session: Session) -> bool:
+    """Return whether tiles may come bit by bit: with a window there is somebody to look at them, on the command line not."""
+    return not isinstance(session.runner, SynchronousRunner)
+
+
+def _located(path: Path, base: Path) -> Path:
+    return path if address_of(path) is not None else base / path
+
+
 def _relative(path: Path, base: Path) -> str:
+    address = address_of(path)
+    if address is not None:
+        return address
     path, base = path.resolve(), base.resolve()
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
 

@@ -1,8 +1,8 @@
-"""3D Tiles 1.0 and 1.1 from a folder: the tree, opened to a chosen error and placed in metres, as a TiledCity."""
+"""3D Tiles 1.0 and 1.1 from a folder or an archive: the tree, opened to a chosen error and placed in metres, as a TiledCity."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -16,9 +16,10 @@ from cimdesk.base.errors import DataError, Problem
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_json import as_dict, json_object
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
+from cimdesk.formats.tiles3d_archive import MAGIC, TilesetArchive, holds_tileset, is_archive_name
 from cimdesk.formats.tiles3d_content import ContentReader, TileContent, merged_columns
-from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, JSON_BYTES, BrokenPart, TilesetFolder, read_limited
-from cimdesk.formats.tiles3d_tree import KNOWN_VERSIONS, TileTree, TreeReader
+from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, JSON_BYTES, BrokenPart, TilePlace, TilesetFolder, is_json
+from cimdesk.formats.tiles3d_tree import KNOWN_VERSIONS, NO_VOLUME, TileTree, TreeReader
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable, as_strings
 from cimdesk.model.layers import LayerKind
@@ -40,7 +41,7 @@ class TilesetReader:
     """Reads tilesets and single tile contents."""
 
     name: str = "3D Tiles"
-    suffixes: tuple[str, ...] = (".json", ".b3dm", ".cmpt", ".i3dm", ".pnts")
+    suffixes: tuple[str, ...] = (".json", ".b3dm", ".cmpt", ".i3dm", ".pnts", ".3tz")
 
     def claim(self, path: Path, head: bytes) -> float:
         """Return how surely this is a folder with a tileset, a tileset file, or a tile."""
@@ -48,6 +49,8 @@ class TilesetReader:
             return 0.95 if path.is_dir() and _tileset_in(path) is not None else 0.0
         if head[:4] in _MAGICS:
             return 0.95
+        if head[:4] == MAGIC and is_archive_name(path):
+            return 0.95 if path.suffix.lower() == ".3tz" or holds_tileset(path) else 0.0
         text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
         if not text.startswith(b"{") or b'"CityJSON' in head or b'"accessors"' in head or b'"FeatureCollection"' in head:
             return 0.0
@@ -66,22 +69,49 @@ class TilesetReader:
         DataError
             If the tileset file is missing or no JSON object, or a single tile cannot be used.
         """
-        file = _tileset_in(path) if path.is_dir() else path
-        if file is None:
-            raise DataError(path, "the folder has no tileset.json.", remedy="Choose the folder or file of the tileset's root.")
-        findings = Findings()
-        folder = TilesetFolder.of(file)
-        document, tree = _tree_of(file, folder, findings)
-        crs = _projected(tree) if _is_geocentric(tree) else None
-        tileset = _tileset(document, tree, crs)
-        axis = str(as_dict(document.get("asset")).get("gltfUpAxis", "Y")).upper()
-        contents = ContentReader(folder, findings, axis if axis in ("X", "Y", "Z") else "Y")
-        rows = shown_rows(tileset, options.max_error)
-        opened = _open(tileset, tree, rows, contents, options, findings)
-        if crs is None and not np.isfinite(tileset.centres).any():
-            crs = _projected_by_contents(opened)
-        city = build_city(opened, crs, tileset.metadata)
-        return _result(file, tileset, city, opened, options, crs, findings.problems())
+        place, name, file = place_of(path)
+        return read_from(place, name, file, options)
+
+
+def place_of(path: Path) -> tuple[TilePlace, str, Path]:
+    """Return where the files of a tileset are, the name of its file there, and what to call the whole.
+
+    Raises
+    ------
+    DataError
+        If there is no tileset in the folder or archive.
+    """
+    if is_archive_name(path):
+        archive = TilesetArchive.open(path)
+        name = archive.top()
+        if name is None:
+            raise DataError(path, "the archive has no tileset.json.", remedy="Choose the archive of a tileset.")
+        return archive, name, path
+    file = _tileset_in(path) if path.is_dir() else path
+    if file is None:
+        raise DataError(path, "the folder has no tileset.json.", remedy="Choose the folder or file of the tileset's root.")
+    return TilesetFolder.of(file), file.resolve().name, file
+
+
+def read_from(place: TilePlace, name: str, file: Path, options: ReadOptions) -> ReadResult:
+    """Read a tileset whole, opened to ``options.max_error``.
+
+    Raises
+    ------
+    DataError
+        If the tileset file is missing or no JSON object, or a single tile cannot be used.
+    """
+    findings = Findings()
+    document, tree = _tree_of(place, name, file, findings)
+    crs = projected(tree) if is_geocentric(tree) else None
+    tileset = tileset_of(document, tree, crs)
+    contents = ContentReader(place, findings, up_axis(document))
+    rows = shown_rows(tileset, options.max_error)
+    opened = _open(tileset, tree, rows, contents, options, findings)
+    if crs is None and not np.isfinite(tileset.centres).any():
+        crs = _projected_by_contents(opened)
+    city = build_city(opened, crs, tileset.metadata)
+    return _result(file, tileset, city, opened, options, crs, findings.problems())
 
 
 def _tileset_in(folder: Path) -> Path | None:
@@ -96,26 +126,35 @@ def _tileset_in(folder: Path) -> Path | None:
     return None
 
 
-def _tree_of(file: Path, folder: TilesetFolder, findings: Findings) -> tuple[dict[str, Any], TileTree]:
+def _tree_of(place: TilePlace, name: str, file: Path, findings: Findings) -> tuple[dict[str, Any], TileTree]:
     """Return the JSON and the tree of a tileset file; of a single tile, a tree of one."""
-    data = read_limited(file, JSON_BYTES if file.suffix.lower() == ".json" else CONTENT_BYTES)
-    if data[:4] in _MAGICS:
-        tree = TileTree()
-        tree.add(-1, 0.0, True, (np.full(3, np.nan), np.nan), (file.resolve().name,), np.eye(4))
-        return {"asset": {}}, tree
     try:
+        data = place.read(name, JSON_BYTES if is_json(name) else CONTENT_BYTES)
+        if data[:4] in _MAGICS:
+            tree = TileTree()
+            tree.add(-1, 0.0, True, NO_VOLUME, (name,), np.eye(4))
+            return {"asset": {}}, tree
         document = json_object(data)
     except BrokenPart as broken:
         raise DataError(file, broken.template, remedy="Export or download the tileset again.", **broken.values) from broken
+    note_version(document, file.name, findings)
+    return document, TreeReader(place, findings).read(document, name)
+
+
+def note_version(document: dict[str, Any], where: str, findings: Findings) -> None:
+    """Note a version that is none of those known."""
     version = as_dict(document.get("asset")).get("version")
     if version not in KNOWN_VERSIONS:
-        findings.add(
-            "bad-version", file.name, "The version “{version}” is none of 3D Tiles 1.0 and 1.1.", version=str(version)[:20]
-        )
-    return document, TreeReader(folder, findings).read(document, file.resolve().name)
+        findings.add("bad-version", where, "The version “{version}” is none of 3D Tiles 1.0 and 1.1.", version=str(version)[:20])
 
 
-def _is_geocentric(tree: TileTree) -> bool:
+def up_axis(document: dict[str, Any]) -> str:
+    """Return the axis that points up in the models of a tileset."""
+    axis = str(as_dict(document.get("asset")).get("gltfUpAxis", "Y")).upper()
+    return axis if axis in ("X", "Y", "Z") else "Y"
+
+
+def is_geocentric(tree: TileTree) -> bool:
     """Return whether tileset coordinates are earth-centred: a region says so, or the tiles lie at the earth's radius."""
     if tree.is_geocentric:
         return True
@@ -124,7 +163,7 @@ def _is_geocentric(tree: TileTree) -> bool:
     return bool(len(distances)) and EARTH[0] < float(np.median(distances)) < EARTH[1]
 
 
-def _projected(tree: TileTree) -> Crs | None:
+def projected(tree: TileTree) -> Crs | None:
     """Return the UTM system of the zone the tileset lies in; None when no tile says where that is."""
     centres = np.array(tree.centres).reshape(-1, 3)
     centres = centres[np.isfinite(centres).all(axis=1)]
@@ -148,21 +187,39 @@ def utm_for(point: Float) -> Crs:
     return Crs.epsg((32600 if point[2] >= 0 else 32700) + zone)
 
 
-def _tileset(document: dict[str, Any], tree: TileTree, crs: Crs | None) -> Tileset:
-    centres = np.array(tree.centres, dtype=np.float64).reshape(-1, 3)
+def tileset_of(
+    document: dict[str, Any], tree: TileTree, crs: Crs | None, stubs: Collection[int] = (), known: Tileset | None = None
+) -> Tileset:
+    """Return a tree as arrays, earth-centred places in ``crs``.
+
+    Parameters
+    ----------
+    stubs : collection of int
+        Rows with more below that has not been read.
+    known : Tileset or None
+        What the tree's first rows gave before.
+    """
+    start = 0 if known is None else len(known.parent)
+    centres = np.array(tree.centres[start:], dtype=np.float64).reshape(-1, 3)
     if crs is not None:
         finite = np.isfinite(centres).all(axis=1)
         centres[finite] = GEOCENTRIC.transform(crs, centres[finite])
+    fresh: dict[str, Any] = {
+        "parent": np.array(tree.parent[start:], dtype=np.int32),
+        "geometric_error": np.array(tree.geometric_error[start:], dtype=np.float64),
+        "replaces": np.array(tree.replaces[start:], dtype=bool),
+        "centres": centres,
+        "radii": np.array(tree.radii[start:], dtype=np.float64),
+        "transforms": np.array(tree.transforms[start:], dtype=np.float64).reshape(-1, 4, 4),
+        "rises": np.array(tree.rises[start:], dtype=np.float64),
+    }
+    if known is not None:
+        fresh = {name: np.concatenate([getattr(known, name), values]) for name, values in fresh.items()}
     asset = as_dict(document.get("asset"))
     version = asset.get("version")
     return Tileset(
-        parent=np.array(tree.parent, dtype=np.int32),
-        geometric_error=np.array(tree.geometric_error, dtype=np.float64),
-        replaces=np.array(tree.replaces, dtype=bool),
-        centres=centres,
-        radii=np.array(tree.radii, dtype=np.float64),
+        **fresh,
         contents=tuple(tree.contents),
-        transforms=np.array(tree.transforms, dtype=np.float64).reshape(-1, 4, 4),
         version="" if version is None else str(version),
         crs="" if crs is None else crs.definition,
         missing=tuple(dict.fromkeys(tree.missing)),
@@ -174,6 +231,7 @@ def _tileset(document: dict[str, Any], tree: TileTree, crs: Crs | None) -> Tiles
             "implicit_roots": tree.implicit_roots,
             "external_tilesets": tree.external,
         },
+        stubs=frozenset(stubs),
     )
 
 
@@ -377,7 +435,7 @@ def _result(
             remedy="Export or download the tile again.",
             **(worst.values if worst else {}),
         )
-    name = file.resolve().parent.name if file.stem.lower() == "tileset" else file.stem
+    name = title_of(file)
     used = options.crs_for(crs)
     sources: tuple[Source, ...] = ()
     if len(mesh.triangles):
@@ -391,6 +449,11 @@ def _result(
         sources=sources,
         problems=problems,
     )
+
+
+def title_of(file: Path) -> str:
+    """Return what to call a layer: the name of the folder, where the file has no name of its own."""
+    return file.resolve().parent.name if file.stem.lower() == "tileset" else file.stem
 
 
 def surfaces_by_slope(points: Float32, triangles: AnyArray) -> UInt8:

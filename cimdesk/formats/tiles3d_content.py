@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf import GltfModel, read_gltf
 from cimdesk.formats.gltf_json import as_list
 from cimdesk.formats.gltf_metadata import PropertyTables
-from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, BrokenPart, TilesetFolder
+from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, BrokenPart, TilePlace
 
 MAX_NESTING = 8
 _UP = {
@@ -75,13 +74,13 @@ class ContentReader:
 
     Attributes
     ----------
-    folder : TilesetFolder
+    folder : TilePlace
     findings : Findings
     up_axis : str
         ``asset.gltfUpAxis`` of old tilesets, else ``Y``.
     """
 
-    folder: TilesetFolder
+    folder: TilePlace
     findings: Findings
     up_axis: str = "Y"
 
@@ -131,10 +130,10 @@ class ContentReader:
     def _model(
         self, data: bytes, reference: str, transform: Float, center: Float | None, batch_length: int, columns: dict[str, AnyArray]
     ) -> TileContent:
-        base = str(PurePosixPath(reference).parent)
+        base = self.folder.base_of(reference)
 
         def resolve(uri: str) -> bytes:
-            return self.folder.read(self.folder.reference(uri, "" if base == "." else base), CONTENT_BYTES)
+            return self.folder.read(self.folder.reference(uri, base), CONTENT_BYTES)
 
         model = read_gltf(data, resolve, self.findings, reference)
         tables: PropertyTables | None = None

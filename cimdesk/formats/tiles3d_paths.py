@@ -7,7 +7,7 @@ import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from cimdesk.base.errors import DataError
@@ -40,6 +40,40 @@ class BrokenPart(Exception):  # noqa: N818 - control flow between the parsers of
         return tr(self.template).format(**self.values)
 
 
+class TilePlace(Protocol):
+    """Where the files of a tileset are: a folder, an archive, a server.
+
+    Attributes
+    ----------
+    knows_files : bool
+        Whether `exists` tells at once what is there; a server is asked for each file only when it is needed.
+    """
+
+    @property
+    def knows_files(self) -> bool: ...
+
+    def reference(self, uri: object, base: str = "") -> str:
+        """Return what names ``uri`` when it stands in a file in ``base``; raises BrokenPart when it may not be read."""
+        ...
+
+    def base_of(self, reference: str) -> str:
+        """Return what references in a referenced file are relative to."""
+        ...
+
+    def exists(self, reference: str) -> bool:
+        """Return whether a file is there, as far as that is known."""
+        ...
+
+    def read(self, reference: str, limit: int) -> bytes:
+        """Return the bytes of a file, unpacked; raises BrokenPart."""
+        ...
+
+
+def is_json(reference: str) -> bool:
+    """Return whether a reference names a JSON file: a tileset rather than a content."""
+    return reference.split("?", 1)[0].lower().endswith(".json")
+
+
 @dataclass(frozen=True)
 class TilesetFolder:
     """The folder of a tileset; nothing outside it is read, whatever the tileset says.
@@ -51,6 +85,7 @@ class TilesetFolder:
     """
 
     root: Path
+    knows_files = True
 
     @staticmethod
     def of(path: Path) -> TilesetFolder:
@@ -65,22 +100,11 @@ class TilesetFolder:
         BrokenPart
             If it is no text, has a scheme, is absolute, or leads outside the root.
         """
-        if not isinstance(uri, str) or not uri.strip():
-            raise BrokenPart("bad-uri", "A reference to a file is not text.")
-        plain = unquote(uri.split("#", 1)[0].split("?", 1)[0])
-        if _SCHEME.match(plain) or plain.startswith("/") or "\\" in plain or "\0" in plain:
-            raise BrokenPart("unsafe-uri", "“{uri}” does not lie in the folder of the tileset; it is not read.", uri=uri[:80])
-        parts: list[str] = []
-        for part in PurePosixPath(base, plain).parts:
-            if part == "..":
-                if not parts:
-                    raise BrokenPart(
-                        "unsafe-uri", "“{uri}” does not lie in the folder of the tileset; it is not read.", uri=uri[:80]
-                    )
-                parts.pop()
-            else:
-                parts.append(part)
-        return "/".join(parts)
+        return inner_path(uri, base)
+
+    def base_of(self, reference: str) -> str:
+        """Return the folder of a referenced file."""
+        return folder_of(reference)
 
     def exists(self, reference: str) -> bool:
         """Return whether a referenced file is there and inside the root, links followed."""
@@ -106,6 +130,37 @@ class TilesetFolder:
             raise BrokenPart(
                 "unreadable-content", "“{uri}” cannot be read: {reason}", uri=reference[:120], reason=error.message
             ) from error
+
+
+def inner_path(uri: object, base: str) -> str:
+    """Return the path of ``uri`` from the top folder, when it stands in a file in folder ``base``; nothing outside is named.
+
+    Raises
+    ------
+    BrokenPart
+        If it is no text, has a scheme, is absolute, or leads outside.
+    """
+    if not isinstance(uri, str) or not uri.strip():
+        raise BrokenPart("bad-uri", "A reference to a file is not text.")
+    plain = unquote(uri.split("#", 1)[0].split("?", 1)[0])
+    unsafe = BrokenPart("unsafe-uri", "“{uri}” does not lie in the folder of the tileset; it is not read.", uri=uri[:80])
+    if _SCHEME.match(plain) or plain.startswith("/") or "\\" in plain or "\0" in plain:
+        raise unsafe
+    parts: list[str] = []
+    for part in PurePosixPath(base, plain).parts:
+        if part != "..":
+            parts.append(part)
+        elif parts:
+            parts.pop()
+        else:
+            raise unsafe
+    return "/".join(parts)
+
+
+def folder_of(reference: str) -> str:
+    """Return the folder part of a relative path; empty at the top."""
+    base = str(PurePosixPath(reference).parent)
+    return "" if base == "." else base
 
 
 def read_limited(path: Path, limit: int) -> bytes:

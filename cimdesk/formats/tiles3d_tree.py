@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from cimdesk.base.arrays import Float
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_json import as_dict, as_int, as_list, json_object, number_list
-from cimdesk.formats.tiles3d_paths import JSON_BYTES, SUBTREE_BYTES, BrokenPart, TilesetFolder
+from cimdesk.formats.tiles3d_paths import JSON_BYTES, SUBTREE_BYTES, BrokenPart, TilePlace, is_json
 from cimdesk.formats.tiles3d_subtree import from_morton, read_subtree, tiles_in_levels
 
 MAX_TILES = 1_000_000
 MAX_EXTERNAL_DEPTH = 32
 KNOWN_VERSIONS = ("0.0", "1.0", "1.1")
-NO_VOLUME: tuple[Float, float] = (np.full(3, np.nan), np.nan)
+Volume: TypeAlias = tuple[Float, float, float]
+"""Centre, radius, and half the height [m]."""
+NO_VOLUME: Volume = (np.full(3, np.nan), np.nan, np.nan)
 
 
 @dataclass
@@ -27,7 +29,7 @@ class TileTree:
 
     Attributes
     ----------
-    parent, geometric_error, replaces, centres, radii, contents, transforms : list
+    parent, geometric_error, replaces, centres, radii, rises, contents, transforms : list
         As in `Tileset`; centres are in tileset coordinates.
     is_geocentric : bool
         Whether a region or a place on the globe says that tileset coordinates are earth-centred.
@@ -43,6 +45,7 @@ class TileTree:
     replaces: list[bool] = field(default_factory=list)
     centres: list[Float] = field(default_factory=list)
     radii: list[float] = field(default_factory=list)
+    rises: list[float] = field(default_factory=list)
     contents: list[tuple[str, ...]] = field(default_factory=list)
     transforms: list[Float] = field(default_factory=list)
     is_geocentric: bool = False
@@ -52,15 +55,14 @@ class TileTree:
     explicit: int = 0
     explicit_here: int = 0
 
-    def add(
-        self, parent: int, error: float, replaces: bool, volume: tuple[Float, float], contents: tuple[str, ...], matrix: Float
-    ) -> int:
+    def add(self, parent: int, error: float, replaces: bool, volume: Volume, contents: tuple[str, ...], matrix: Float) -> int:
         """Add one tile and return its row."""
         self.parent.append(parent)
         self.geometric_error.append(error)
         self.replaces.append(replaces)
         self.centres.append(volume[0])
         self.radii.append(volume[1])
+        self.rises.append(volume[2])
         self.contents.append(contents)
         self.transforms.append(matrix)
         return len(self.parent) - 1
@@ -79,25 +81,53 @@ class _Pending:
     where: str
 
 
+@dataclass(frozen=True)
+class Stub:
+    """What is read on below a row: the file it needs first, and how to go on."""
+
+    reference: str
+    limit: int
+    follow: Callable[[], None]
+
+
 class TreeReader:
     """Follows a tileset from its root.
 
     Parameters
     ----------
-    folder : TilesetFolder
+    folder : TilePlace
     findings : Findings
+    is_lazy : bool
+        Read external tilesets and subtrees only when `expand` asks for them, and take it that contents are there.
+
+    Attributes
+    ----------
+    tree : TileTree
+    stubs : dict of int to list of Stub
+        What is still to be read below a row.
     """
 
-    def __init__(self, folder: TilesetFolder, findings: Findings) -> None:
+    def __init__(self, folder: TilePlace, findings: Findings, is_lazy: bool = False) -> None:
         self.folder = folder
         self.findings = findings
+        self.is_lazy = is_lazy
         self.tree = TileTree()
+        self.stubs: dict[int, list[Stub]] = {}
         self._full = False
 
     def read(self, document: Mapping[str, Any], name: str) -> TileTree:
         """Return the tree of an opened tileset file called ``name``."""
         self._tileset(document, name, -1, np.eye(4), float("inf"), True, (name,))
         return self.tree
+
+    def expand(self, row: int) -> None:
+        """Read on below a row; nothing happens where there is nothing to read."""
+        for stub in self.stubs.pop(row, ()):
+            stub.follow()
+
+    def put_off(self, row: int, stub: Stub) -> None:
+        """Leave something below a row for `expand`."""
+        self.stubs.setdefault(row, []).append(stub)
 
     def _tileset(
         self,
@@ -109,13 +139,13 @@ class TreeReader:
         replaces: bool,
         trail: tuple[str, ...],
     ) -> None:
-        base = str(PurePosixPath(name).parent)
+        base = self.folder.base_of(name)
         root = document.get("root")
         if not isinstance(root, dict):
             self.findings.error("no-root", name, "The tileset has no root tile.")
             return
         own = self._error(document, error, name)
-        stack = [_Pending(root, parent, replaces, matrix, own, "" if base == "." else base, f"{name} root")]
+        stack = [_Pending(root, parent, replaces, matrix, own, base, f"{name} root")]
         while stack and not self._full:
             pending = stack.pop()
             if len(trail) == 1:
@@ -142,7 +172,10 @@ class TreeReader:
         drawn, nested = self._sorted(uris, at)
         row = self.tree.add(at.parent, error, replaces, volume, drawn, matrix)
         for reference in nested:
-            self._external(reference, row, trail)
+            if self.is_lazy:
+                self.put_off(row, Stub(reference, JSON_BYTES, partial(self._external, reference, row, trail)))
+            else:
+                self._external(reference, row, trail)
         children = tile.get("children", [])
         if not isinstance(children, list):
             self.findings.error("bad-children", at.where, "The children are not a list; they are left out.")
@@ -220,11 +253,11 @@ class TreeReader:
             except BrokenPart as broken:
                 self.findings.error(broken.code, at.where, broken.template, **broken.values)
                 continue
-            if not self.folder.exists(reference):
+            if not self.is_lazy and not self.folder.exists(reference):
                 self.tree.missing.append(reference)
                 self.findings.error("missing-content", at.where, "“{uri}” is not there.", uri=reference[:120])
                 drawn.append(reference)
-            elif reference.lower().endswith(".json"):
+            elif is_json(reference):
                 nested.append(reference)
             else:
                 drawn.append(reference)
@@ -246,13 +279,14 @@ class TreeReader:
 
     # -- bounding volumes -------------------------------------------------------------------------
 
-    def _volume(self, volume: Any, matrix: Float, where: str) -> tuple[Float, float]:
+    def _volume(self, volume: Any, matrix: Float, where: str) -> Volume:
         """Return the bounding sphere of a box, sphere or region in tileset coordinates; NaN when there is none to read."""
         entry = as_dict(volume)
         if (box := number_list(entry.get("box"), 12)) is not None:
             return _box_sphere(np.array(box), matrix)
         if (sphere := number_list(entry.get("sphere"), 4)) is not None:
-            return _moved(np.array(sphere[:3]), abs(sphere[3]), matrix)
+            centre, radius = _moved(np.array(sphere[:3]), abs(sphere[3]), matrix)
+            return centre, radius, radius
         if (region := number_list(entry.get("region"), 6)) is not None:
             if not _is_region(region):
                 self.findings.add("bad-volume", where, "The region is outside the globe.")
@@ -275,6 +309,10 @@ class TreeReader:
             self.findings.error("bad-implicit", at.where, "The implicit tiling is broken; its tiles are left out.")
             return
         work = _ImplicitWork(self, at, matrix, replaces, error, uris, dimensions, levels, available, template)
+        if self.is_lazy:
+            volume = self._volume(at.tile.get("boundingVolume"), matrix, at.where)
+            work.put_off(self.tree.add(at.parent, error, replaces, volume, (), matrix), 0, (0,) * dimensions)
+            return
         work.run()
         if not work.rows:
             self.tree.add(at.parent, error, replaces, self._volume(at.tile.get("boundingVolume"), matrix, at.where), (), matrix)
@@ -295,6 +333,7 @@ class _ImplicitWork:
     available: int
     template: str
     rows: dict[tuple[int, ...], int] = field(default_factory=dict)
+    above: dict[tuple[int, ...], int] = field(default_factory=dict)
 
     def run(self) -> None:
         """Add every available tile."""
@@ -307,15 +346,35 @@ class _ImplicitWork:
             seen.add((level, place))
             stack.extend(self._subtree(level, place))
 
+    def put_off(self, row: int, level: int, place: tuple[int, ...]) -> None:
+        """Leave the subtree at a place for later, below a row that stands for its top."""
+        self.above[(level, *place)] = row
+        try:
+            reference = self.reader.folder.reference(_filled(self.template, level, place), self.at.base)
+        except BrokenPart as broken:
+            self.reader.findings.error(broken.code, f"subtree {level} {place}", broken.template, **broken.values)
+            return
+        self.reader.put_off(row, Stub(reference, SUBTREE_BYTES, partial(self._follow, level, place)))
+
+    def _follow(self, level: int, place: tuple[int, ...]) -> None:
+        """Add the tiles of one subtree, and a row for each subtree below it."""
+        for below, child in self._subtree(level, place):
+            parent = self.rows.get((below - 1, *(axis >> 1 for axis in child)))
+            if parent is None or len(self.reader.tree.parent) >= MAX_TILES:
+                continue
+            volume = implicit_sphere(as_dict(self.at.tile.get("boundingVolume")), below, child, self.matrix)
+            error = self.error / 2.0**below
+            self.put_off(self.reader.tree.add(parent, error, self.replaces, volume, (), self.matrix), below, child)
+
     def _subtree(self, level: int, place: tuple[int, ...]) -> list[tuple[int, tuple[int, ...]]]:
         """Add the tiles of one subtree file; return the subtrees below."""
         folder, findings = self.reader.folder, self.reader.findings
         try:
             reference = folder.reference(_filled(self.template, level, place), self.at.base)
-            base = str(PurePosixPath(reference).parent)
+            base = folder.base_of(reference)
 
             def resolve(uri: str) -> bytes:
-                return folder.read(folder.reference(uri, "" if base == "." else base), SUBTREE_BYTES)
+                return folder.read(folder.reference(uri, base), SUBTREE_BYTES)
 
             subtree = read_subtree(folder.read(reference, SUBTREE_BYTES), self.levels, 2**self.dimensions, resolve)
         except BrokenPart as broken:
@@ -345,7 +404,8 @@ class _ImplicitWork:
             self.reader.findings.add(
                 "implicit-external", pending.where, "An external tileset inside implicit tiling is not followed."
             )
-        parent = self.rows.get((level - 1, *(axis >> 1 for axis in place)), self.at.parent)
+        above = self.above.get((level, *place))
+        parent = self.rows.get((level - 1, *(axis >> 1 for axis in place)), self.at.parent) if above is None else above
         volume = implicit_sphere(as_dict(self.at.tile.get("boundingVolume")), level, place, self.matrix)
         error = self.error / 2.0**level
         self.rows[(level, *place)] = self.reader.tree.add(parent, error, self.replaces, volume, drawn, self.matrix)
@@ -367,8 +427,12 @@ def _moved(centre: Float, radius: float, matrix: Float) -> tuple[Float, float]:
     return matrix[:3, :3] @ centre + matrix[:3, 3], radius * scale
 
 
-def _box_sphere(box: Float, matrix: Float) -> tuple[Float, float]:
-    return _moved(box[:3], float(np.linalg.norm(np.linalg.norm(box[3:].reshape(3, 3), axis=1))), matrix)
+def _box_sphere(box: Float, matrix: Float) -> Volume:
+    axes = box[3:].reshape(3, 3)
+    centre, radius = _moved(box[:3], float(np.linalg.norm(np.linalg.norm(axes, axis=1))), matrix)
+    far = float(np.linalg.norm(centre))
+    up = centre / far if far > 6.3e6 else np.array([0.0, 0.0, 1.0])
+    return centre, radius, min(float(np.abs((axes @ matrix[:3, :3].T) @ up).sum()), radius)
 
 
 def _is_region(region: list[float]) -> bool:
@@ -376,15 +440,17 @@ def _is_region(region: list[float]) -> bool:
     return abs(west) <= 6.3 and abs(east) <= 6.3 and abs(south) <= 1.5709 and abs(north) <= 1.5709
 
 
-def region_sphere(region: list[float]) -> tuple[Float, float]:
-    """Return the earth-centred sphere around west, south, east, north [rad] and the two heights [m]."""
+def region_sphere(region: list[float]) -> Volume:
+    """Return the earth-centred sphere around west, south, east, north [rad] and the two heights [m], and half its height."""
     west, south, east, north, low, high = region
     if east < west:
         east += 2 * np.pi
     longitudes, latitudes = np.meshgrid(np.linspace(west, east, 3), np.linspace(south, north, 3))
     points = np.concatenate([geocentric(longitudes.ravel(), latitudes.ravel(), height) for height in (low, high)])
     centre = geocentric(np.array([(west + east) / 2]), np.array([(south + north) / 2]), (low + high) / 2)[0]
-    return centre, float(np.linalg.norm(points - centre, axis=1).max())
+    radius = float(np.linalg.norm(points - centre, axis=1).max())
+    # Over a wide region the ground itself bends away.
+    return centre, radius, min(abs(high - low) / 2.0 + radius**2 / 1.27e7, radius)
 
 
 def geocentric(longitudes: Float, latitudes: Float, height: float) -> Float:
@@ -398,7 +464,7 @@ def geocentric(longitudes: Float, latitudes: Float, height: float) -> Float:
     ])  # fmt: skip
 
 
-def implicit_sphere(volume: Mapping[str, Any], level: int, place: tuple[int, ...], matrix: Float) -> tuple[Float, float]:
+def implicit_sphere(volume: Mapping[str, Any], level: int, place: tuple[int, ...], matrix: Float) -> Volume:
     """Return the bounding sphere of an implicit tile: its share of the root's region or box."""
     parts = 2**level
     if (region := number_list(volume.get("region"), 6)) is not None and _is_region(region):

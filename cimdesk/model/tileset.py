@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Int32
+from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int, Int32, UInt8
+from cimdesk.base.errors import Problem
+from cimdesk.base.signals import Signal
 from cimdesk.model.city import CityModel
+
+MOST_TILES = 300
+"""Tiles drawn at a time: more of them cost more than what they show."""
+COARSER = 1.5
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,10 @@ class Tileset:
     missing : tuple of str
         Contents that are referred to and not there.
     metadata : mapping
+    rises : (N,) float64 or None
+        Half of each tile's height [m]; None takes the radius.
+    stubs : frozenset of int
+        Rows below which there is more that has not been read yet.
     """
 
     parent: Int32
@@ -49,6 +60,43 @@ class Tileset:
     crs: str
     missing: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    rises: Float | None = None
+    stubs: frozenset[int] = frozenset()
+
+    @cached_property
+    def children(self) -> tuple[Int, Int]:
+        """(N + 1,) starts and (C,) rows: the children of row k are ``rows[starts[k]:starts[k + 1]]``."""
+        order = np.argsort(self.parent, kind="stable")
+        roots = int(np.count_nonzero(self.parent < 0))
+        counts = np.bincount(self.parent[order[roots:]], minlength=len(self.parent))
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), order[roots:].astype(np.int64)
+
+    @cached_property
+    def is_empty(self) -> Bool:
+        """(N,) whether a tile has no content."""
+        return np.array([not references for references in self.contents], dtype=bool)
+
+    @cached_property
+    def is_stub(self) -> Bool:
+        """(N,) whether there is more below a tile that has not been read yet."""
+        found = np.zeros(len(self.parent), dtype=bool)
+        found[list(self.stubs)] = True
+        return found
+
+    @property
+    def heights(self) -> Float:
+        """(N,) half of each tile's height [m]."""
+        return self.radii if self.rises is None else self.rises
+
+    @property
+    def bounds(self) -> Float:
+        """(2, 3) world box of the top tiles; NaN where they do not say where they are."""
+        tops = np.flatnonzero((self.parent < 0) & np.isfinite(self.radii))
+        if not len(tops):
+            return np.full((2, 3), np.nan)
+        # A tile is about as wide as deep: a square inside the circle.
+        reach = np.column_stack([self.radii[tops] / np.sqrt(2.0)] * 2 + [self.heights[tops]])
+        return np.array([(self.centres[tops] - reach).min(axis=0), (self.centres[tops] + reach).max(axis=0)])
 
     def refine(self, max_error: float) -> Int32:
         """Return the rows to show so that no shown tile's error exceeds ``max_error`` where finer ones exist.
@@ -69,9 +117,305 @@ class Tileset:
 
 
 @dataclass(frozen=True)
+class TileBlock:
+    """One decoded tile, ready to draw.
+
+    Attributes
+    ----------
+    row : int
+        Of the tile.
+    features : (F,) int64
+        Rows of its features in the layer's table.
+    origin : (3,) float64
+        World coordinates of the local zero of all points.
+    points : (P, 3) float32, triangles : (T, 3) int32, owner : (T,) int32
+        ``owner`` counts the tile's own features.
+    point_owner : (P,) int32, is_roof : (P,) bool
+    point_color : (P,) uint32
+        RGBA bytes the source gives, 0 for none.
+    surface : (T,) uint8
+    edge_points : (Q, 3) float32, edges : (E, 2) int32
+    anchors : (F, 3) float32
+        Middle of the top of each feature; NaN for those without triangles.
+    size : int
+        Memory it takes [bytes].
+    """
+
+    row: int
+    features: Int
+    origin: Float
+    points: Float32
+    triangles: Int32
+    owner: Int32
+    point_owner: Int32
+    is_roof: Bool
+    point_color: AnyArray
+    surface: UInt8
+    edge_points: Float32
+    edges: Int32
+    anchors: Float32
+
+    @property
+    def size(self) -> int:
+        """Memory it takes, drawn [bytes]: its arrays, and copies of what the graphics need."""
+        arrays = (self.points, self.triangles, self.owner, self.point_owner, self.point_color, self.edge_points, self.edges)
+        return sum(array.nbytes for array in arrays) + len(self.points) * 20 + len(self.triangles) * 13 + 2048
+
+
+class TileSource(Protocol):
+    """Gives decoded tiles as they come; safe to ask from several threads.
+
+    Attributes
+    ----------
+    tileset : Tileset
+        The tree as far as it is known; later ones only have more rows.
+    arrived : Signal of None
+        Emitted in any thread when there is something new.
+    """
+
+    arrived: Signal[None]
+
+    @property
+    def tileset(self) -> Tileset: ...
+    @property
+    def is_full(self) -> bool:
+        """Whether what is wanted does not fit into the memory allowed."""
+        ...
+
+    @property
+    def feature_count(self) -> int: ...
+
+    def want(self, client: object, wishes: Mapping[int, float], keep: Collection[int]) -> None:
+        """Say what to bring (rows with their priorities, for this view alone) and what not to let go."""
+        ...
+
+    def forget(self, client: object) -> None:
+        """Drop the wishes of a client."""
+        ...
+
+    def block(self, row: int) -> TileBlock | None:
+        """Return a tile when it is there."""
+        ...
+
+    def is_lost(self, row: int) -> bool:
+        """Return whether a tile cannot be had."""
+        ...
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something wanted is on its way."""
+        ...
+
+    def feature_id(self, row: int) -> str:
+        """Return the id of a feature by its row."""
+        ...
+
+    def rows_of(self, features: Collection[str]) -> Int:
+        """Return the rows of the features that have been seen."""
+        ...
+
+    def city(self) -> CityModel:
+        """Return the features seen so far, and the tiles in memory as a mesh that is put together when asked for."""
+        ...
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return what is missing or broken so far."""
+        ...
+
+
+@dataclass(frozen=True)
 class TiledCity:
-    """A tileset opened to a chosen error: the tree, and the loaded tiles merged into one city model."""
+    """A tileset opened to a chosen error: the tree, and the loaded tiles merged into one city model.
+
+    Attributes
+    ----------
+    tiles : TileSource or None
+        Brings tiles for the view where the tileset is not held whole; ``city`` then has what was seen so far.
+    """
 
     tileset: Tileset
     city: CityModel
     max_error: float
+    tiles: TileSource | None = None
+
+    @property
+    def bounds(self) -> Float:
+        """(2, 3) world minimum and maximum; NaN when unknown."""
+        return self.city.bounds if self.tiles is None else self.tileset.bounds
+
+
+@dataclass(frozen=True)
+class TileView:
+    """What decides which tiles to show.
+
+    Attributes
+    ----------
+    eye : (3,) float64
+        World coordinates.
+    planes : (K, 4) float64
+        Sides of the view as unit normals that point inwards, and offsets.
+    slope : float
+        Metres per pixel at one metre distance.
+    max_pixels : float
+        Error on the screen that is good enough [px].
+    """
+
+    eye: Float
+    planes: Float
+    slope: float
+    max_pixels: float
+
+
+@dataclass(frozen=True)
+class TileChoice:
+    """What to show and what to bring.
+
+    Attributes
+    ----------
+    shown : tuple of int
+        Rows to draw: all of them ready.
+    wanted : mapping of int to float
+        Rows to bring or to read on, with their priorities.
+    kept : frozenset of int
+        Rows that stand in until better ones are there, and all those above.
+    complete : bool
+        Whether everything the view asks for is shown.
+    """
+
+    shown: tuple[int, ...]
+    wanted: Mapping[int, float]
+    kept: frozenset[int]
+    complete: bool
+
+
+@dataclass
+class _Walk:
+    """The tiles in view, parents before children, and which of them were opened."""
+
+    rows: list[int]
+    pixels: list[float]
+    opened: set[int]
+    below: dict[int, list[int]]
+
+
+def select_tiles(
+    tileset: Tileset, view: TileView, ready: Collection[int], lost: Collection[int] = (), most: int = MOST_TILES
+) -> TileChoice:
+    """Choose tiles by the size of their error on the screen, with what stands in for those that are not there yet.
+
+    A tile is replaced when all its children in view can be drawn or have been replaced themselves, never before; so pictures have
+    no holes where there was something, and with a camera that stands still they only get finer.
+
+    Parameters
+    ----------
+    tileset : Tileset
+    view : TileView
+    ready : collection of int
+        Rows that can be drawn now.
+    lost : collection of int
+        Rows that cannot be had; what they would have replaced stays.
+    most : int
+        Tiles to show at most; the error allowed grows until so many suffice, unless the tileset has nothing coarser.
+    """
+    allowed = view.max_pixels
+    walk = _walk(tileset, view, allowed)
+    for _ in range(12):
+        if sum(1 for row in walk.rows if row not in walk.opened) <= most:
+            break
+        allowed *= COARSER
+        walk = _walk(tileset, view, allowed)
+    covered = _covered(tileset, walk, ready)
+    return _chosen(tileset, walk, covered, ready, lost)
+
+
+def _walk(tileset: Tileset, view: TileView, allowed: float) -> _Walk:
+    """Return the tiles in view whose parents are too coarse."""
+    starts, children = tileset.children
+    walk = _Walk([], [], set(), {})
+    frontier = np.flatnonzero(tileset.parent < 0).astype(np.int64)
+    while len(frontier):
+        pixels, is_seen = _on_screen(tileset, view, frontier)
+        frontier, pixels = frontier[is_seen], pixels[is_seen]
+        for row, parent in zip(frontier.tolist(), tileset.parent[frontier].tolist(), strict=True):
+            walk.below.setdefault(parent, []).append(row)
+        has_more = (starts[frontier + 1] > starts[frontier]) | tileset.is_stub[frontier]
+        opened = frontier[has_more & ((pixels > allowed) | tileset.is_empty[frontier])]
+        walk.rows += frontier.tolist()
+        walk.pixels += pixels.tolist()
+        walk.opened.update(opened.tolist())
+        counts = starts[opened + 1] - starts[opened]
+        offsets = np.repeat(starts[opened] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) if len(opened) else counts
+        frontier = children[np.arange(int(counts.sum())) + offsets] if len(opened) else opened
+    return walk
+
+
+def _on_screen(tileset: Tileset, view: TileView, rows: Int) -> tuple[Float, Bool]:
+    """Return (M,) errors of these tiles [px], and which are in view; one that does not say where it is counts as near."""
+    centres, radii = tileset.centres[rows], tileset.radii[rows]
+    is_placed = np.isfinite(radii) & np.isfinite(centres).all(axis=1)
+    away = np.abs(np.where(is_placed[:, None], centres, view.eye) - view.eye)
+    flat = np.maximum(np.hypot(away[:, 0], away[:, 1]) - np.nan_to_num(radii), 0.0)
+    high = np.maximum(away[:, 2] - np.nan_to_num(tileset.heights[rows]), 0.0)
+    distance = np.maximum(np.hypot(flat, high), 1.0)
+    inside = (np.nan_to_num(centres) @ view.planes[:, :3].T + view.planes[:, 3] > -np.nan_to_num(radii)[:, None]).all(axis=1)
+    return tileset.geometric_error[rows] / (distance * view.slope), inside | ~is_placed
+
+
+def _covered(tileset: Tileset, walk: _Walk, ready: Collection[int]) -> set[int]:
+    """Return the rows whose part of the view can be filled with what is ready, coarse or fine."""
+    covered: set[int] = set()
+    for row in reversed(walk.rows):
+        is_ready = row in ready
+        if row in walk.opened and not is_ready and not tileset.is_stub[row] and (tileset.replaces[row] or tileset.is_empty[row]):
+            is_ready = all(child in covered for child in walk.below.get(row, ()))
+        elif row not in walk.opened:
+            is_ready = is_ready or bool(tileset.is_empty[row])
+        if is_ready:
+            covered.add(row)
+    return covered
+
+
+def _chosen(tileset: Tileset, walk: _Walk, covered: set[int], ready: Collection[int], lost: Collection[int]) -> TileChoice:
+    wanted: dict[int, float] = {}
+    for row, pixels in zip(walk.rows, walk.pixels, strict=True):
+        # Coarse tiles have the greater errors, so they come first.
+        if row in walk.opened and tileset.is_stub[row]:
+            wanted[row] = 2.0 * pixels + 1.0
+        elif row not in ready and row not in lost and not tileset.is_empty[row]:
+            wanted[row] = pixels
+    shown: list[int] = []
+    stack = list(walk.below.get(-1, ()))
+    while stack:
+        row = stack.pop()
+        below = walk.below.get(row, [])
+        if row not in walk.opened:
+            shown += [row] if row in ready else _finer(tileset, row, ready)
+        elif tileset.replaces[row]:
+            is_filled = not tileset.is_stub[row] and all(child in covered for child in below)
+            if row in ready and not is_filled:
+                shown.append(row)
+            else:
+                stack += below
+        else:
+            shown += [row] if row in ready else []
+            stack += below
+    leaves = (row for row in walk.rows if row not in walk.opened or not tileset.replaces[row])
+    complete = not any(row in wanted for row in leaves) and not any(row in wanted for row in walk.opened if tileset.is_stub[row])
+    return TileChoice(tuple(shown), wanted, frozenset(shown) | frozenset(row for row in walk.rows if row in ready), complete)
+
+
+def _finer(tileset: Tileset, row: int, ready: Collection[int]) -> list[int]:
+    """Return what is ready below a coarse tile that is still on its way, when that fills its place: the camera went away."""
+    starts, children = tileset.children
+    found: list[int] = []
+    stack = children[starts[row] : starts[row + 1]].tolist()
+    while stack:
+        child = stack.pop()
+        below = children[starts[child] : starts[child + 1]].tolist()
+        if child in ready:
+            found.append(child)
+        elif tileset.is_empty[child] and below:
+            stack += below
+        elif not tileset.is_empty[child]:
+            return []
+    return found

@@ -147,8 +147,6 @@ class Workspace:
 
 def bounds_of(data: LayerData) -> Float:
     """Return (2, 3) world bounds of any layer's data; NaN where unknown."""
-    if isinstance(data, TiledCity):
-        return data.city.bounds
     if isinstance(data, VectorLayer):
         return data.shapes.bounds
     if isinstance(data, FloodResult):

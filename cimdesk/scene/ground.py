@@ -104,6 +104,8 @@ def _meet(first: Float, second: Float) -> bool:
 
 def _foot(data: Any) -> float | None:
     """Return the height at which most buildings of a city stand; None for other data."""
+    if isinstance(data, TiledCity) and data.tiles is not None:
+        return _foot_of_tiles(data)
     city = data.city if isinstance(data, TiledCity) else data
     if not isinstance(city, CityModel) or not city.meshes:
         return None
@@ -113,3 +115,12 @@ def _foot(data: Any) -> float | None:
     low = np.full(len(city.features), np.inf)
     np.minimum.at(low, mesh.feature_index, mesh.vertices[mesh.triangles].min(axis=1)[:, 2])
     return float(np.percentile(low[np.isfinite(low)], 10.0) + mesh.origin[2])
+
+
+def _foot_of_tiles(data: TiledCity) -> float | None:
+    seen = data.city.features.columns.get("ground_elevation")
+    known = None if seen is None or seen.dtype.kind != "f" else seen[np.isfinite(seen)]
+    if known is not None and len(known):
+        return float(np.percentile(known, 10.0))
+    low = float(data.tileset.bounds[0, 2])
+    return low if np.isfinite(low) else None

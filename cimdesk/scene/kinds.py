@@ -14,6 +14,7 @@ from cimdesk.model.workspace import LayerData
 from cimdesk.scene.flood import FloodVisual
 from cimdesk.scene.network import NetworkVisual
 from cimdesk.scene.sensors import SensorsVisual
+from cimdesk.scene.streaming import StreamedVisual
 from cimdesk.scene.terrain import TerrainVisual
 from cimdesk.scene.tiles import CityVisual
 from cimdesk.scene.vector import VectorVisual
@@ -22,6 +23,8 @@ from cimdesk.scene.visual import Context, Visual
 
 def new_visual(context: Context, layer: Layer, data: LayerData) -> Visual:
     """Return the visual of a layer's data."""
+    if isinstance(data, TiledCity) and data.tiles is not None:
+        return StreamedVisual(context, layer, data.tiles)
     if isinstance(data, TiledCity):
         return CityVisual(context, layer, data.city)
     if isinstance(data, CityModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +40,8 @@ class Scene:
     ----------
     needs_render : Signal of None
         Emitted when something visible changed.
+    woken : Signal of None
+        Emitted in any thread when something came that a new frame would show.
     camera : CameraControl
     xray : bool
     layers : tuple of str or None
@@ -49,12 +51,14 @@ class Scene:
     def __init__(self, workspace: Workspace, theme: str = "light") -> None:
         self.workspace = workspace
         self.needs_render: Signal[None] = Signal()
+        self.woken: Signal[None] = Signal()
         self.layers: tuple[str, ...] | None = None
         look = look_of(theme)
         self.canvas = Canvas(look)
         self.context = Context(workspace, np.zeros(3), look)
         self.ground = Ground(self.context)
         self.context.ground = self.ground.heights
+        self.context.wake = lambda: self.woken.emit(None)
         self.camera = CameraControl(self._pivot_at, self._ground_under, lambda: self.canvas.size)
         self.visuals: dict[str, Visual] = {}
         self._data: dict[str, object] = {}
@@ -94,6 +98,8 @@ class Scene:
         """Leave the window and stop following the workspace; safe to call twice."""
         self.canvas.detach()
         self.workspace.changed.disconnect(self.apply)
+        for visual in self.visuals.values():
+            visual.stop()
 
     def apply(self, changes: Changes) -> None:
         """Follow an edit: the layers it touched are synced before the next frame."""
@@ -172,11 +178,37 @@ class Scene:
         self.ground.prepare(view)
         for visual in self.visuals.values():
             visual.prepare(view)
+            self._exchange(visual)
+            more |= visual.is_pending
         self.labels.prepare(view, self.visuals.values())
         self._selected.prepare(view)
         self._hovered.prepare(view)
-        if more:
+        if more or self._outlines_stale:
             self.needs_render.emit(None)
+
+    def complete(self, seconds: float) -> bool:
+        """Prepare frames until everything that this view needs is there, or the time is over; return whether it is."""
+        deadline = perf_counter() + seconds
+        while True:
+            self.prepare()
+            waiting = [visual for visual in self.visuals.values() if visual.layer.visible]
+            if not self._stale and not any(visual.is_waiting or visual.is_pending for visual in waiting):
+                return True
+            if perf_counter() > deadline:
+                return False
+            sleep(0.005)
+
+    def _exchange(self, visual: Visual) -> None:
+        """Add and take out what a visual asks for."""
+        for actor in visual.joining:
+            self.canvas.renderer.AddActor(actor)
+        for actor in visual.leaving:
+            self.canvas.renderer.RemoveActor(actor)
+        visual.joining.clear()
+        visual.leaving.clear()
+        if visual.is_redrawn:
+            visual.is_redrawn = False
+            self._outlines_stale = self._outlines_stale or bool(self._selection) or self._hover is not None
 
     def pick(self, x: float, y: float) -> Pick | None:
         """Return what is under a pixel of the last frame (device px from the top left); None for the sky."""
@@ -256,6 +288,10 @@ class Scene:
     def _refresh(self, layer: Layer) -> None:
         data = self.workspace.data(layer.id)
         visual = self.visuals.get(layer.id)
+        if visual is not None and self._data.get(layer.id) is not data and data is not None and visual.follows(data):
+            self._data[layer.id] = data
+            if self.ground.terrain is None:
+                self.ground.follow(self.shown_layers())
         if visual is not None and self._data.get(layer.id) is data and visual.fits(layer):
             visual.sync(layer)
             return

@@ -34,6 +34,12 @@ class FeatureTexture:
         self.texture.MipmapOff()
         self.texture.SetColorModeToDirectScalars()
 
+    def doubled(self) -> FeatureTexture:
+        """Return one with twice the rows and the same entries; their coordinates change by half the height."""
+        larger = FeatureTexture(2 * self.rows * WIDTH)
+        larger.texels[: len(self.texels)] = self.texels
+        return larger
+
     def coordinates(self, entries: AnyArray) -> Float32:
         """Return (M, 2) float32 texture coordinates of the centres of these entries."""
         out = np.empty((len(entries), 2), dtype=np.float32)

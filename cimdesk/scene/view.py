@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +23,8 @@ from cimdesk.scene.look import look_of
 from cimdesk.scene.scene import Scene
 
 MAX_SIDE = 8192
+WAIT = 60.0
+"""Seconds a picture waits for tiles that are still on their way."""
 SUPERSAMPLED = 3840 * 2160
 """Pictures up to this many pixels are drawn at twice their size and averaged; larger ones are smooth enough as they are."""
 
@@ -113,12 +115,14 @@ def _snapshot(workspace: Workspace, request: SnapshotRequest) -> UInt8:
             scene.camera.from_record(request.camera)
         else:
             scene.fit()
-        scene.prepare()
+        is_whole = scene.complete(WAIT)
         window.Render()
         picture = reduced(read_pixels(window, request.transparent), scale)
         if not request.furniture or request.transparent:
             return picture
         captions = _captions(workspace, scene, request, time, scale)
+        if not is_whole:
+            captions = replace(captions, notes=(*captions.notes, tr("Some tiles did not come in time")))
         return Furniture(picture, look_of(request.theme)).finish(captions)
     finally:
         scene.detach()

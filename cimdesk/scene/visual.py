@@ -12,7 +12,7 @@ from cimdesk.base.arrays import Float, Float32, Int
 from cimdesk.model.appearance import stage_dates
 from cimdesk.model.layers import Layer
 from cimdesk.model.style import StyleMode
-from cimdesk.model.workspace import Workspace
+from cimdesk.model.workspace import LayerData, Workspace
 from cimdesk.scene.look import Look
 
 
@@ -76,6 +76,8 @@ class Context:
         Whether something lies over what is underground, so that it shows in the X-ray view only.
     ground : callable
         (N, 2 or 3) local points -> (N,) local ground heights, never NaN.
+    wake : callable
+        Asks for a frame, from any thread.
     """
 
     workspace: Workspace
@@ -85,6 +87,7 @@ class Context:
     xray: bool = False
     is_covered: bool = False
     ground: Callable[[Float], Float] = field(default=lambda points: np.zeros(len(points)))
+    wake: Callable[[], None] = field(default=lambda: None)
 
     def to_local(self, points: Float) -> Float32:
         """Return (N, 3) float32 local coordinates of world ones."""
@@ -112,6 +115,12 @@ class Visual:
         Local bounds of all that it draws; NaN while unknown.
     is_pending : bool
         Whether `advance` has something left to build.
+    is_waiting : bool
+        Whether something that the view needs is still on its way.
+    joining, leaving : list of VTK props
+        What the scene is to add or take out at the next opportunity.
+    is_redrawn : bool
+        Set when features are drawn by other geometry than before, so that outlines are made anew.
     """
 
     label_rank = 1
@@ -123,6 +132,10 @@ class Visual:
         self.actors: list[Any] = []
         self.extent: Float = np.full((2, 3), np.nan)
         self.is_pending = False
+        self.is_waiting = False
+        self.joining: list[Any] = []
+        self.leaving: list[Any] = []
+        self.is_redrawn = False
         self._styled_at = context.time
 
     def advance(self, deadline: float) -> list[Any]:
@@ -136,6 +149,10 @@ class Visual:
     def fits(self, layer: Layer) -> bool:
         """Return whether this visual can show the changed record; if not, it is built anew."""
         return True
+
+    def follows(self, data: LayerData) -> bool:
+        """Return whether this visual shows the layer's new data as it is; if not, it is built anew."""
+        return False
 
     def style_moves(self, time: float) -> bool:
         """Return whether the style's colours may differ at this moment from those at the last one asked about."""
@@ -192,6 +209,9 @@ class Visual:
             return None
         points = shape[0][np.unique(shape[1])] if len(shape[1]) else shape[0]
         return np.array([points.min(axis=0), points.max(axis=0)], dtype=np.float64)
+
+    def stop(self) -> None:
+        """Ask for nothing more from outside; the scene is closed."""
 
     def release(self) -> None:
         """Let go of what VTK holds."""

@@ -1,0 +1,192 @@
+"""A tileset read bit by bit: the tree grows where somebody looks, and each tile is decoded by itself, ready to draw."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cimdesk.base.arrays import AnyArray, Float, Strings
+from cimdesk.base.crs import Crs
+from cimdesk.base.errors import DataError, Problem
+from cimdesk.formats.findings import Findings
+from cimdesk.formats.gltf_json import json_object
+from cimdesk.formats.tiles3d import build_city, is_geocentric, note_version, projected, tileset_of, up_axis
+from cimdesk.formats.tiles3d_content import ContentReader, TileContent
+from cimdesk.formats.tiles3d_paths import JSON_BYTES, BrokenPart, TilePlace
+from cimdesk.formats.tiles3d_tree import TreeReader
+from cimdesk.model.mesh import Surface, TriangleMesh
+from cimdesk.model.tileset import TileBlock, Tileset
+
+FADING = ("cancelled", "unreachable")
+"""Codes of problems that another try may get over."""
+
+
+@dataclass(frozen=True)
+class DecodedTile:
+    """What a tile gave: a block whose features count from zero, their ids and columns, and what was wrong."""
+
+    block: TileBlock | None
+    ids: Strings
+    columns: dict[str, AnyArray]
+    problems: tuple[Problem, ...]
+
+    @property
+    def may_come(self) -> bool:
+        """Whether it is missing for now only."""
+        return self.block is None and any(problem.code in FADING for problem in self.problems)
+
+
+class TileStream:
+    """An opened tileset.
+
+    Attributes
+    ----------
+    tileset : Tileset
+        As far as it is known. Replaced, never changed, so any thread may take it.
+    crs : Crs or None
+        System of the world coordinates before `aim`; None when nothing says.
+    findings : Findings
+        What is wrong with the tree.
+    """
+
+    def __init__(self, place: TilePlace, name: str) -> None:
+        self.place = place
+        self.findings = Findings()
+        try:
+            self._document = json_object(place.read(name, JSON_BYTES))
+        except BrokenPart as broken:
+            raise DataError(name, broken.template, remedy="Export or download the tileset again.", **broken.values) from broken
+        note_version(self._document, name, self.findings)
+        self._reader = TreeReader(place, self.findings, is_lazy=True)
+        self._tree = self._reader.read(self._document, name)
+        self._lock = threading.Lock()
+        self._is_geocentric = is_geocentric(self._tree)
+        self.crs = projected(self._tree) if self._is_geocentric else None
+        self._own = self._target = self.crs
+        self.tileset = tileset_of(self._document, self._tree, self.crs, self._reader.stubs)
+
+    @property
+    def version(self) -> str:
+        """Version the tileset states."""
+        return self.tileset.version
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the top of the tree says where it is."""
+        return bool(np.isfinite(self.tileset.bounds).all())
+
+    def aim(self, own: Crs | None, target: Crs | None) -> Tileset:
+        """Put everything into the system ``target`` from now on; ``own`` is that of a tileset that is not earth-centred."""
+        with self._lock:
+            if self._is_geocentric:
+                self._target = target or self.crs
+                self.tileset = tileset_of(self._document, self._tree, self._target, self._reader.stubs)
+            else:
+                self._own, self._target = own, target
+                self.tileset = self._moved(self.tileset)
+        return self.tileset
+
+    def files_below(self, row: int) -> list[tuple[str, int]]:
+        """Return the references, with their limits, that `expand` will need: read before, they hold up nobody."""
+        return [(stub.reference, stub.limit) for stub in self._reader.stubs.get(row, ())]
+
+    def expand(self, row: int) -> None:
+        """Read on below a row."""
+        with self._lock:
+            before = len(self._tree.parent)
+            self._reader.expand(row)
+            target = self._target if self._is_geocentric else None
+            grown = tileset_of(self._document, self._tree, target, self._reader.stubs, self.tileset if before else None)
+            if not self._is_geocentric:
+                grown = self._moved(grown, before)
+            # What the choice of tiles needs is worked out here, away from the window.
+            _ = grown.children, grown.is_empty, grown.is_stub
+            self.tileset = grown
+
+    def decode(self, row: int) -> DecodedTile:
+        """Read the contents of a tile; never raises for bad ones."""
+        findings = Findings()
+        tileset = self.tileset
+        reader = ContentReader(self.place, findings, up_axis(self._document))
+        opened: list[tuple[str, TileContent]] = []
+        for reference in dict.fromkeys(tileset.contents[row]):
+            opened += [(reference, content) for content in reader.read(reference, tileset.transforms[row])]
+        city = build_city(opened, self._target if self._is_geocentric else None, {})
+        mesh = self._placed(city.meshes["tiles"])
+        block = block_of(row, mesh, len(city.features)) if len(mesh.triangles) else None
+        return DecodedTile(block, city.features.ids, dict(city.features.columns), findings.problems())
+
+    def _placed(self, mesh: TriangleMesh) -> TriangleMesh:
+        own, target = self._own, self._target
+        if self._is_geocentric or own is None or target is None or own == target or not len(mesh.vertices):
+            return mesh
+        world = own.transform(target, mesh.world_vertices())
+        origin = np.floor(world.mean(axis=0))
+        return replace(mesh, vertices=(world - origin).astype(np.float32), origin=origin)
+
+    def _moved(self, tileset: Tileset, start: int = 0) -> Tileset:
+        own, target = self._own, self._target
+        if own is None or target is None or own == target:
+            return tileset
+        centres = tileset.centres.copy()
+        rows = np.flatnonzero(np.isfinite(centres).all(axis=1))
+        rows = rows[rows >= start]
+        centres[rows] = own.transform(target, centres[rows])
+        return replace(tileset, centres=centres, crs=target.definition)
+
+
+def block_of(row: int, mesh: TriangleMesh, features: int) -> TileBlock:
+    """Return a mesh as a block: a vertex is shared within one feature's surfaces of one kind and colour only.
+
+    Parameters
+    ----------
+    row : int
+        Of the tile.
+    mesh : TriangleMesh
+    features : int
+        Number of features ``mesh.feature_index`` counts.
+    """
+    is_roof = mesh.surface == Surface.ROOF
+    colors = _packed_colors(mesh)
+    palette, color = np.unique(colors, return_inverse=True)
+    kinds = (color * features + mesh.feature_index) * 2 + is_roof
+    code = mesh.triangles.astype(np.int64) + kinds[:, None] * np.int64(len(mesh.vertices))
+    unique, compact = np.unique(code.ravel(), return_inverse=True)
+    kind = unique // len(mesh.vertices)
+    kept, lines = np.unique(mesh.edges.ravel(), return_inverse=True)
+    return TileBlock(
+        row,
+        np.arange(features, dtype=np.int64),
+        np.asarray(mesh.origin, dtype=np.float64),
+        mesh.vertices[unique % len(mesh.vertices)],
+        compact.reshape(-1, 3).astype(np.int32),
+        mesh.feature_index,
+        (kind // 2 % features).astype(np.int32),
+        (kind % 2).astype(bool),
+        palette[kind // 2 // features],
+        mesh.surface,
+        mesh.vertices[kept],
+        lines.reshape(-1, 2).astype(np.int32),
+        _tops(mesh, features),
+    )
+
+
+def _packed_colors(mesh: TriangleMesh) -> AnyArray:
+    if mesh.colors is None:
+        return np.zeros(len(mesh.triangles), dtype=np.uint32)
+    packed = np.ascontiguousarray(mesh.colors).view(np.uint32).ravel()
+    return np.where((mesh.colors[:, :3] == 255).all(axis=1), np.uint32(0), packed)
+
+
+def _tops(mesh: TriangleMesh, features: int) -> AnyArray:
+    """Return (features, 3) float32 local middles of the tops."""
+    corners = mesh.vertices[mesh.triangles.ravel()].astype(np.float64)
+    owner = np.repeat(mesh.feature_index, 3)
+    counts: Float = np.bincount(owner, minlength=features).astype(np.float64)
+    counts[counts == 0] = np.nan
+    middle = [np.bincount(owner, weights=corners[:, k], minlength=features) / counts for k in (0, 1)]
+    top = np.full(features, -np.inf)
+    np.maximum.at(top, owner, corners[:, 2])
+    return np.column_stack([*middle, np.where(np.isfinite(top), top, np.nan)]).astype(np.float32)
