@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cimdesk.commands.session import Session
 
 SIZES = tuple(places.WINDOWS)
+MARK = ".demo-city"
+"""Empty file in a data folder that a demo city wrote; a folder without it belongs to somebody else."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def generate(
     Raises
     ------
     UsageError
-        If there is no such size, or a demo of another size or seed is there.
+        If there is no such size, a demo of another size or seed is there, or the folder holds other data.
     Cancelled
     """
     from cimdesk.commands.demo.project import PROJECT_NAME, run_demo_storm, write_project
@@ -90,7 +92,7 @@ def generate(
     made = session.workspace.settings["demo"]
     session.close()
     progress(1.0, tr("The demo city is ready"))
-    files = tuple(sorted(path for path in (folder / "data").iterdir() if path.is_file()))
+    files = tuple(sorted(path for path in (folder / "data").iterdir() if path.is_file() and path.name != MARK))
     return DemoSummary(project, made["buildings"], made["links"], made["sensors"], files)
 
 
@@ -171,11 +173,33 @@ def write_files(folder: Path, size: str, seed: int, progress: Progress, cancel: 
 
 
 def _clear(folder: Path, project: str) -> None:
-    """Take away a demo written before: its project, its results and its data files."""
+    """Take away a demo written before: its project, its results and its data files; refuse to touch anything else."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError("{path} is a file. Name a folder for the demo city.", path=folder)
+    ours = [folder / "data", folder / f"{Path(project).stem}_results"]
+    foreign = not _is_demo(folder / project) if (folder / project).exists() else _is_foreign(ours)
+    if foreign:
+        raise UsageError("{path} holds other data already. Choose an empty folder for the demo city.", path=folder)
     folder.mkdir(parents=True, exist_ok=True)
-    stem = Path(project).stem
     for path in (folder / project, *folder.glob(f".{project}*"), *folder.glob(f"{project}-*")):
         path.unlink(missing_ok=True)
-    for name in ("data", f"{stem}_results"):
-        if (folder / name).is_dir():
-            shutil.rmtree(folder / name)
+    for path in ours:
+        if path.is_dir():
+            shutil.rmtree(path)
+    (folder / "data").mkdir()
+    (folder / "data" / MARK).touch()
+
+
+def _is_foreign(folders: Sequence[Path]) -> bool:
+    taken = any(path.exists() and (not path.is_dir() or any(path.iterdir())) for path in folders)
+    return taken and not (folders[0] / MARK).exists()
+
+
+def _is_demo(project: Path) -> bool:
+    from cimdesk.commands import projects
+
+    session = projects.open_project(project, read_only=True)
+    try:
+        return bool(session.workspace.settings.get("demo"))
+    finally:
+        session.close()

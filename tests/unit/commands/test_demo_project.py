@@ -164,3 +164,34 @@ def test_a_fresh_demo_replaces_the_old_one_and_leaves_other_files(demo):
     again = generate(demo.project.parent, fresh=True)
     assert again.buildings == demo.buildings
     assert note.read_text(encoding="utf-8") == "keep me"
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_folder_with_other_data_is_left_alone(tmp_path, fresh):
+    mine = tmp_path / "data" / "survey.csv"
+    mine.parent.mkdir()
+    mine.write_text("id\n1\n")
+    with pytest.raises(UsageError, match="other data"):
+        generate(tmp_path, fresh=fresh)
+    assert mine.read_text() == "id\n1\n"
+
+
+def test_a_project_of_the_demos_name_that_is_no_demo_is_left_alone(tmp_path):
+    projects.create(tmp_path / "demo.gpkg", "Mine").close()
+    with pytest.raises(UsageError, match="other data"):
+        generate(tmp_path, fresh=True)
+    assert (tmp_path / "demo.gpkg").exists()
+
+
+def test_a_file_is_no_folder_for_the_demo(tmp_path):
+    (tmp_path / "city.gpkg").write_bytes(b"")
+    with pytest.raises(UsageError, match="is a file"):
+        generate(tmp_path / "city.gpkg")
+
+
+def test_a_demo_whose_writing_was_cut_off_is_written_again(tmp_path):
+    token = CancelToken()
+    token.cancel()
+    with pytest.raises(Cancelled):
+        generate(tmp_path, cancel=token)
+    assert generate(tmp_path).project.is_file()
