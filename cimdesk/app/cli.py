@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import signal
 import sys
 import threading
@@ -14,7 +15,16 @@ from tempfile import gettempdir
 from typing import Any
 
 from cimdesk import __version__
-from cimdesk.app.console import EXIT_CANCELLED, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, Console, Outcome
+from cimdesk.app.console import (
+    EXIT_CANCELLED,
+    EXIT_REFUSED,
+    EXIT_UNREACHABLE,
+    EXIT_USAGE,
+    NO_DISPLAY,
+    Console,
+    Outcome,
+    has_display,
+)
 from cimdesk.base.errors import Cancelled, CimdeskError, EditError, ServiceError, UsageError
 from cimdesk.base.i18n import tr
 
@@ -28,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser, names = _parser()
     first = next((argument for argument in arguments if not argument.startswith("-")), "")
     if first not in names and not {"-h", "--help", "--version"} & set(arguments):
+        if first and not Path(first).suffix and not Path(first).exists():
+            parser.error(f"{first} is neither a command ({', '.join(sorted(names))}) nor a file")
         return _open_window(arguments)
     parsed = parser.parse_args(arguments)
     console = Console(as_json=getattr(parsed, "json", False))
@@ -36,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _set_language(parsed)
             handler: Handler = parsed.handler
             outcome = handler(parsed, console)
+            console.finish(outcome)
+            sys.stdout.flush()
     except (Cancelled, KeyboardInterrupt):
         console.error("Cancelled.")
         return EXIT_CANCELLED
@@ -49,13 +63,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.error(error.localized())
         return EXIT_REFUSED
     except BrokenPipeError:
+        # Whoever reads the output has seen enough; what Python still holds must not end in an error at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         if error.errno not in DISK_FULL:
-            raise
+            if error.filename is None:
+                raise
+            console.error(f"{error.filename}: {error.strerror}.")
+            return EXIT_REFUSED
         console.error(tr("The disk is full ({name}). Make room on it and try again.").format(name=error.filename or gettempdir()))
         return EXIT_REFUSED
-    console.finish(outcome)
     return outcome.status
 
 
@@ -77,6 +95,8 @@ def _open_window(arguments: Sequence[str]) -> int:
     parser.add_argument("paths", nargs="*", type=Path, metavar="PROJECT or FILE")
     _add_window_options(parser)
     parsed = parser.parse_args(arguments)
+    if not has_display():
+        parser.error(f"{tr(NO_DISPLAY)} {tr('cimdesk --help lists the commands that need none.')}")
     from cimdesk.app.main import run_window
 
     status: int = run_window(parsed.paths, theme=parsed.theme, language=parsed.lang)

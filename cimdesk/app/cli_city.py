@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cimdesk.app.console import DONE, DONE_WITH_PROBLEMS, Console, Outcome, add_json_option
+from cimdesk.app.console import DONE, DONE_WITH_PROBLEMS, NO_DISPLAY, Console, Outcome, add_json_option, has_display
 from cimdesk.app.sessions import given_time, opened
 from cimdesk.base.errors import UsageError
 
@@ -65,6 +65,8 @@ def run_demo(arguments: argparse.Namespace, console: Console) -> Outcome:
     from cimdesk.base.jobs import CancelToken
     from cimdesk.commands.demo import generate
 
+    if not arguments.no_window and not has_display():
+        raise UsageError(NO_DISPLAY, remedy="Add --no-window.")
     summary = generate(
         arguments.folder.absolute(),
         arguments.size,

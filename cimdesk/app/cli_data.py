@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cimdesk.app.console import DONE, DONE_WITH_PROBLEMS, EXIT_REFUSED, Console, Outcome, add_json_option
-from cimdesk.app.sessions import open_or_create, opened
-from cimdesk.base.errors import UsageError
+from cimdesk.app.sessions import find_layer, open_or_create, opened
 
 
 def add_commands(commands: Any) -> None:
@@ -68,12 +67,7 @@ def run_export(arguments: argparse.Namespace, console: Console) -> Outcome:
     from cimdesk.commands.export import export_layer
 
     with opened(arguments.project, console) as session:
-        layers = session.workspace.layers()
-        layer = next((a for a in layers if arguments.layer in (a.id, a.name)), None)
-        if layer is None:
-            names = ", ".join(a.id for a in layers)
-            raise UsageError("There is no layer {name}; there are {names}.", name=arguments.layer, names=names)
-        count = export_layer(session, layer.id, arguments.out.absolute())
+        count = export_layer(session, find_layer(session, arguments.layer).id, arguments.out.absolute())
     return Outcome({"path": str(arguments.out), "features": count}, [f"{arguments.out}: {count:,} features"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import numpy as np
 
 DONE, DONE_WITH_PROBLEMS = 0, 1
 EXIT_USAGE, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_CANCELLED = 2, 3, 4, 130
+NO_DISPLAY = "There is no display to open a window on."
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,12 @@ class Console:
     def _clear_progress(self) -> None:
         if self._is_terminal and self._last:
             sys.stderr.write("\r\x1b[K")
+
+
+def has_display() -> bool:
+    """Whether a window can open: Qt ends the process without a word of ours where it cannot."""
+    named = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return not sys.platform.startswith("linux") or any(os.environ.get(name) for name in named)
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:

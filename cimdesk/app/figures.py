@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cimdesk.app.sessions import find_layer, meant
 from cimdesk.base.errors import UsageError
 from cimdesk.base.i18n import current_language, tr
 from cimdesk.base.jobs import Progress, no_progress
@@ -77,12 +78,15 @@ def png_of(session: Session, request: SnapshotRequest, text: dict[str, str] | No
 
 
 def find_bookmark(session: Session, name: str) -> Mapping[str, Any]:
-    """Return the bookmark with this key or name, whatever the case."""
+    """Return the bookmark that somebody named."""
     bookmarks = session.workspace.document.records("bookmark")
-    for key, record in bookmarks.items():
-        if name.lower() in (key.lower(), str(record.get("name", "")).lower()):
-            return record
-    raise UsageError("There is no bookmark {name}; there are {names}.", name=name, names=", ".join(bookmarks) or tr("none"))
+    names = {key: str(record.get("name", key)) for key, record in bookmarks.items()}
+    key = meant(name, names)
+    if key is None:
+        raise UsageError(
+            "There is no bookmark {name}; there are {names}.", name=name, names=", ".join(names.values()) or tr("none")
+        )
+    return bookmarks[key]
 
 
 def camera_on(session: Session, name: str) -> dict[str, Any]:
@@ -97,11 +101,7 @@ def camera_on(session: Session, name: str) -> dict[str, Any]:
     if name == "all":
         box = workspace.bounds()
     else:
-        layer = next((layer for layer in workspace.layers() if name in (layer.id, layer.name)), None)
-        if layer is None:
-            names = ", ".join(layer.id for layer in workspace.layers())
-            raise UsageError("There is no layer {name}; there are {names}.", name=name, names=names)
-        data = workspace.data(layer.id)
+        data = workspace.data(find_layer(session, name).id)
         box = np.full((2, 3), np.nan) if data is None else bounds_of(data)
     if not np.isfinite(box[:, :2]).all():
         raise UsageError("Nothing in {name} has a place to look at.", name=name)

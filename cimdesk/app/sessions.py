@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cimdesk.app.console import Console
 from cimdesk.base.errors import DataError, UsageError
+from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import SynchronousRunner
 from cimdesk.commands.session import Session
+
+if TYPE_CHECKING:
+    from cimdesk.model.layers import Layer
 
 
 @contextmanager
@@ -74,3 +79,41 @@ def given_time(text: str) -> float:
         return parse_time(text)
     except ValueError:
         raise UsageError("{text} is no time; write 2026-06-07T12:40.", text=text) from None
+
+
+def meant(wanted: str, names: Mapping[str, str]) -> str | None:
+    """Return the key that is meant by what somebody wrote: the key, its name whatever the case, or the name's beginning.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        Key to name.
+
+    Returns
+    -------
+    str or None
+        None when nothing fits, or several do.
+    """
+    if wanted in names:
+        return wanted
+    text = wanted.casefold()
+    tests: tuple[Callable[[str], bool], ...] = (
+        lambda key: wanted == names[key],
+        lambda key: text in (key.casefold(), names[key].casefold()),
+        lambda key: names[key].casefold().startswith(text),
+    )
+    for fits in tests:
+        found = [key for key in names if fits(key)]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def find_layer(session: Session, wanted: str) -> Layer:
+    """Return the layer that somebody named."""
+    layers = {layer.id: layer for layer in session.workspace.layers()}
+    key = meant(wanted, {layer.id: layer.name for layer in layers.values()})
+    if key is None:
+        names = ", ".join(layer.name for layer in layers.values()) or tr("none")
+        raise UsageError("There is no layer {name}; there are {names}.", name=wanted, names=names)
+    return layers[key]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from cimdesk.app.cli import main
+from cimdesk.app.sessions import meant
 from tests import samples
 
 pytestmark = pytest.mark.e2e
@@ -194,11 +197,29 @@ def test_flood_run_writes_its_result_and_the_numbers_promised(tmp_path: Path, ca
         ("stage", "x.gpkg", "b0", "--to", "flying"),
         ("stage", "x.gpkg", "b0", "--to", "planning", "--date", "8/6/2026", "--by", "A", "--why", "B"),
         ("sensors", "status", "x.gpkg", "--at", "noon"),
+        ("chek", "x.gpkg"),
         ("snapshot", "x.gpkg", "-o", "y.png", "--time", "noon"),
     ],
 )
 def test_bad_usage_ends_with_status_two(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]):
     assert run(capsys, *arguments)[0] == 2
+
+
+def test_names_may_be_written_short_and_in_any_case_while_only_one_fits():
+    names = {"city": "Buildings", "b2": "Bridges", "drainage": "Drainage 排水"}
+    assert meant("city", names) == meant("buildings", names) == meant("BUILD", names) == "city"
+    assert meant("Drainage", names) == "drainage"
+    assert meant("B", names) is None
+    assert meant("roads", names) is None
+
+
+def test_output_that_nobody_reads_to_its_end_is_no_error(tmp_path: Path):
+    command = [sys.executable, "-m", "cimdesk", "check", *["nothing.json"] * 40]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, errors = process.communicate(timeout=60)
+    assert errors == b""
 
 
 def test_a_file_that_is_no_project_is_refused_with_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
