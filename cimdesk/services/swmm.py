@@ -72,13 +72,17 @@ class SewerPlan:
     encoding: str = "utf-8"
 
 
+def has_swmm() -> bool:
+    """Return whether SWMM is installed (the extra ``hydraulics``)."""
+    try:
+        return find_spec("swmm.toolkit") is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def require_swmm() -> None:
     """Raise UsageError, naming the extra, when SWMM is not installed."""
-    try:
-        found = find_spec("swmm.toolkit") is not None
-    except ModuleNotFoundError:
-        found = False
-    if not found:
+    if not has_swmm():
         raise UsageError(
             "drains need SWMM, which is not installed.", remedy='Install the extra "hydraulics": pip install "cimdesk[hydraulics]".'
         )

@@ -26,11 +26,12 @@ from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.style import Style, StyleMode
 from cimdesk.project.trail import BASELINE
+from cimdesk.services.swmm import has_swmm
 
 TITLE = "Liede Riverside demo 猎德滨江演示"
 PROJECT_NAME = "demo.gpkg"
 DATA = "data"
-SCENARIO = "storm-50"
+SCENARIO, WITH_DRAINS = "storm-50", "storm-50-drains"
 FILES = (
     "city.city.json", "bridges.city.json", "trees.city.json", "terrain.tif", "drainage.inp", "water.inp", "gas.gpkg", "power.gpkg",
     "telecom.gpkg", "observations.csv", "works.gpkg", "roads.gpkg", "landuse.gpkg",
@@ -118,14 +119,13 @@ def layer_of(session: Session, file: str) -> Layer | None:
 
 
 def _add_scenario(session: Session) -> None:
-    record = {
-        "name": scenario.NAME,
-        "description": "Design storm of 171 mm in three hours on high water; buildings closed, sewers as a loss.",
-        "source": f"{DATA}/{SCENARIO}.toml",
-    }
-    session.do(
-        Edit(tr("Add scenario {name}").format(name=scenario.NAME), (session.workspace.document.put("scenario", SCENARIO, record),))
+    what = "Design storm of 171 mm in three hours on high water; buildings closed, "
+    told = ((SCENARIO, scenario.NAME, "sewers as a loss."), (WITH_DRAINS, scenario.NAME_WITH_DRAINS, "sewers simulated."))
+    records = tuple(
+        session.workspace.document.put("scenario", stem, {"name": name, "description": what + how, "source": f"{DATA}/{stem}.toml"})
+        for stem, name, how in told
     )
+    session.do(Edit(tr("Add scenario {name}").format(name=scenario.NAME), records))
 
 
 def _add_stages(session: Session) -> None:
@@ -203,8 +203,10 @@ def _add_bookmarks(session: Session, plan: Plan) -> None:
 
 
 def storm_job(session: Session) -> JobSpec[FloodResult]:
-    """Return the job that simulates the demo's storm and attaches the result to its project."""
-    path = session.base_dir / DATA / f"{SCENARIO}.toml"
+    """Return the job that simulates the demo's storm, with its sewers where SWMM is installed, and attaches the result."""
+    path = session.base_dir / DATA / f"{WITH_DRAINS if has_swmm() else SCENARIO}.toml"
+    if not path.exists():
+        path = session.base_dir / DATA / f"{SCENARIO}.toml"
 
     def prepared() -> FloodScenario:
         return load_scenario(path)
