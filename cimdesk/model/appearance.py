@@ -356,7 +356,7 @@ def value_text(workspace: Workspace, ref: AssetRef, time: float) -> str:
         return tr(STAGE_PALETTE[workspace.stages.stage_at(ref, time)][0])
     if style.mode is StyleMode.DEPTH:
         depth = float(feature_depths(workspace, ref.layer, time)[row])
-        return tr("Water depth") + " " + format_quantity(depth, "m") if math.isfinite(depth) else ""
+        return f"{tr('Water depth')} {depth:.2f} m" if math.isfinite(depth) else ""
     if style.mode in (StyleMode.CATEGORIES, StyleMode.GRADUATED):
         value = _value(table, style.attribute, row)
         text = format_quantity(value, "") if isinstance(value, float) else str(value if value is not None else "–")
@@ -370,7 +370,10 @@ def _reading(sensors: Sensors, row: int, time: float) -> str:
     _, values = sensors.observations.latest(time)
     unit = _value(sensors.features, "unit", row) or ""
     status = tr(STATUS_PALETTE[int(sensors.status_at(time)[row])][0])
-    return f"{format_quantity(float(values[row]), str(unit))} · {status}"
+    value = float(values[row])
+    # Levels are told to the centimetre, as gauges are read.
+    text = f"{value:.2f} m" if unit == "m" and math.isfinite(value) else format_quantity(value, str(unit))
+    return f"{text} · {status}"
 
 
 def _describe_network(network: UtilityNetwork, feature: str) -> str:

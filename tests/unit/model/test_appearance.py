@@ -143,7 +143,7 @@ def test_names_are_translated(workspace):
 
 def test_values_carry_their_unit_or_status(workspace):
     time = cities.T0 + 3 * cities.HOUR
-    assert value_text(workspace, AssetRef("gauges", "G000"), time) == "0.950 m · Alarm"
+    assert value_text(workspace, AssetRef("gauges", "G000"), time) == "0.95 m · Alarm"
     assert value_text(workspace, AssetRef("drainage", "YS-7"), time).startswith("DN ")
     assert value_text(workspace, AssetRef("buildings", "nobody"), time) == ""
 
