@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress
-from cimdesk.base.units import format_length, format_number
+from cimdesk.base.units import format_length
 from cimdesk.model.appearance import DEPTH_CLASSES
 from cimdesk.model.document import Changes
 from cimdesk.model.flood import FloodResult
@@ -106,7 +106,7 @@ class ExposurePanel(QWidget):
             self.note.setText(tr("Counting…") if shown else tr("Run a flood, or show one, to count who and what is in the water."))
             return
         against = floods[compared][0] if compared else ""
-        limit = format_number(float(counts["limits_m"][0]))
+        limit = f"{float(counts['limits_m'][0]):.2f}"
         note = tr("Greatest depth of {name}, counted from {limit} m at the wall.").format(name=floods[shown][0], limit=limit)
         self.note.setText(note + (" " + tr("Compared with {name}.").format(name=against) if against else ""))
         self.headline.show_counts(counts, other)

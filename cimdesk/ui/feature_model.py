@@ -8,8 +8,8 @@ import numpy as np
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from cimdesk.base.arrays import Int
-from cimdesk.base.units import format_number
-from cimdesk.model.features import FeatureTable, plain_value
+from cimdesk.model.features import FeatureTable
+from cimdesk.ui.attributes import readable_name, show_value
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -20,15 +20,17 @@ class FeatureModel(QAbstractTableModel):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.table = FeatureTable.empty()
+        self.data_of: object = None
         self.order: Int = np.zeros(0, dtype=np.int64)
         self._names: list[str] = []
         self._matching: Int | None = None
         self._sort: tuple[int, Qt.SortOrder] = (-1, Qt.SortOrder.AscendingOrder)
         self._place: Int | None = None
 
-    def set_table(self, table: FeatureTable | None) -> None:
-        """Show another table, unsorted and unfiltered."""
+    def set_table(self, table: FeatureTable | None, data: object = None) -> None:
+        """Show another table, unsorted and unfiltered; ``data`` is the layer's, which knows the units."""
         self.beginResetModel()
+        self.data_of = data
         self.table = table if table is not None else FeatureTable.empty()
         self._names = list(self.table.columns)
         self._matching = None
@@ -73,11 +75,13 @@ class FeatureModel(QAbstractTableModel):
         return None
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if orientation == Qt.Orientation.Vertical:
+            return f"{section + 1}" if role == Qt.ItemDataRole.DisplayRole else None
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return "id" if section == 0 else self._names[section - 1]
         if role != Qt.ItemDataRole.DisplayRole:
             return None
-        if orientation == Qt.Orientation.Vertical:
-            return f"{section + 1}"
-        return "id" if section == 0 else self._names[section - 1]
+        return "id" if section == 0 else " ".join(part for part in readable_name(self._names[section - 1], self.data_of) if part)
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         self.layoutAboutToBeChanged.emit()
@@ -160,18 +164,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def show_value(value: Any) -> str:
-    """Return an attribute as people read it: sensible digits, a dash for missing."""
-    value = plain_value(value)
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "✓" if value else "✗"
-    if isinstance(value, float):
-        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e6 else format_number(value, 4)
-    return str(value)
 
 
 def runs(rows: Int) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QLineEdit, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from cimdesk.base.i18n import tr
-from cimdesk.base.units import format_quantity, format_time
+from cimdesk.base.units import format_time
 from cimdesk.commands import notes
 from cimdesk.model.appearance import active_flood, describe, feature_depths, value_text
 from cimdesk.model.lifecycle import STAGE_PALETTE, Stage
@@ -19,9 +19,9 @@ from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.sensors import STATUS_PALETTE, Sensors, Status
 from cimdesk.model.tileset import TiledCity
+from cimdesk.ui.attributes import show_attribute
 from cimdesk.ui.charts import SeriesChart
 from cimdesk.ui.desk import Desk, Links
-from cimdesk.ui.feature_model import show_value
 from cimdesk.ui.status_bar import selection_summary
 from cimdesk.ui.theme import current_theme
 
@@ -331,12 +331,26 @@ def _water_facts(desk: Desk, ref: AssetRef) -> list[Fact]:
     if series is None:
         return []
     most = float(np.nanmax(series)) if np.isfinite(series).any() else 0.0
-    facts = [Fact(tr("Water now"), format_quantity(now, "m"), "attention" if now > 0.03 else "")]
-    facts.append(Fact(tr("Deepest"), format_quantity(most, "m"), "alarm" if most > 0.4 else "warning" if most > 0.15 else ""))
+    begin, end = result.start_time + float(result.times[0]), result.start_time + float(result.times[-1])
+    above = isinstance(workspace.data(ref.layer), UtilityNetwork)
+    facts = []
+    if begin <= desk.session.clock.time <= end:
+        label = tr("Water above now") if above else tr("Water now")
+        facts.append(Fact(label, depth_text(now), "attention" if now > 0.03 else ""))
+    else:
+        run = tr("simulated {begin} – {end}").format(begin=format_time(begin), end=format_time(end)[11:])
+        facts.append(Fact(tr("Water now"), run))
+    label = tr("Deepest above") if above else tr("Deepest")
+    facts.append(Fact(label, depth_text(most), "alarm" if most > 0.4 else "warning" if most > 0.15 else ""))
     wet = np.flatnonzero(series > 0.05)
     if len(wet):
         facts.append(Fact(tr("Water arrives"), format_time(result.start_time + float(result.times[wet[0]]))))
     return facts
+
+
+def depth_text(metres: float) -> str:
+    """Return a depth to the centimetre; a flood model knows no more."""
+    return f"{metres:,.2f} m" if math.isfinite(metres) else "–"
 
 
 def _depth_series(desk: Desk, ref: AssetRef, row: int) -> np.ndarray | None:
@@ -369,7 +383,8 @@ def attributes_of(desk: Desk, ref: AssetRef) -> list[Fact]:
     if table is None or feature not in table:
         return []
     row = table.row_of(feature)
-    facts = [Fact(name, text) for name, values in table.columns.items() if (text := show_value(values[row])) not in ("–", "")]
+    shown = [show_attribute(name, values[row], data) for name, values in table.columns.items()]
+    facts = [Fact(name, text) for name, text in shown if text not in ("–", "")]
     source = workspace.layer(ref.layer).source
     return [*facts, Fact(tr("Source"), source.replace("\\", "/").rsplit("/", 1)[-1])]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QTimer
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt, QTimer
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -107,7 +107,7 @@ class TablePanel(QWidget):
         if layer_id != self._layer or table is not self.model.table:
             self._layer = layer_id
             self.filter.clear()
-            self.model.set_table(table)
+            self.model.set_table(table, workspace.data(layer_id) if layer_id else None)
             self._size_columns()
         self.layers.setCurrentIndex(max(0, self.layers.findData(self._layer)))
         self._tell_count()
@@ -126,15 +126,16 @@ class TablePanel(QWidget):
                 self.layers.addItem(layer.name, layer.id)
 
     def _size_columns(self) -> None:
+        """Make columns as wide as their first rows and their name."""
         header = self.view.horizontalHeader()
         header.setSortIndicator(-1, header.sortIndicatorOrder())
         unit = current_theme().px("font_px")
+        metrics, arrow = self.view.fontMetrics(), round(unit * 1.4)
         for column in range(self.model.columnCount()):
-            title = str(self.model.headerData(column, header.orientation()))
-            longest = max(
-                [len(title) + 3, *(len(str(self.model.index(r, column).data())) for r in range(min(40, self.model.rowCount())))]
-            )
-            self.view.setColumnWidth(column, min(max(longest, 5), 32) * round(unit * 0.62) + 18)
+            name = str(self.model.headerData(column, Qt.Orientation.Horizontal))
+            texts = [str(self.model.index(row, column).data()) for row in range(min(40, self.model.rowCount()))]
+            widest = max([metrics.horizontalAdvance(name) + arrow, *(metrics.horizontalAdvance(text) for text in texts)])
+            self.view.setColumnWidth(column, min(max(widest, unit * 4), unit * 22) + unit)
 
     def _on_text(self, _text: str) -> None:
         self._wait.start()

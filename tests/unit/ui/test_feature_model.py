@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cimdesk.model.features import FeatureTable
-from cimdesk.ui.feature_model import FeatureModel, matching_rows, runs, show_value, sort_rows
+from cimdesk.ui.attributes import show_value
+from cimdesk.ui.feature_model import FeatureModel, matching_rows, runs, sort_rows
 
 ROWS = [
     {"use": "school", "storeys": 3, "height": 12.5},

@@ -1,0 +1,77 @@
+"""Attributes as people read them: names without underscores, values with their unit and sensible digits."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from cimdesk.base.units import format_number, format_quantity
+from cimdesk.model.features import plain_value
+from cimdesk.model.network import UtilityNetwork
+
+SUFFIXES = {
+    "m2": "m²", "m3": "m³", "mm": "mm", "cm": "cm", "m": "m", "km": "km", "ha": "ha", "kv": "kV", "kw": "kW", "kpa": "kPa",
+    "m3s": "m³/s", "percent": "%",
+}  # fmt: skip
+"""Units as names of columns end in them, such as ``floor_area_m2``."""
+
+NETWORK_UNITS = {
+    **dict.fromkeys(
+        ("length", "diameter", "width", "start_offset", "end_offset", "start_invert", "end_invert", "invert_elevation", "depth",
+         "initial_depth", "maximum_depth", "rim_elevation", "elevation", "head", "initial_level", "minimum_level",
+         "maximum_level", "tank_diameter"),
+        "m",
+    ),
+    "drained_area": "m²", "minimum_volume": "m³", "dry_weather_flow": "m³/s", "demand": "m³/s",
+}  # fmt: skip
+"""Units in which every network keeps these columns, whatever its file had."""
+
+_HEIGHTS = ("measuredheight", "measured_height")
+_CENTIMETRES = ("depth", "elevation", "invert", "level", "offset", "diameter", "head", "height")
+"""Lengths that are told to the centimetre."""
+
+
+def readable_name(column: str, data: object = None) -> tuple[str, str]:
+    """Return the name of a column for people, and its unit; an empty one where none is known.
+
+    ``attributes.floor_area_m2`` is ("floor area", "m²").
+    """
+    name = column.removeprefix("attributes.")
+    unit = NETWORK_UNITS.get(name, "") if isinstance(data, UtilityNetwork) else "m" if name.casefold() in _HEIGHTS else ""
+    stem, _, suffix = name.rpartition("_")
+    if not unit and stem and suffix.casefold() in SUFFIXES:
+        name, unit = stem, SUFFIXES[suffix.casefold()]
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name).replace("_", " ").strip()
+    return (spaced.lower() if spaced != name and spaced.isascii() else spaced or column), unit
+
+
+def show_value(value: Any) -> str:
+    """Return an attribute without a unit: sensible digits, a dash for missing."""
+    value = plain_value(value)
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "✓" if value else "✗"
+    if isinstance(value, float):
+        if value.is_integer() and abs(value) < 1e6:
+            return f"{value:.0f}"
+        text = format_number(value, 4)
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return str(value)
+
+
+def show_attribute(column: str, value: Any, data: object = None) -> tuple[str, str]:
+    """Return an attribute as (name, value with its unit): ("diameter", "1.00 m (DN 1000)")."""
+    name, unit = readable_name(column, data)
+    plain = plain_value(value)
+    if plain is None or isinstance(plain, bool | str) or not unit:
+        return name, show_value(value)
+    if unit == "m" and any(word in column.casefold() for word in _CENTIMETRES):
+        text = f"{plain:,.2f} m"
+    elif isinstance(plain, int) or (float(plain).is_integer() and abs(plain) < 1e9):
+        text = f"{plain:,.0f} {unit}"
+    else:
+        text = format_quantity(float(plain), unit)
+    if column == "diameter" and isinstance(data, UtilityNetwork) and plain > 0:
+        text += f" (DN {plain * 1000:.0f})"
+    return name, text
