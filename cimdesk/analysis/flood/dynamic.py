@@ -40,7 +40,8 @@ class DynamicEngine:
             if boundary.kind == "discharge":
                 self._is_given[edge.number] = 1
             else:
-                state.z[edge.beyond] = state.z[edge.cells]
+                fall = boundary.slope * self._dx if boundary.kind == "free" else 0.0
+                state.z[edge.beyond] = state.z[edge.cells] - self._real(fall)
         self._fastest = float(np.sqrt(GRAVITY * state.h.max()))
 
     def longest_step(self, time: float, arriving: float) -> float:

@@ -26,6 +26,8 @@ DRY_DEPTH = 1.0e-7
 """A thinner film has no surface slope and no momentum [m]."""
 THIN_DEPTH = 1.0e-6
 """Velocities fade out below this depth [m] (Kurganov and Petrova 2007)."""
+LEAST_DEPTH = 1.0e-15
+"""Stands for thinner films where depths are squared: processors are slow with numbers next to nothing [m]."""
 CHUNK = 256
 """Columns computed together: their rows of intermediate values stay in the fastest cache."""
 WALL = 0.5 * CLOSED_HEIGHT
@@ -37,9 +39,10 @@ _EXACT = {"nnan", "nsz"}
 @njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
 def velocity_row(h, qx, qy, inverse, u, v):  # type: ignore[no-untyped-def]
     """Write one over the depth (fading where thin) and the velocities of a row of cells."""
-    two, thin = h.dtype.type(2.0), h.dtype.type(THIN_DEPTH * THIN_DEPTH)
+    two, thin, least = h.dtype.type(2.0), h.dtype.type(THIN_DEPTH * THIN_DEPTH), h.dtype.type(LEAST_DEPTH)
     for j in range(h.shape[0]):
-        square = h[j] * h[j]
+        depth = max(h[j], least)
+        square = depth * depth
         over = two * h[j] / (square + max(square, thin))
         inverse[j] = over
         u[j] = qx[j] * over
@@ -119,10 +122,10 @@ def flux_row(ha, hb, za, zb, dha, dhb, dea, deb, ul, ur, vl, vr, mass, left, rig
         flow = (high * ql - low * qr + both * (over_r - over_l)) * over
         flow = flow if open_a and open_b else zero
         pressure = half * gravity * (over_r - over_l) * (over_r + over_l)
-        push = (high * ql * u_l - low * qr * u_r - low * pressure + both * (qr - ql)) * over
+        push = high * ql * u_l - low * qr * u_r + both * (qr - ql)
         mass[j] = flow
-        left[j] = push
-        right[j] = push - pressure
+        left[j] = (push - low * pressure) * over
+        right[j] = (push - high * pressure) * over
         across[j] = flow * (vl[j] if flow > zero else vr[j])
 
 
@@ -193,9 +196,9 @@ def blend_row(h, lo, qx, qy, h_last, lo_last, qx_last, qy_last, rain_share, rain
 def fastest_row(h, qx, qy, speeds, gravity):  # type: ignore[no-untyped-def]
     """Return the greatest speed of waves in a row [m s-1]; ``speeds`` is scratch."""
     real = h.dtype.type
-    zero, two, thin = real(0.0), real(2.0), real(THIN_DEPTH * THIN_DEPTH)
+    zero, two, thin, least = real(0.0), real(2.0), real(THIN_DEPTH * THIN_DEPTH), real(LEAST_DEPTH)
     for j in range(h.shape[0]):
-        depth = max(h[j], zero)
+        depth = max(h[j], least)
         square = depth * depth
         over = two * depth / (square + max(square, thin))
         speeds[j] = max(abs(qx[j]), abs(qy[j])) * over + np.sqrt(gravity * depth)
