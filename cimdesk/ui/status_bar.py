@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from cimdesk.base.i18n import tr
-from cimdesk.base.units import format_length
+from cimdesk.base.units import format_length, format_time
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.sensors import Status
 from cimdesk.ui.desk import Desk, Links
@@ -148,8 +148,10 @@ def selection_summary(desk: Desk) -> str:
             rows = data.links.rows_of(ref.feature for ref in refs)
             if len(rows):
                 total = format_length(float(data.lengths[rows].sum()))
-                words = tr("{count} pipes, {length}") if len(rows) != 1 else tr("{count} pipe, {length}")
-                return words.format(count=len(rows), length=total)
+                pipes = (tr("{count} pipes") if len(rows) != 1 else tr("{count} pipe")).format(count=f"{len(rows):,}")
+                nodes = len(refs) - len(rows)
+                joints = (tr("{count} nodes") if nodes != 1 else tr("{count} node")).format(count=f"{nodes:,}")
+                return ", ".join([pipes, joints, total] if nodes else [pipes, total])
         return tr("{count} in {layer}").format(count=f"{len(refs):,}", layer=workspace.layer(layer_id).name)
     return tr("{count} in {layers} layers").format(count=f"{len(refs):,}", layers=len(layers))
 
@@ -159,6 +161,13 @@ def _saved_text(desk: Desk) -> str:
         return ""
     if desk.session.is_scratch or desk.session.path is None:
         return tr("not saved yet")
+    if desk.session.read_only:
+        held = desk.session.store.locked_by if desk.session.store else None
+        if held is None:
+            return tr("read only")
+        return tr("read only: {owner} on {host} edits it since {time}").format(
+            owner=held.owner, host=held.host, time=format_time(held.opened)
+        )
     return tr("saved") if not desk.session.is_dirty else tr("every edit kept")
 
 

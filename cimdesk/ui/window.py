@@ -218,6 +218,8 @@ class MainWindow(QMainWindow):
         session = self.desk.session
         title = str(session.workspace.settings.get("title") or "") or (tr("Untitled project") if self.desk.is_open else "")
         star = " •" if self.desk.is_open and (session.is_scratch or session.is_dirty) else ""
+        if session.read_only:
+            star = f" ({tr('read only')})"
         self.setWindowTitle(f"{title}{star} – cimdesk" if title else "cimdesk")
 
     # --- events --------------------------------------------------------------------------------------------------------------
