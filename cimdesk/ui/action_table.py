@@ -334,6 +334,16 @@ ACTIONS: tuple[Action, ...] = (
         Need.PIPE,
         group=1,
     ),
+    Action(
+        "trace.isolate",
+        "Isolate a burst",
+        "Select the valves to close round the selected pipe, and what they cut off",
+        "Underground",
+        _D.isolate,
+        "Ctrl+Shift+U",
+        Need.PIPE,
+        group=1,
+    ),
     Action("sensors.next_alarm", "Next alarm", "Go to the next sensor in alarm", "Sensors", _D.next_alarm, "A", Need.SENSORS),
     Action("sensors.status", "Sensor alarms", "List the sensors by status", "Sensors", _D.show_alarms, needs=Need.SENSORS),
     Action(

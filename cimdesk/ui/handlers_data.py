@@ -107,13 +107,22 @@ def trace_connected(desk: Desk) -> None:
     _trace(desk, "connected")
 
 
+def isolate(desk: Desk) -> None:
+    """Select the part that shutting valves cuts off round the selected pipe, and those valves."""
+    _trace(desk, "isolate")
+
+
 def _trace(desk: Desk, direction: str) -> None:
     from cimdesk.commands import trace
 
     start = next((ref for ref in sorted(desk.session.selection.refs) if is_pipe(desk, ref.layer)), None)
     if start is not None:
-        trace.select_trace(desk.session, start, direction)
-        desk.message.emit(tr("{count} selected").format(count=len(desk.session.selection.refs)))
+        found = trace.select_trace(desk.session, start, direction)
+        if direction == "isolate":
+            valves, customers = len(found.valves) + len(found.node_valves), len(found.customers)
+            desk.message.emit(
+                tr("{valves} valves to close, {customers} customers without").format(valves=valves, customers=customers)
+            )
 
 
 def alarms(desk: Desk) -> list[tuple[AssetRef, Status]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,9 @@ class Inspector(QWidget):
         self.subtitle.setWordWrap(True)
         for label in (self.title, self.subtitle):
             label.setMinimumWidth(1)
+        self.parts = _rich()
+        self.parts.setTextInteractionFlags(Qt.TextInteractionFlag.LinksAccessibleByMouse)
+        self.parts.linkActivated.connect(self._keep_layer)
         self.stage = StageRow(desk)
         self.now = FactList()
         self.now_heading = _heading()
@@ -82,8 +86,8 @@ class Inspector(QWidget):
         column.setContentsMargins(14, 0, 14, 14)
         column.setSpacing(5)
         for widget in (
-            self.title, self.subtitle, self.stage, self.now_heading, self.now, self.chart, self.history_heading, self.history,
-            self.notes_heading, self.notes, self.attributes_heading, self.filter, self.attributes,
+            self.title, self.subtitle, self.parts, self.stage, self.now_heading, self.now, self.chart, self.history_heading,
+            self.history, self.notes_heading, self.notes, self.attributes_heading, self.filter, self.attributes,
         ):  # fmt: skip
             column.addWidget(widget)
         column.addStretch(1)
@@ -126,6 +130,7 @@ class Inspector(QWidget):
             self.title.setText(selection_summary(self._desk) if refs else tr("Nothing selected"))
             self.subtitle.setText("" if refs else tr("Click a building, pipe or sensor to see what is known about it."))
         self.subtitle.setVisible(bool(self.subtitle.text()))
+        self._show_parts(refs)
         self.stage.show_refs(refs)
         self._show_now(ref if known else None)
         self._show_history(ref if known else None)
@@ -141,6 +146,23 @@ class Inspector(QWidget):
         self.filter.setPlaceholderText(tr("Filter attributes"))
         self.stage.retranslate()
         self.refresh()
+
+    def _show_parts(self, refs: frozenset[AssetRef]) -> None:
+        """List the layers of a mixed selection, each as a link that keeps only its assets."""
+        workspace = self._desk.session.workspace
+        counts = Counter(ref.layer for ref in refs)
+        known = [layer for layer in workspace.layers() if layer.id in counts]
+        accent = current_theme().tokens["accent"]
+        lines = [
+            f"<a href='{_escape(layer.id)}' style='color:{accent}'>{_escape(layer.name)}</a>&nbsp; {counts[layer.id]:,}"
+            for layer in known
+        ]
+        self.parts.setText("<br>".join(lines))
+        self.parts.setToolTip(tr("Click a layer to keep only its assets selected."))
+        self.parts.setVisible(len(known) > 1)
+
+    def _keep_layer(self, layer_id: str) -> None:
+        self._desk.select([ref for ref in sorted(self._desk.session.selection.refs) if ref.layer == layer_id])
 
     def _show_now(self, ref: AssetRef | None) -> None:
         facts = facts_now(self._desk, ref) if ref is not None else []

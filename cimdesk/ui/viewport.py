@@ -14,8 +14,10 @@ import numpy as np
 from PySide6.QtCore import QBuffer, QByteArray, QEvent, QIODevice, QPoint, QPointF, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
+from shiboken6 import isValid
 
 from cimdesk.commands.session import Session
+from cimdesk.model.layers import LayerKind
 from cimdesk.model.selection import AssetRef
 from cimdesk.ui.desk import Links
 from cimdesk.ui.theme import current_theme
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 STILL_AFTER_MS = 150
 HOVER_AFTER_MS = 40
+PUBLISH_AFTER_MS = 800
+"""How long arriving tiles gather before their features reach the tables."""
 SLOW_FRAME = 0.030
 """A frame slower than this is drawn at half resolution while the camera moves [s]."""
 
@@ -94,6 +98,7 @@ class Viewport(QWidget):
     ready = Signal()
     measured = Signal(object)
     rendered = Signal()
+    _tiles_came = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -112,6 +117,9 @@ class Viewport(QWidget):
         self._still.timeout.connect(self._come_to_rest)
         self._hover = QTimer(self, singleShot=True, interval=HOVER_AFTER_MS)
         self._hover.timeout.connect(self._look_under_cursor)
+        self._publish = QTimer(self, singleShot=True, interval=PUBLISH_AFTER_MS)
+        self._publish.timeout.connect(self._publish_features)
+        self._tiles_came.connect(self._on_tiles, Qt.ConnectionType.QueuedConnection)
         self._ink = Ink(self)
 
     # --- what it shows -------------------------------------------------------------------------------------------------
@@ -139,6 +147,7 @@ class Viewport(QWidget):
                 child.raise_()
         cast(Surface, self.surface).attach(self.scene)
         self._links.add(self.scene.needs_render, self._on_needs_render)
+        self._links.add(self.scene.woken, self._on_woken)
         self._links.add(self.scene.camera.changed, self._on_camera)
         self._links.add(session.clock.changed, self.scene.set_time)
         self._links.add(session.selection.changed, self.scene.set_selection)
@@ -153,6 +162,7 @@ class Viewport(QWidget):
         self._links.clear()
         self._still.stop()
         self._hover.stop()
+        self._publish.stop()
         if self.scene is not None:
             self.scene.detach()
             self.scene = None
@@ -244,6 +254,22 @@ class Viewport(QWidget):
     def _on_needs_render(self, _nothing: None) -> None:
         self.request_render()
 
+    def _on_woken(self, _nothing: None) -> None:
+        """Come over to the window's thread: tiles arrive in others."""
+        if isValid(self):
+            self._tiles_came.emit()
+
+    def _on_tiles(self) -> None:
+        self.request_render()
+        if not self._publish.isActive():
+            self._publish.start()
+
+    def _publish_features(self) -> None:
+        if self._session is not None and self.scene is not None:
+            from cimdesk.commands.tiled import publish
+
+            publish(self._session)
+
     def _on_camera(self, _nothing: None) -> None:
         self.request_render()
         self.pointer.refresh_measure()
@@ -276,6 +302,14 @@ class Viewport(QWidget):
             self._session.selection.toggle(refs)
         else:
             self._session.selection.set(refs)
+
+    def choose_area(self, refs: frozenset[AssetRef], toggle: bool) -> None:
+        """Select what a box or lasso holds; in the X-ray view that is the networks, where there are any."""
+        if self.scene is not None and self.scene.xray and self._session is not None:
+            workspace = self._session.workspace
+            networks = {layer.id for layer in workspace.layers() if layer.kind is LayerKind.NETWORK}
+            refs = frozenset(ref for ref in refs if ref.layer in networks) or refs
+        self.choose(refs, toggle)
 
     def to_logical(self, points: np.ndarray) -> list[QPointF]:
         """Return widget positions of (N, 3) world points."""

@@ -115,6 +115,16 @@ def test_tracing_downstream_selects_the_way_to_the_outfall(qtbot, tmp_path):
     assert {"C2", "C3"} <= {ref.feature for ref in window.desk.session.selection.refs if not ref.feature.startswith("node:")}
 
 
+def test_isolating_tells_the_valves_and_customers(qtbot, tmp_path):
+    window = open_window(qtbot)
+    open_sample(qtbot, window, tmp_path, "drainage")
+    network = layer_named(window, "network")
+    window.desk.select([AssetRef(network, "C2")])
+    window.actions_.trigger("trace.isolate")
+    assert "0 valves to close" in window.status.message.text()
+    assert AssetRef(network, "C2") in window.desk.session.selection.refs
+
+
 def test_a_snapshot_and_a_report_are_written(qtbot, tmp_path):
     window = open_window(qtbot)
     open_sample(qtbot, window, tmp_path, "city", "drainage")

@@ -192,6 +192,25 @@ def test_the_clock_moves_while_it_plays_and_stops_at_the_end(qtbot, tmp_path):
     assert clock.time == clock.range[1]
 
 
+def test_an_area_in_the_xray_view_takes_the_pipes_and_a_layer_can_be_kept(qtbot, tmp_path):
+    window = open_window(qtbot)
+    open_sample(qtbot, window, tmp_path, "city", "drainage")
+    city, network = layer_named(window, "buildings"), layer_named(window, "network")
+    refs = frozenset({AssetRef(city, "b0"), AssetRef(city, "b1"), AssetRef(network, "C1")})
+    selection = window.desk.session.selection
+    window.view.choose_area(refs, toggle=False)
+    assert selection.refs == refs
+    window.inspector.refresh()
+    assert not window.inspector.parts.isHidden()
+    window.inspector.parts.linkActivated.emit(city)
+    assert {ref.layer for ref in selection.refs} == {city}
+    window.actions_.trigger("underground.xray")
+    window.view.choose_area(refs, toggle=False)
+    assert selection.refs == {AssetRef(network, "C1")}
+    window.view.choose_area(frozenset({AssetRef(city, "b0")}), toggle=False)
+    assert selection.refs == {AssetRef(city, "b0")}
+
+
 def test_escape_closes_the_palette_and_keeps_the_selection(qtbot, tmp_path):
     window = open_window(qtbot)
     open_sample(qtbot, window, tmp_path, "city")
