@@ -12,6 +12,7 @@ from cimdesk.base.errors import UsageError
 from cimdesk.commands.session import Session
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable, ShapeKind, Shapes, VectorLayer
+from cimdesk.model.flood import FloodResult
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.sensors import Sensors
 from cimdesk.model.terrain import Terrain
@@ -41,6 +42,8 @@ def export_layer(session: Session, layer_id: str, path: Path, ids: Collection[st
         reason = session.workspace.unavailable(layer_id)
         raise UsageError("Layer {name} has no data to export. {reason}", name=layer_id, reason=reason)
     crs = session.workspace.frame.crs if session.workspace.frame else None
+    if not _suffixes(data):
+        raise UsageError("A layer of this kind cannot be exported.")
     writer = _writer_for(data, path)
     if writer is None:
         raise UsageError(
@@ -57,6 +60,8 @@ Writer = Callable[[Path, LayerData, Crs | None, Collection[str] | None], int]
 def _suffixes(data: LayerData) -> tuple[str, ...]:
     if isinstance(data, CityModel | TiledCity):
         return (*CITY_SUFFIXES, *VECTOR_SUFFIXES)
+    if isinstance(data, FloodResult):
+        return ()
     return TERRAIN_SUFFIXES if isinstance(data, Terrain) else VECTOR_SUFFIXES
 
 
@@ -72,7 +77,7 @@ def _writer_for(data: LayerData, path: Path) -> Writer | None:
 def _write_city(path: Path, data: LayerData, crs: Crs | None, ids: Collection[str] | None) -> int:
     city = data.city if isinstance(data, TiledCity) else data
     assert isinstance(city, CityModel)
-    if path.suffix == ".glb":
+    if path.suffix.lower() == ".glb":
         from cimdesk.formats.meshes import write_glb
 
         wanted = np.isin(city.features.ids.astype(str), list(ids)) if ids is not None else np.ones(len(city.features), dtype=bool)
@@ -81,7 +86,7 @@ def _write_city(path: Path, data: LayerData, crs: Crs | None, ids: Collection[st
         return len(np.unique(mesh.feature_index))
     from cimdesk.formats import cityjson
 
-    write = cityjson.write_cityjsonseq if path.suffix == ".jsonl" else cityjson.write_cityjson
+    write = cityjson.write_cityjsonseq if path.suffix.lower() == ".jsonl" else cityjson.write_cityjson
     return write(path, city, crs, ids)
 
 
@@ -89,7 +94,7 @@ def _write_terrain(path: Path, data: LayerData, crs: Crs | None, ids: Collection
     from cimdesk.formats.raster_write import write_ascii_grid, write_geotiff
 
     assert isinstance(data, Terrain)
-    if path.suffix == ".asc":
+    if path.suffix.lower() == ".asc":
         write_ascii_grid(path, data)
     else:
         write_geotiff(path, data, crs)
@@ -102,9 +107,9 @@ def _write_vector(path: Path, data: LayerData, crs: Crs | None, ids: Collection[
     layer = as_vector(data)
     if ids is not None:
         layer = _only(layer, ids)
-    if path.suffix == ".csv":
+    if path.suffix.lower() == ".csv":
         return write_csv(path, layer)
-    if path.suffix == ".geojson":
+    if path.suffix.lower() == ".geojson":
         return write_geojson(path, layer, crs)
     return write_geopackage(path, [(path.stem, layer, crs)])
 
