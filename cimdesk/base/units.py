@@ -13,6 +13,8 @@ import numpy as np
 from cimdesk.base.arrays import Float
 
 DEFAULT_ZONE = "Asia/Shanghai"
+FIRST_MOMENT, LAST_MOMENT = -62e9, 253e9
+"""Moments that every time zone can write with a four-digit year [POSIX s]; what lies beyond is a slip or a placeholder."""
 
 _FOOT = 0.3048
 # Spelling (lower case, without spaces) -> unit kept inside, factor, offset. UCUM codes where there is one.
@@ -103,7 +105,7 @@ def parse_time(text: str, zone: str = DEFAULT_ZONE) -> float:
     Raises
     ------
     ValueError
-        If the text is no date.
+        If the text is no date, or one that cannot be told in every zone.
     """
     text = text.strip()
     try:
@@ -113,9 +115,12 @@ def parse_time(text: str, zone: str = DEFAULT_ZONE) -> float:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=ZoneInfo(zone))
     try:
-        return moment.timestamp()
+        time = moment.timestamp()
     except OverflowError as error:
         raise ValueError(f"{text!r} is out of range") from error
+    if not FIRST_MOMENT < time < LAST_MOMENT:
+        raise ValueError(f"{text!r} is out of range")
+    return time
 
 
 _LOOSE_TIME = re.compile(
@@ -142,9 +147,12 @@ def parse_times(texts: Sequence[str], zone: str = DEFAULT_ZONE) -> Float:
     plain = np.array([text.strip() for text in texts], dtype=str)
     if len(plain) and np.char.endswith(plain, "Z").all():
         try:
-            return np.asarray(np.char.rstrip(plain, "Z").astype("datetime64[ms]").astype(np.float64) / 1000.0)
+            moments = np.char.rstrip(plain, "Z").astype("datetime64[ms]")
         except ValueError:
             pass  # some text is no time; the slow path finds which
+        else:
+            times = moments.astype(np.float64) / 1000.0
+            return np.where(~np.isnat(moments) & (times > FIRST_MOMENT) & (times < LAST_MOMENT), times, np.nan)
     return np.array([_time_or_nan(str(text), zone) for text in plain], dtype=np.float64)
 
 

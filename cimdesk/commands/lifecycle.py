@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import math
 import time
 import uuid
 from bisect import bisect_right, insort
@@ -20,7 +19,7 @@ from pathlib import Path
 from cimdesk.base.collector import collector_paused
 from cimdesk.base.errors import DataError, UsageError
 from cimdesk.base.i18n import tr
-from cimdesk.base.units import format_time, parse_time
+from cimdesk.base.units import FIRST_MOMENT, LAST_MOMENT, format_time, parse_time
 from cimdesk.commands.anchors import anchors, has_feature
 from cimdesk.commands.history import Edit
 from cimdesk.commands.session import Session
@@ -37,6 +36,8 @@ SCHEDULE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "why": ("why", "reason", "note", "原因", "说明"),
 }
 """Names a schedule's columns may have. The first three columns must be there."""
+HINTS = 20
+"""How many unknown assets of one schedule are told what they may have meant."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,7 @@ class _Finder:
     def __init__(self, session: Session) -> None:
         self._layers = {layer.id: session.workspace.data(layer.id) for layer in session.workspace.layers()}
         self._names: list[str] | None = None
+        self._hints_left = HINTS
 
     def find(self, text: str) -> AssetRef:
         layer, colon, feature = text.partition(":")
@@ -224,6 +226,10 @@ class _Finder:
         raise UsageError("There is no asset {id}.{hint}", id=text or "–", hint=self._hint(text))
 
     def _hint(self, text: str) -> str:
+        """Return names like one that is unknown; only for the first few, as each takes a look at every name there is."""
+        if not self._hints_left:
+            return ""
+        self._hints_left -= 1
         if self._names is None:
             tables = [
                 data.links if isinstance(data, UtilityNetwork) else getattr(data, "features", None)
@@ -387,8 +393,7 @@ def stage_of(text: str) -> Stage:
 
 
 def _require_moment(date: float) -> None:
-    # What cannot be written as a date of four-digit years is a slip.
-    if not (math.isfinite(date) and -62e9 < date < 253e9):
+    if not FIRST_MOMENT < date < LAST_MOMENT:
         raise UsageError("{date} is no date.", date=date)
 
 

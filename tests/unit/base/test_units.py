@@ -94,3 +94,19 @@ def test_readings_are_kept_in_one_unit_per_quantity(unit: str, value: float, ins
     name, factor, offset = unit_conversion(unit)
     assert name == inside
     assert value * factor + offset == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01 00:00:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_placeholder_dates_that_no_zone_could_write_are_no_times(text: str):
+    with pytest.raises(ValueError, match="out of range"):
+        parse_time(text)
+    assert np.isnan(parse_times([text])).all()
+
+
+def test_every_time_that_is_read_can_be_written():
+    for text in ("0005-12-31", "9986-12-31"):
+        assert format_time(parse_time(text))
+
+
+def test_a_zone_without_a_date_is_no_time():
+    assert np.isnan(parse_times(["Z", "2026-01-01T00:00:00Z"])).tolist() == [True, False]

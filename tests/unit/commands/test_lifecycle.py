@@ -295,3 +295,14 @@ def test_twenty_thousand_assets_are_marked_in_one_step():
     assert (session.workspace.stages.codes("pipes", ids, START) == Stage.OPERATION).all()
     session.undo()
     assert (session.workspace.stages.codes("pipes", ids, START) == Stage.UNKNOWN).all()
+
+
+def test_only_the_first_unknown_assets_of_a_schedule_get_a_hint():
+    rows = [{"id": "p1x", "stage": "design", "date": "2026-01-01"}] * (lifecycle.HINTS + 5)
+    outcome = lifecycle.import_schedule(city(), rows)
+    assert sum("Did you mean" in refusal.reason for refusal in outcome.refused) == lifecycle.HINTS
+
+
+def test_a_placeholder_date_in_a_schedule_is_refused():
+    outcome = lifecycle.import_schedule(city(), [{"id": "p1", "stage": "design", "date": "0001-01-01 00:00:00"}])
+    assert "0001-01-01" in outcome.refused[0].reason
