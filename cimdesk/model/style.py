@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import pairwise
-from typing import Any
+from itertools import cycle, pairwise
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float, Strings, UInt8
 from cimdesk.base.units import format_number
-from cimdesk.model.features import FeatureTable
+from cimdesk.model.features import FeatureTable, plain_value
 
 NEUTRAL = "#f2ede3"
 MISSING = "#b9bec4"
@@ -78,11 +79,14 @@ class Style:
     @staticmethod
     def from_record(record: Mapping[str, Any]) -> Style:
         """Return the style of a record; unknown fields are ignored, missing ones take their default."""
-        known = {name: record[name] for name in ("color", "attribute", "ramp", "size", "labels") if name in record}
-        mode = record.get("mode", "single")
+        known = {name: record[name] for name in ("attribute", "size", "labels") if name in record}
+        mode, color, ramp = record.get("mode"), record.get("color"), record.get("ramp")
+        categories = dict(record.get("categories") or {})
         return Style(
             mode=StyleMode(mode) if mode in set(StyleMode) else StyleMode.SINGLE,
-            categories=dict(record.get("categories") or {}),
+            color=color if _is_color(color) else NEUTRAL,
+            ramp=ramp if ramp in RAMPS else "viridis",
+            categories={name: each for name, each in categories.items() if _is_color(each)},
             breaks=tuple(record.get("breaks") or ()),
             **known,
         )
@@ -121,6 +125,10 @@ def rgba(color: str, alpha: int = 255) -> tuple[int, int, int, int]:
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16), alpha
 
 
+def _is_color(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and re.fullmatch(r"#[0-9A-Fa-f]{6}", value) is not None
+
+
 def hex_color(components: Sequence[float] | AnyArray) -> str:
     """Return ``#rrggbb`` of 0..255 components."""
     return "#" + "".join(f"{round(float(c)):02x}" for c in components[:3])
@@ -156,10 +164,11 @@ def color_by_codes(codes: AnyArray, palette: Sequence[tuple[str, str]]) -> Color
 
 
 def _by_category(style: Style, values: AnyArray) -> Coloring:
-    texts = np.array(["" if value is None else str(value) for value in values.tolist()], dtype=object)
+    plain = (plain_value(value) for value in values.tolist())
+    texts = np.array(["" if value is None else str(value) for value in plain], dtype=object)
     names, codes, counts = _unique(texts)
     fixed = dict(style.categories or {})
-    free = (color for color in CATEGORY_COLORS * (len(names) // len(CATEGORY_COLORS) + 1) if color not in fixed.values())
+    free = cycle([color for color in CATEGORY_COLORS if color not in fixed.values()])
     order = np.argsort(-counts, kind="stable")
     palette = [MISSING] * len(names)
     for k in order:

@@ -78,3 +78,22 @@ def test_codes_that_do_not_occur_are_not_in_the_legend():
 def test_a_missing_column_falls_back_to_the_single_colour():
     coloring = color_features(Style(StyleMode.CATEGORIES, color="#112233", attribute="gone"), table([1, 2]))
     assert coloring.colors.tolist() == [[0x11, 0x22, 0x33, 255]] * 2
+
+
+def test_colours_and_ramps_that_are_none_give_the_defaults():
+    style = Style.from_record({"color": "red", "ramp": "sunset", "categories": {"a": "#12345", "b": "#abcdef"}})
+    assert style == Style(categories={"b": "#abcdef"})
+
+
+def test_a_number_that_is_missing_is_no_category():
+    coloring = color_features(Style(StyleMode.CATEGORIES, attribute="a"), table([2.5, None, 2.5]))
+    assert [(entry.label, entry.count) for entry in coloring.legend] == [("2.5", 2), ("–", 1)]
+    assert coloring.colors[1].tolist() == list(rgba(MISSING))
+
+
+def test_categories_keep_their_colours_apart_from_missing_when_most_colours_are_taken():
+    style = Style(
+        StyleMode.CATEGORIES, attribute="a", categories={f"gone {k}": color for k, color in enumerate(CATEGORY_COLORS[1:])}
+    )
+    coloring = color_features(style, table(["x", "y", "z"]))
+    assert {entry.color for entry in coloring.legend} == {CATEGORY_COLORS[0]}
