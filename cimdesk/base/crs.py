@@ -82,7 +82,7 @@ class Crs:
             codes = [int(short[1]), int(short[2])]
             return Crs.epsg(*codes) if all(_is_known(code) for code in codes) else None
         codes = [int(code) for code in _EPSG.findall(text)]
-        if not codes and text.isdigit():
+        if not codes and re.fullmatch(r"[0-9]{1,9}", text):
             codes = [int(text)]
         if codes:
             return Crs.epsg(*codes[:2]) if all(_is_known(code) for code in codes[:2]) else None

@@ -62,7 +62,23 @@ def test_a_reference_system_is_understood_as_written(text: str, code: str):
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "  ", "unknown", "local", "Delft", "EPSG:999999", "EPSG:1", "EPSG:1+2", "+proj=nonsense", "{}", "PROJCS["]
+    "text",
+    [
+        None,
+        "",
+        "  ",
+        "unknown",
+        "local",
+        "Delft",
+        "EPSG:999999",
+        "EPSG:1",
+        "EPSG:1+2",
+        "²",
+        "9" * 5000,
+        "+proj=nonsense",
+        "{}",
+        "PROJCS[",
+    ],
 )
 def test_what_names_no_system_gives_none(text: str | None):
     assert Crs.parse(text) is None
