@@ -319,11 +319,13 @@ def select_tiles(
     """
     allowed = view.max_pixels
     walk = _walk(tileset, view, allowed)
-    for _ in range(12):
-        if sum(1 for row in walk.rows if row not in walk.opened) <= most:
-            break
-        allowed *= COARSER
+    count = len(walk.rows) - len(walk.opened)
+    while count > most:
+        allowed *= max(COARSER, float(np.sqrt(count / most)))
         walk = _walk(tileset, view, allowed)
+        before, count = count, len(walk.rows) - len(walk.opened)
+        if count == before and allowed > max(walk.pixels, default=0.0):
+            break
     covered = _covered(tileset, walk, ready)
     return _chosen(tileset, walk, covered, ready, lost)
 
