@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Bool, Float, Float32
+from cimdesk.base.arrays import Bool, Float, Float32, Strings
 from cimdesk.base.crs import Crs, LocalFrame
 from cimdesk.base.errors import DataError
 from cimdesk.commands.placing import place
 from cimdesk.formats import registry
 from cimdesk.model.drainage import Drainage, DrainageSeries
 from cimdesk.model.flood import FloodResult, FloodScenario
-from cimdesk.model.network import NodeKind, UtilityNetwork
+from cimdesk.model.network import NodeKind, Utility, UtilityNetwork
 
 if TYPE_CHECKING:
     from cimdesk.analysis.flood.drainage import DrainageExchange, Inlets, Outfalls
@@ -40,26 +40,42 @@ def read_drainage(asked: DrainageInput, crs: Crs | None) -> Drainage:
         If the file holds no drainage network with coordinates, or lacks a node that the scenario names.
     """
     found = [source for source in registry.read(asked.network).sources if isinstance(source.data, UtilityNetwork)]
-    if not found or "flow_units" not in found[0].data.metadata:  # type: ignore[union-attr]
+    network = place(found[0].data, found[0].crs, LocalFrame(crs, (0.0, 0.0, 0.0))) if found else None
+    if not isinstance(network, UtilityNetwork) or network.utility is not Utility.DRAINAGE or "options" not in network.metadata:
         raise DataError(asked.network, "this file holds no drainage network.", remedy="Give a SWMM input file.")
-    network = place(found[0].data, found[0].crs, LocalFrame(crs, (0.0, 0.0, 0.0)))
-    assert isinstance(network, UtilityNetwork)
     if not np.isfinite(network.positions[:, :2]).all(axis=1).any():
         raise DataError(
             asked.network, "no node of the drainage network has coordinates.", remedy="Add a [COORDINATES] section to the file."
         )
     ids = network.nodes.ids
-    is_sealed = np.array([node in asked.sealed for node in ids.tolist()], dtype=bool)
-    missing = sorted(set(asked.sealed) - set(ids.tolist()))
-    if missing:
-        raise DataError(asked.path, "the drainage network has no node '{id}'.", where="drainage.sealed", id=missing[0])
+    clogging = np.full(len(ids), asked.clogging)
+    for share, nodes in asked.clogged:
+        clogging[_rows(asked, ids, nodes, "drainage.clogged")] = share
+    is_sealed = np.zeros(len(ids), dtype=bool)
+    is_sealed[_rows(asked, ids, asked.sealed, "drainage.sealed")] = True
     rims = np.asarray(network.nodes.columns["rim_elevation"], dtype=np.float64)
     return Drainage(
         source=str(asked.network), digest=hashlib.sha256(asked.network.read_bytes()).hexdigest()[:16], ids=ids,
         positions=network.positions[:, :2].copy(), rims=rims, inverts=network.positions[:, 2].copy(),
-        is_outfall=network.node_kind == NodeKind.OUTFALL, is_sealed=is_sealed, clogging=np.full(len(ids), asked.clogging),
+        is_outfall=network.node_kind == NodeKind.OUTFALL, is_sealed=is_sealed, clogging=clogging,
         intake_limit=asked.intake_limit, manhole_area=asked.manhole_area, step=asked.step,
     )  # fmt: skip
+
+
+def _rows(asked: DrainageInput, ids: Strings, nodes: Sequence[str], where: str) -> list[int]:
+    row_of = {node: row for row, node in enumerate(ids.tolist())}
+    missing = [node for node in nodes if node not in row_of]
+    if missing:
+        raise DataError(asked.path, "the drainage network has no node '{id}'.", where=where, id=missing[0])
+    return [row_of[node] for node in nodes]
+
+
+def unblocked(scenario: FloodScenario, nodes: Sequence[str]) -> FloodScenario:
+    """Return a scenario whose drains have these inlets cleared: the measure to compare a run with."""
+    if scenario.drainage is None:
+        return scenario
+    clogging = np.where(np.isin(scenario.drainage.ids.astype(str), list(nodes)), 0.0, scenario.drainage.clogging)
+    return replace(scenario, drainage=replace(scenario.drainage, clogging=clogging))
 
 
 @dataclass(frozen=True)

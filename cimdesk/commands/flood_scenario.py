@@ -17,8 +17,9 @@ from cimdesk.commands.flood_drainage import place_drains, read_drainage
 from cimdesk.commands.flood_tables import design_storm
 from cimdesk.commands.placing import place
 from cimdesk.formats import registry, series
-from cimdesk.formats.scenario import Amount, InflowInput, RainInput, ScenarioInput, read_scenario
+from cimdesk.formats.scenario import Amount, DrainageInput, InflowInput, RainInput, ScenarioInput, read_scenario
 from cimdesk.model.city import CityModel
+from cimdesk.model.drainage import Drainage
 from cimdesk.model.features import VectorLayer
 from cimdesk.model.flood import EdgeBoundary, FloodScenario, Gauge, Inflow, Series
 from cimdesk.model.terrain import Terrain
@@ -56,6 +57,8 @@ class FloodForm:
     level : float or None
         Water level at the start [m], such as the river's.
     extent : west, south, east, north, or None
+    drainage : str
+        Layer id of a SWMM network; empty for none.
     """
 
     name: str
@@ -107,6 +110,14 @@ def scenario_from_session(session: Session, form: FloodForm) -> FloodScenario:
     )  # fmt: skip
     check(scenario, None)
     return scenario
+
+
+def _drains_of(session: Session, layer_id: str) -> Drainage | None:
+    if not layer_id:
+        return None
+    file = session.base_dir / session.workspace.layer(layer_id).source
+    frame = session.workspace.frame
+    return read_drainage(DrainageInput(file, file), frame.crs if frame else None)
 
 
 def load_scenario(path: Path | str) -> FloodScenario:

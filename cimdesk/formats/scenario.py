@@ -74,6 +74,7 @@ class DrainageInput:
     manhole_area: float = 1.167
     step: float = 1.0
     sealed: tuple[str, ...] = ()
+    clogged: tuple[tuple[float, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,17 +126,17 @@ def read_scenario(path: Path | str) -> ScenarioInput:
     except OSError as error:
         raise DataError(path, "the file cannot be opened ({reason}).", reason=error.strerror or error) from error
     top = _Table(path, "", document)
-    for name in ("measure",):
-        if name in document:
-            raise top.error(name, "'{field}' is not supported yet.", remedy=LATER, field=name)
     fields = _scenario(top.table("scenario"))
     fields |= _surface(top.table("surface", required=False)) | _initial(top.table("initial", required=False))
     fields["gauges"] = tuple(_gauge(table) for table in top.tables("gauge"))
     fields["rain"] = tuple(_rain(table) for table in top.tables("rain"))
     fields["inflows"] = tuple(_inflow(table) for table in top.tables("inflow"))
     fields["boundaries"] = tuple(boundary for table in top.tables("boundary") for boundary in _boundary(table))
+    unblock = tuple(node for table in top.tables("measure") for node in _unblocked(table))
     if "drainage" in document:
-        fields["drainage"] = _drainage(top.table("drainage"))
+        fields["drainage"] = _drainage(top.table("drainage"), unblock)
+    elif unblock:
+        raise top.error("measure", "there are no drains to unblock.", remedy="Add a [drainage] table.")
     top.close()
     return ScenarioInput(path=path, **fields)
 
@@ -209,26 +210,51 @@ def _initial(table: _Table) -> dict[str, Any]:
     return fields
 
 
-def _drainage(table: _Table) -> DrainageInput:
-    sealed = table.take("sealed") or []
-    if not isinstance(sealed, Sequence) or isinstance(sealed, str):
-        raise table.error("sealed", "'{value}' is no list of nodes.", value=sealed)
-    clogging = table.number("clogging", 0.0, least=0.0) or 0.0
-    if clogging > 1.0:
-        raise table.error("clogging", "clogging is a share between 0 and 1.")
+def _drainage(table: _Table, unblock: tuple[str, ...]) -> DrainageInput:
     drainage = DrainageInput(
         path=table.path,
         network=table.file("network"),
-        clogging=clogging,
+        clogging=_share(table, "clogging"),
         intake_limit=table.number("intake_limit_m3_s", float("inf"), above=0.0) or float("inf"),
         manhole_area=table.number("manhole_area_m2", 1.167, above=0.0) or 1.167,
         step=table.duration("step", 1.0),
-        sealed=tuple(str(node) for node in sealed),
+        sealed=_nodes(table, "sealed"),
+        clogged=(*(_clogged(one) for one in table.tables("clogged")), (0.0, unblock)),
     )
     if drainage.step > LONGEST_PIPE_STEP:
         raise table.error("step", "the step of the pipes is {limit} s at most.", limit=LONGEST_PIPE_STEP)
     table.close()
     return drainage
+
+
+def _clogged(table: _Table) -> tuple[float, tuple[str, ...]]:
+    found = _share(table, "share", 1.0), _nodes(table, "nodes")
+    table.close()
+    return found
+
+
+def _unblocked(table: _Table) -> tuple[str, ...]:
+    """Return the nodes that a measure clears; the other kinds of measure come later."""
+    if table.take("kind") != "unblock":
+        raise _Table(table.path, "", {}).error("measure", "'{field}' is not supported yet.", remedy=LATER, field="measure")
+    table.take("name")
+    nodes = _nodes(table, "nodes")
+    table.close()
+    return nodes
+
+
+def _share(table: _Table, key: str, default: float = 0.0) -> float:
+    share = table.number(key, default, least=0.0) or 0.0
+    if share > 1.0:
+        raise table.error(key, "clogging is a share between 0 and 1.")
+    return share
+
+
+def _nodes(table: _Table, key: str) -> tuple[str, ...]:
+    nodes = table.take(key) or []
+    if not isinstance(nodes, Sequence) or isinstance(nodes, str):
+        raise table.error(key, "'{value}' is no list of nodes.", value=nodes)
+    return tuple(str(node) for node in nodes)
 
 
 def _gauge(table: _Table) -> tuple[str, float, float]:

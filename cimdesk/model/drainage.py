@@ -79,6 +79,11 @@ class DrainageSeries:
         above = self.depths + np.nan_to_num(self.inverts - self.rims, nan=-np.inf)
         return np.maximum(above, 0.0).astype(np.float32)
 
+    def surcharge_at(self, seconds: float) -> Float32:
+        """Return (N,) float32 water above the ground at a time from the start [m]."""
+        surcharge: Float32 = self.surcharge[self.row_at(seconds)]
+        return surcharge
+
     def row_at(self, seconds: float) -> int:
         """Return the row in force at a time from the start [s]."""
         return min(max(int(np.searchsorted(self.times, seconds, side="right")) - 1, 0), len(self.times) - 1)
