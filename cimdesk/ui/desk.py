@@ -13,6 +13,7 @@ from cimdesk.base.errors import CimdeskError, Problem
 from cimdesk.base.i18n import set_language
 from cimdesk.base.jobs import JobSpec
 from cimdesk.base.signals import Signal as ModelSignal
+from cimdesk.commands import projects
 from cimdesk.commands.session import Session
 from cimdesk.model.layers import Layer
 from cimdesk.model.selection import AssetRef
@@ -144,6 +145,7 @@ class Desk(QObject):
         self.availability_changed.emit()
         if former is not session:
             former.close()
+        projects.remember(session)
 
     def select_layer(self, layer_id: str) -> None:
         """Make a layer the one that layer commands act on."""

@@ -147,6 +147,7 @@ def save_as(desk: Desk) -> None:
     path = desk.ask.save_path(tr("Save as"), PROJECT_SUFFIX, desk.session.workspace.settings.get("title") or tr("city"))
     if path is not None:
         projects.save_as(desk.session, path)
+        projects.remember(desk.session)
         desk.message.emit(tr("Saved as {name}.").format(name=path.name))
         desk.availability_changed.emit()
 
