@@ -192,6 +192,7 @@ class Desk(QObject):
         if record.get("time") is not None:
             self.session.clock.set_time(float(record["time"]))
         self.message.emit(str(record["name"]))
+        self.availability_changed.emit()
 
     def set_language(self, language: str) -> None:
         """Use another language now and at the next start."""

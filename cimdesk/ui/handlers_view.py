@@ -218,6 +218,7 @@ def xray(desk: Desk) -> None:
     """See through the ground, or not."""
     if desk.view and desk.view.scene:
         desk.view.scene.set_xray(not desk.view.scene.xray)
+        desk.availability_changed.emit()
 
 
 def xray_is_on(desk: Desk) -> bool:

@@ -11,8 +11,11 @@ from PySide6.QtWidgets import QWidget
 
 from cimdesk.base.i18n import tr
 from cimdesk.base.units import format_time
-from cimdesk.model.appearance import LegendCard, legend_cards
+from cimdesk.model.appearance import LegendCard, active_flood, legend_cards
 from cimdesk.model.document import Changes
+from cimdesk.model.layers import LayerKind
+from cimdesk.model.sensors import STATUS_PALETTE, Status
+from cimdesk.model.style import LegendEntry
 from cimdesk.ui.desk import Desk, Links
 from cimdesk.ui.theme import Theme, current_theme
 from cimdesk.ui.viewport import Viewport
@@ -106,6 +109,7 @@ class Legend(Card):
         super().__init__(viewport)
         self.cards: list[LegendCard] = []
         self._all: list[LegendCard] = []
+        self._left_out = 0
         self._most = MAX_ENTRIES
 
     def set_cards(self, cards: list[LegendCard]) -> None:
@@ -124,16 +128,17 @@ class Legend(Card):
             width = max(width, _advance(theme.font(QFont.Weight.Bold, 0.95), card.title))
             for entry in card.entries[: self._most]:
                 width = max(width, _advance(theme.font(scale=0.95), entry.label) + row * 1.4)
-        rows = sum(1 + self._shown(card) for card in self.cards)
+        rows = sum(1 + self._shown(card) for card in self.cards) + (1 if self._left_out else 0)
         height = round(rows * row + max(0, len(self.cards) - 1) * row * 0.45) + 2 * PAD - 4
         limit = round(theme.px("font_px") * 21)
         return QSize(min(round(width) + 2 * PAD + 6, limit), height)
 
     def fit_height(self, available: int) -> None:
-        """Leave the last blocks out when the view is too low for all, then the last entries of the first."""
-        self.cards, self._most = list(self._all), MAX_ENTRIES
+        """Leave the last blocks out when the view is too low for all and say so, then the last entries of the first."""
+        self.cards, self._most, self._left_out = list(self._all), MAX_ENTRIES, 0
         while len(self.cards) > 1 and self.sizeHint().height() > available:
             self.cards.pop()
+            self._left_out += 1
         if self.sizeHint().height() > available:
             self._most = max(2, int((available - 2 * PAD) / self._row()) - 2)
 
@@ -152,7 +157,7 @@ class Legend(Card):
             y += row
             painter.setFont(theme.font(scale=0.95))
             for entry in card.entries[: self._most]:
-                self._draw_sample(painter, theme, QRectF(PAD, y, row, row), card.symbol, entry.color)
+                self._draw_sample(painter, theme, QRectF(PAD, y, row, row), card.symbol, entry)
                 painter.setPen(theme.color("text"))
                 left = PAD + row * 1.4
                 text = painter.fontMetrics().elidedText(
@@ -164,12 +169,19 @@ class Legend(Card):
                 painter.drawText(QRectF(PAD + row * 1.4, y, self.width(), row), Qt.AlignmentFlag.AlignVCenter, "…")
                 y += row
             y += row * 0.45
+        if self._left_out:
+            painter.setPen(theme.color("dim"))
+            text = tr("+{count} more").format(count=self._left_out)
+            painter.drawText(QRectF(PAD, y - row * 0.45, self.width(), row), Qt.AlignmentFlag.AlignVCenter, text)
 
-    def _draw_sample(self, painter: QPainter, theme: Theme, cell: QRectF, symbol: str, color: str) -> None:
-        middle = cell.center()
+    def _draw_sample(self, painter: QPainter, theme: Theme, cell: QRectF, symbol: str, entry: LegendEntry) -> None:
+        middle, color = cell.center(), entry.color
         painter.setPen(QPen(theme.color("dim", 90), 0.8))
         painter.setBrush(QColor(color))
-        if symbol == "point":
+        status = next((k for k, (label, _) in enumerate(STATUS_PALETTE) if entry.label in (label, tr(label))), None)
+        if symbol == "point" and status is not None:
+            _draw_status(painter, theme, cell, Status(status), color)
+        elif symbol == "point":
             painter.drawEllipse(QPointF(middle.x(), middle.y() + 0.5), cell.height() * 0.25, cell.height() * 0.25)
         elif symbol == "line":
             painter.setPen(QPen(QColor(color), max(2.5, cell.height() * 0.15), Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
@@ -215,7 +227,12 @@ class ScaleBar(Card):
         if room < 22:
             parts = parts[:1]
         if last > first and room > 40:
-            parts.append(format_time(self._desk.session.clock.time))
+            now = self._desk.session.clock.time
+            parts.append(format_time(now))
+            found = active_flood(self._desk.session.workspace)
+            end = found[1].start_time + float(found[1].times[-1]) if found else now
+            if now > end:
+                parts.append(tr("water as at the end of the run, {time}").format(time=format_time(end)[11:]))
         text = "  ·  ".join(parts)
         if (round(bar), text) != (round(self._bar_px), self._text):
             self._bar_px, self._text = bar, text
@@ -293,12 +310,14 @@ class Overlays(QWidget):
         self.legend = Legend(viewport)
         self.scale = ScaleBar(viewport, desk)
         self.tip = HoverTip(viewport)
+        self._sight = (False, False)
         # Many changes in one turn of the event loop place the cards once.
         self._later = QTimer(self, singleShot=True, interval=30)
         self._later.timeout.connect(self.refresh)
         viewport.camera_moved.connect(self._on_camera)
         viewport.hovered.connect(self._on_hovered)
         desk.session_changed.connect(self.bind)
+        desk.availability_changed.connect(self._on_availability)
         self.bind()
 
     def bind(self, _session: object = None) -> None:
@@ -313,7 +332,11 @@ class Overlays(QWidget):
     def refresh(self) -> None:
         """Say everything again and place the cards."""
         session = self._desk.session
-        self.legend.set_cards(legend_cards(session.workspace, session.clock.time))
+        self._sight = self._sight_now()
+        xray, covered = self._sight
+        networks = {layer.id for layer in session.workspace.layers() if layer.kind is LayerKind.NETWORK}
+        cards = legend_cards(session.workspace, session.clock.time)
+        self.legend.set_cards(order_cards(cards, networks, xray, covered))
         self.scenario.refresh()
         self.compass.follow()
         self.scale.follow()
@@ -340,13 +363,47 @@ class Overlays(QWidget):
         if not self._later.isActive():
             self._later.start()
 
+    def _on_availability(self) -> None:
+        if self._sight_now() != self._sight:
+            self._later.start()
+
+    def _sight_now(self) -> tuple[bool, bool]:
+        """Return whether one looks through the ground, and whether it hides what is under it."""
+        scene = self._viewport.scene
+        return (scene.xray, scene.hides_underground) if scene is not None else (False, False)
+
     def _on_camera(self) -> None:
+        self.tip.hide()
+        self._on_availability()
         self.compass.follow()
         self.scale.follow()
         self.place()
 
     def _on_hovered(self, pick: Pick | None) -> None:
         self.tip.show_pick(pick, self._viewport.pointer.position.toPoint())
+
+
+def _draw_status(painter: QPainter, theme: Theme, cell: QRectF, status: Status, color: str) -> None:
+    """Draw the head of a pin in miniature: colour, mark, and hollow when it is stale."""
+    from cimdesk.scene.pins import MARKS
+
+    radius = cell.height() * 0.37
+    is_hollow = status is Status.STALE
+    painter.setPen(QPen(QColor(color), radius * 0.3 if is_hollow else 0.8))
+    painter.setBrush(theme.color("card") if is_hollow else QColor(color))
+    painter.drawEllipse(cell.center(), radius * (0.85 if is_hollow else 1.0), radius * (0.85 if is_hollow else 1.0))
+    before = painter.font()
+    painter.setFont(theme.font(QFont.Weight.Bold, 0.72))
+    painter.setPen(QColor(color) if is_hollow else QColor("#ffffff"))
+    painter.drawText(cell, Qt.AlignmentFlag.AlignCenter, MARKS.get(status, ""))
+    painter.setFont(before)
+
+
+def order_cards(cards: list[LegendCard], networks: set[str], xray: bool, covered: bool) -> list[LegendCard]:
+    """Return the cards in the order of what matters: networks first in the X-ray view, not at all while the ground hides them."""
+    under = [card for card in cards if card.layer in networks]
+    above = [card for card in cards if card.layer not in networks]
+    return [*under, *above] if xray else above if covered else cards
 
 
 def nice_length(wanted: float) -> float:

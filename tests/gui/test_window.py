@@ -18,6 +18,7 @@ from cimdesk.model.appearance import LegendCard
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.style import LegendEntry
 from cimdesk.ui.error_dialog import ErrorDialog, card_lines
+from cimdesk.ui.overlays import order_cards
 from cimdesk.ui.preview_dialog import PreviewDialog
 from cimdesk.ui.theme import THEMES, contrast, load_theme
 from tests import samples
@@ -318,6 +319,13 @@ def test_a_preview_asks_only_for_a_missing_reference_system(qtbot, tmp_path):
     assert asking.answer() == ([known, unknown], "EPSG:4547")
 
 
+def test_the_legend_explains_pipes_first_in_the_xray_view_and_not_while_they_are_hidden():
+    cards = [LegendCard(name, (LegendEntry("a", "#ff0000", 1),), name, "line") for name in ("water", "pipes", "gauges")]
+    assert [card.layer for card in order_cards(cards, {"pipes"}, xray=True, covered=False)] == ["pipes", "water", "gauges"]
+    assert [card.layer for card in order_cards(cards, {"pipes"}, xray=False, covered=True)] == ["water", "gauges"]
+    assert order_cards(cards, {"pipes"}, xray=False, covered=False) == cards
+
+
 def test_a_legend_that_was_cut_grows_back_with_the_view(qtbot):
     window = open_window(qtbot)
     legend = window.overlays.legend
@@ -325,6 +333,6 @@ def test_a_legend_that_was_cut_grows_back_with_the_view(qtbot):
     legend.set_cards([LegendCard("one", entries, "a", "fill"), LegendCard("two", entries, "b", "fill")])
     whole = legend.sizeHint().height()
     legend.fit_height(90)
-    assert legend.sizeHint().height() <= 110
+    assert legend.sizeHint().height() <= 130  # one block, and a line that says what is left out
     legend.fit_height(2000)
     assert legend.sizeHint().height() == whole
