@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ class AttributeReader:
         except ValueError:
             _append(attributes, key, text[:MAX_TEXT])
             return
-        kept, factor, offset = unit_conversion(_unit_name(unit)) if unit else ("", 1.0, 0.0)
+        kept, factor, offset = _conversion(unit)
         if value == UNKNOWN.get(key):
             attributes.setdefault(key, None)
             return
@@ -215,6 +216,11 @@ def _integer(text: str) -> int | str | None:
 
 def _known(name: str, value: Any) -> Any:
     return None if value == UNKNOWN.get(name, ()) else value
+
+
+@lru_cache(maxsize=256)
+def _conversion(unit: str) -> tuple[str, float, float]:
+    return unit_conversion(_unit_name(unit)) if unit else ("", 1.0, 0.0)
 
 
 def _unit_name(unit: str) -> str:

@@ -18,6 +18,8 @@ NO_LOD = "?"
 # Enumerations are looked up thirty times slower than plain numbers, and this is done for every element.
 POLYGON, PATCH, GROUP = int(Part.POLYGON), int(Part.PATCH), int(Part.GROUP)
 LINK, POSITIONS, POSITION = int(Part.LINK), int(Part.POSITIONS), int(Part.POSITION)
+POLYGONS = frozenset(tag for tag, part in PARTS.items() if part == POLYGON)
+POSITION_LISTS = frozenset(tag for tag, part in PARTS.items() if part == POSITIONS)
 
 
 @dataclass(slots=True)
@@ -129,16 +131,55 @@ class GeometryCollector:
         if part != GROUP or depth > MAX_DEPTH:
             self._search(element, target, flip, dimension, material)
             return
-        if name := self._id(element):
+        if self.id_names and (name := self._id(element)):
             target.drawn.add(name)
             if self.materials:
                 material = self.materials.get(name, material)
-        for member in element:
+        is_unusual = flip or self.has_flat or self.id_names
+        for member in element if is_unusual else self._add_plain(element, target, material):
             if len(member):
                 for child in member:
                     self._walk(child, target, flip, dimension, material, depth + 1)
             elif link := member.get(HREF):
                 self.follow(link, target, flip)
+
+    def _add_plain(self, members: Any, target: Target, material: int) -> list[Any]:
+        """Take the members that are one polygon without holes and name, as by far the most are; return the others.
+
+        Every step is written out: calls would take longer than what they do.
+        """
+        others = []
+        rings = self._rings
+        begin, add_length, add_text, lengths = rings.first_rings.append, rings.lengths.append, rings.texts.append, rings.lengths
+        count = 0
+        for member in members:
+            text = None
+            if len(member) == 1:
+                polygon = member[0]
+                if polygon.tag in POLYGONS and len(polygon) == 1:
+                    boundary = polygon[0]
+                    if len(boundary) == 1:
+                        ring = boundary[0]
+                        if len(ring) == 1:
+                            positions = ring[0]
+                            text = positions.text if positions.tag in POSITION_LISTS else None
+            if text is None:
+                others.append(member)
+                continue
+            count += 1
+            begin(len(lengths))
+            numbers = text.count(" ") + 1
+            if numbers % 3 or "\n" in text or "  " in text or "\t" in text or text[0] == " " or text[-1] == " ":
+                rings.add_positions(positions, None, True)
+            else:
+                add_length(numbers)
+                add_text(text)
+        self.polygons += count
+        rings.owners += [target.row] * count
+        rings.lods += [target.lod] * count
+        rings.kinds += [target.kind] * count
+        rings.materials += [material] * count
+        return others
 
     def _add_polygon(self, polygon: Any, target: Target, flip: bool, dimension: str | None, material: int) -> bool:
         """Take a polygon whose rings are lists of positions; return whether it is one."""
@@ -153,7 +194,7 @@ class GeometryCollector:
             if PARTS.get(positions.tag) != POSITIONS:
                 return False
             lists.append(positions)
-        self._begin(self._id(polygon), target, flip, material)
+        self._begin(self._id(polygon) if self.id_names else None, target, flip, material)
         if self.has_flat:
             dimension = polygon.get("srsDimension") or dimension
             for positions in lists:

@@ -17,7 +17,7 @@ from cimdesk.formats.findings import Findings
 from cimdesk.formats.registry import ReadOptions
 
 HEAD_BYTES = 65_536
-SCAN_BYTES = 4_194_304
+SCAN_BYTES = 1_048_576
 SEAM_BYTES = 512
 WORDS = (b"surfaceData", b"href")
 TOLD_EVERY = 64
@@ -83,9 +83,10 @@ class Contents:
         """Look over some more bytes."""
         for word, is_there in self.words.items():
             self.words[word] = is_there or word in block
-        self.is_plain &= b"\x00" not in block[:4]
-        self.has_flat = self.has_flat or _FLAT.search(block) is not None
-        if len(self.systems) < 2:
+        self.is_plain = self.is_plain and b"\x00" not in block[:4]
+        # Plain words are found ten times faster than patterns.
+        self.has_flat = self.has_flat or (b"srsDimension" in block and _FLAT.search(block) is not None)
+        if len(self.systems) < 2 and b"srsName" in block:
             self.systems.update(name.decode("utf-8", "replace") for name in set(_SYSTEM.findall(block)))
         if not self.gml:
             self.gml.update(_GML.findall(block))
@@ -190,7 +191,8 @@ class Document:
         with self._opened() as (file, _):
             try:
                 while block := file.read(SCAN_BYTES):
-                    found.add(tail + block)
+                    found.add(tail + block[:SEAM_BYTES])
+                    found.add(block)
                     tail = block[-SEAM_BYTES:]
             except (EOFError, zlib.error, gzip.BadGzipFile):
                 return found
