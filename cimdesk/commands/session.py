@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TypeVar
 
 from cimdesk.base.errors import EditError, Problem
 from cimdesk.base.jobs import JobRunner, JobSpec, SynchronousRunner
+from cimdesk.base.processes import user_name
 from cimdesk.base.signals import Signal
 from cimdesk.commands.history import Edit, History
 from cimdesk.model.clock import Clock
@@ -52,7 +52,7 @@ class Session:
         self.runner: JobRunner = runner or SynchronousRunner()
         self.store = store
         self.is_scratch = False
-        self.author = getpass.getuser()
+        self.author = user_name()
         self.messages: Signal[tuple[str, Problem]] = Signal()
         self.workspace.changed.connect(self._follow_changes)
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cimdesk.base.errors import DataError
+from cimdesk.base.files import sync_file, sync_folder
 
 
 @contextmanager
@@ -25,10 +26,9 @@ def replacing(path: Path | str) -> Iterator[Path]:
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     try:
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        sync_file(temporary)
         os.replace(temporary, target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         raise DataError(
             target,
@@ -38,15 +38,3 @@ def replacing(path: Path | str) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself survive a power cut, where the system can."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return  # Windows cannot open a folder
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+
+from cimdesk.base.files import new_file_beside, sync_file, sync_folder
 
 SIDECARS = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database that is in use or was left in a hurry."""
@@ -23,11 +25,12 @@ def replacing(path: Path) -> Iterator[Path]:
     OSError
         If it cannot be written or put in place; ``path`` is then as before.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = new_file_beside(path)
     try:
         yield temporary
+        # Where nothing was there are no rights to keep, and some file systems have none at all.
+        with contextlib.suppress(OSError):
+            shutil.copymode(path, temporary)
         sync_file(temporary)
         settle(path)
         os.replace(temporary, path)
@@ -58,23 +61,3 @@ def settle(path: Path) -> None:
 def sidecars(path: Path) -> list[Path]:
     """Return the paths of the files SQLite may keep beside ``path``."""
     return [path.with_name(path.name + ending) for ending in SIDECARS]
-
-
-def sync_file(path: Path) -> None:
-    """Return when a file is safe on disk."""
-    handle = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sync_folder(folder: Path) -> None:
-    """Return when the names in a folder are safe on disk; systems that cannot sync folders do it by themselves."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

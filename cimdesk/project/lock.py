@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import json
 import math
 import os
 import socket
-import tempfile
 import threading
 import time
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from cimdesk.base.files import new_file_beside
+from cimdesk.base.processes import is_running, started_mark, user_name
 
 BEAT_SECONDS = 30.0
 """How often a holder shows that it is alive."""
@@ -49,7 +50,7 @@ class LockInfo:
     def is_stale(self) -> bool:
         """Whether the holder is gone: its process has ended, or it is on another host and long silent."""
         if self.host == socket.gethostname():
-            return not _is_running(self.pid, self.started)
+            return not is_running(self.pid, self.started)
         return not abs(time.time() - self.time) < STALE_SECONDS
 
 
@@ -99,14 +100,12 @@ class Lock:
             If the folder cannot be written.
         """
         now = time.time()
-        info = LockInfo(
-            getpass.getuser(), socket.gethostname(), os.getpid(), _started(os.getpid()), now, now, uuid.uuid4().hex
-        )  # fmt: skip
+        mark = started_mark(os.getpid())
+        info = LockInfo(user_name(), socket.gethostname(), os.getpid(), mark, now, now, uuid.uuid4().hex)
         place = lock_path(path)
         prepared = _written_beside(place, info)
         try:
-            with contextlib.suppress(FileExistsError):
-                os.link(prepared, place)
+            if _is_made_alone(prepared, place):
                 return Lock(path, info)
             if holder(path) is not None:
                 return None
@@ -145,32 +144,22 @@ class Lock:
 
 
 def _written_beside(place: Path, info: LockInfo) -> Path:
-    handle, name = tempfile.mkstemp(prefix=place.name + ".", dir=place.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(asdict(info), file)
-    return Path(name)
+    prepared = new_file_beside(place)
+    prepared.write_text(json.dumps(asdict(info)), encoding="utf-8")
+    return prepared
 
 
-def _is_running(pid: int, started: str) -> bool:
-    if pid <= 0:
-        return False
+def _is_made_alone(prepared: Path, place: Path) -> bool:
+    """Give ``prepared`` its name unless the name is taken; whether that went well, for one of many who try at once."""
     try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
+        os.link(prepared, place)
+    except FileExistsError:
         return False
-    except PermissionError:
-        pass
     except OSError:
-        # Windows says so for a number that no process has.
-        return False
-    return not started or _started(pid) in ("", started)
-
-
-def _started(pid: int) -> str:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    # proc(5): the name may hold spaces and brackets; start time is field 22, counted after the last bracket. Z is a zombie.
-    fields = stat.rpartition(")")[2].split()
-    return "ended" if fields[:1] == ["Z"] else fields[19] if len(fields) > 19 else ""
+        # File systems of memory cards and some network drives know no links; they make a new file for one only, too.
+        try:
+            with place.open("x", encoding="utf-8") as file:
+                file.write(prepared.read_text(encoding="utf-8"))
+        except FileExistsError:
+            return False
+    return True

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from cimdesk.base.files import sync_file
 from cimdesk.model.document import TABLES
-from cimdesk.project.files import copy_database, replacing, sync_file
+from cimdesk.project.files import copy_database, replacing
 from cimdesk.project.journal import GENESIS, chained_hash, decode_records, encode_records
 from cimdesk.project.rows import to_row
 from cimdesk.project.schema import SCHEMA_MAJOR, SPEC_OF, UNDEFINED_SRS, create_own_tables, set_meta, set_reference_system

@@ -140,3 +140,36 @@ def test_of_many_at_once_one_gets_the_lock(project):
     held = [one for one in got if one is not None]
     assert len(held) == 1
     held[0].release()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights are kept otherwise there")
+def test_project_and_lock_can_be_read_by_whom_new_files_can_be_read_by(tmp_path):
+    before = os.umask(0o027)
+    try:
+        store = ProjectStore.create(tmp_path / "shared.gpkg")
+    finally:
+        os.umask(before)
+    modes = [place.stat().st_mode & 0o777 for place in (store.path, lock_path(store.path))]
+    store.close()
+    assert modes == [0o640, 0o640]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights are kept otherwise there")
+def test_a_project_that_is_replaced_keeps_its_rights(project, tmp_path):
+    project.chmod(0o664)
+    store = ProjectStore.create(tmp_path / "other.gpkg")
+    store.copy_to(project)
+    store.close()
+    assert project.stat().st_mode & 0o777 == 0o664
+
+
+def test_one_gets_the_lock_where_the_file_system_knows_no_links(project, monkeypatch):
+    def no_links(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    first, second = ProjectStore.open(project), ProjectStore.open(project)
+    assert (first.read_only, second.read_only) == (False, True)
+    second.close()
+    first.close()
+    assert [place.name for place in project.parent.iterdir()] == [project.name]
