@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import logging
 import os
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import QApplication
 from cimdesk import __version__
 from cimdesk.base.i18n import LANGUAGES, set_language
 from cimdesk.base.paths import log_dir
+from cimdesk.base.processes import is_running
 from cimdesk.ui.settings import WindowSettings
 from cimdesk.ui.theme import THEMES, apply_theme
 
@@ -90,8 +92,11 @@ def start_log() -> IO[str]:
     crashes = (log_dir() / f"crash-{os.getpid()}.txt").open("w", encoding="utf-8")
     faulthandler.enable(crashes)
     for old in log_dir().glob("crash-*.txt"):
-        if old.stat().st_size == 0 and old.name != f"crash-{os.getpid()}.txt":
-            old.unlink(missing_ok=True)
+        number = old.stem.removeprefix("crash-")
+        # An empty one belongs to a program that runs, or to one that ended well.
+        with contextlib.suppress(OSError):
+            if old.stat().st_size == 0 and number.isdecimal() and not is_running(int(number)):
+                old.unlink()
     return crashes
 
 
