@@ -73,7 +73,7 @@ class SewerPlan:
 
 
 def has_swmm() -> bool:
-    """Return whether SWMM is installed (the extra ``hydraulics``)."""
+    """Return whether SWMM is installed."""
     try:
         return find_spec("swmm.toolkit") is not None
     except ModuleNotFoundError:
@@ -81,11 +81,9 @@ def has_swmm() -> bool:
 
 
 def require_swmm() -> None:
-    """Raise UsageError, naming the extra, when SWMM is not installed."""
+    """Raise UsageError, naming its package, when SWMM is not installed."""
     if not has_swmm():
-        raise UsageError(
-            "drains need SWMM, which is not installed.", remedy='Install the extra "hydraulics": pip install "cimdesk[hydraulics]".'
-        )
+        raise UsageError("drains need SWMM, which is not installed.", remedy="Install it: pip install swmm-toolkit")
 
 
 class SewerProcess:

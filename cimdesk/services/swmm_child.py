@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from importlib import import_module
 from multiprocessing.connection import Connection
@@ -30,7 +31,7 @@ def serve(line: Connection) -> None:
             line.send(answer)
         except OSError:
             break
-    simulation.close()
+    simulation.end()
 
 
 class _Simulation:
@@ -110,6 +111,12 @@ class _Simulation:
             return self._report.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
+
+    def end(self) -> None:
+        """Close, and take the files away: a parent that was killed cannot."""
+        self.close()
+        if self._report.name:
+            shutil.rmtree(self._report.parent, ignore_errors=True)
 
     def close(self) -> None:
         """End the simulation; its files may then be taken away."""

@@ -13,7 +13,7 @@ from cimdesk.formats.scenario import DrainageInput
 from cimdesk.model.drainage import Drainage, SewerState
 
 HAS_SWMM = find_spec("swmm") is not None
-needs_swmm = pytest.mark.skipif(not HAS_SWMM, reason='SWMM is not installed: the extra "hydraulics" is NOT tested')
+needs_swmm = pytest.mark.skipif(not HAS_SWMM, reason="SWMM is not installed: drains are NOT tested")
 
 Node = tuple[str, float, float, float, float]
 """Name, x, y, invert, depth."""

@@ -18,7 +18,7 @@ from cimdesk.formats.raster_write import write_geotiff
 from cimdesk.model.terrain import Terrain
 from cimdesk.services import swmm
 
-pytestmark = pytest.mark.skipif(find_spec("swmm") is None, reason='SWMM is not installed: the extra "hydraulics" is NOT tested')
+pytestmark = pytest.mark.skipif(find_spec("swmm") is None, reason="SWMM is not installed: drains are NOT tested")
 
 NETWORK = """[OPTIONS]
 FLOW_UNITS LPS
@@ -131,7 +131,7 @@ def test_faults_of_the_network_are_told_with_its_file(folder: Path, old: str, ne
 
 def test_drains_without_swmm_are_refused_before_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(swmm, "find_spec", lambda name: None)
-    with pytest.raises(CimdeskError, match=r"cimdesk\[hydraulics\]"):
+    with pytest.raises(CimdeskError, match="swmm-toolkit"):
         flood.load_scenario(folder / "street.toml")
 
 

@@ -13,7 +13,7 @@ import pytest
 from cimdesk.base.errors import DataError, ServiceError, UsageError
 from cimdesk.services import swmm
 
-needs_swmm = pytest.mark.skipif(find_spec("swmm") is None, reason='SWMM is not installed: the extra "hydraulics" is NOT tested')
+needs_swmm = pytest.mark.skipif(find_spec("swmm") is None, reason="SWMM is not installed: drains are NOT tested")
 
 TEXT = """[TITLE]
 one pipe
@@ -88,9 +88,9 @@ def test_what_swmm_says_becomes_one_line(error: str, report: str, reason: str, w
     assert swmm.swmm_message(error, report) == (reason, f"line {where}" if where else "")
 
 
-def test_swmm_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch):
+def test_swmm_that_is_not_installed_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(swmm, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"cimdesk\[hydraulics\]"):
+    with pytest.raises(UsageError, match="swmm-toolkit"):
         swmm.require_swmm()
 
 
