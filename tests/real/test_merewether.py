@@ -34,7 +34,9 @@ def observed(case: Path) -> list[dict[str, float]]:
     return [dict(zip(names, map(float, row), strict=True)) for row in rows if row]
 
 
-def write_scenario(case: Path, folder: Path, cell: float, duration: str = "1000s", precision: str = "float32") -> Path:
+def write_scenario(
+    case: Path, folder: Path, cell: float, duration: str = "1000s", precision: str = "float32", engine: str = "inertial"
+) -> Path:
     """Write the scenario of the case: houses blocked, smooth roads, 19.7 m3/s over a disc, open edges but the southern one."""
     relative = Path(os.path.relpath(case, folder)).as_posix()
     gauges = "".join(f'[[gauge]]\nname = "point {p["id"]:.0f}"\nat = [{p["x"]}, {p["y"]}]\n' for p in observed(case))
@@ -46,6 +48,7 @@ cell = {cell}
 duration = "{duration}"
 output_every = "100s"
 precision = "{precision}"
+engine = "{engine}"
 extent = [382250.0, 6354265.0, 382571.0, 6354681.0]
 [surface]
 manning = {{ default = 0.04, source = "{relative}/Road/RoadPolygon.csv", value = 0.02 }}
@@ -60,14 +63,14 @@ discharge = 19.7
     return file
 
 
-def run(case: Path, folder: Path, cell: float) -> tuple[dict, list[tuple[float, float, float, float]]]:
+def run(case: Path, folder: Path, cell: float, engine: str = "inertial") -> tuple[dict, list[tuple[float, float, float, float]]]:
     """Run the case; return the figures and (id, observed, TUFLOW, ours) of the five points."""
-    figures = run_file(write_scenario(case, folder, cell), folder / "merewether.flood")
+    figures = run_file(write_scenario(case, folder, cell, engine=engine), folder / "merewether.flood")
     stages = [
         (point["id"], point["observed"], point["tuflow"], gauge["final_level_m"])
         for point, gauge in zip(observed(case), figures["gauges"], strict=True)
     ]
-    print(f"\n{figures['cells']} cells of {cell} m, {figures['steps']} steps, {figures['seconds']:.1f} s")
+    print(f"\n{engine}: {figures['cells']} cells of {cell} m, {figures['steps']} steps, {figures['seconds']:.1f} s")
     print(f"mass error {figures['mass_error']:.1e}, Froude number > 0.8 in {figures['froude_high_fraction']:.0%} of the wet cells")
     print("point  observed  TUFLOW  cimdesk  minus observed  minus TUFLOW  [m]")
     for number, field, tuflow, ours in stages:
@@ -93,6 +96,20 @@ def test_merewether_comes_to_rest_near_observed_and_tuflow_stages(real_data: Pat
     # Steady: the volume of the last two output times differs by less than a second of the inflow.
     assert abs(result.volume[-1] - result.volume[-2]) < 19.7
     assert result.statistics["froude_warning"], "the steep streets are faster than this engine is meant for, and it must say so"
+
+
+def test_the_dynamic_engine_is_as_near_the_field_as_tuflow(real_data: Path, tmp_path: Path):
+    figures, stages = run(case_of(real_data), tmp_path, 2.0, "dynamic")
+    assert abs(figures["mass_error"]) < 1e-6
+    assert_settled(figures)
+    errors = np.array([ours - field for _, field, _, ours in stages])
+    tuflow = np.array([theirs - field for _, field, theirs, _ in stages])
+    print(
+        f"mean error {np.abs(errors).mean():.3f} m, TUFLOW's {np.abs(tuflow).mean():.3f} m, apart {np.abs(errors - tuflow).mean():.3f} m"
+    )
+    assert np.count_nonzero(np.abs(errors) <= 0.3) >= 4
+    assert np.abs(errors).mean() <= np.abs(tuflow).mean() + 0.05
+    assert not figures["froude_warning"]
 
 
 @pytest.mark.slow
