@@ -9,7 +9,7 @@ from typing import Any
 from cimdesk.base.arrays import Float
 from cimdesk.formats.citygml.names import HREF, IDS, PARTS, Part
 from cimdesk.formats.citygml.rings import Rings
-from cimdesk.formats.cityjson.surfaces import SurfaceArrays
+from cimdesk.formats.citygml.surfaces import SurfaceArrays
 from cimdesk.formats.findings import Findings
 
 MAX_LODS = 32

@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 
 from cimdesk.base.arrays import Bool, Float, Int, offsets_from_counts
-from cimdesk.formats.cityjson.surfaces import SurfaceArrays
+from cimdesk.formats.citygml.surfaces import SurfaceArrays
 from cimdesk.formats.findings import Findings
 
 # Odd constants of splitmix64 (Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators).
