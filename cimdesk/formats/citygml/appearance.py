@@ -33,11 +33,16 @@ class Palette:
         return np.array(list(self._rows), dtype=np.uint8).reshape(-1, 4)
 
     def read(self, element: Any) -> dict[str, int]:
-        """Count the textures inside ``element`` and return the material of each surface id its materials name; the first wins."""
+        """Count the textures inside ``element`` and return the material of each surface id its materials name.
+
+        The first wins; a material under a texture is not meant to be seen and is left out.
+        """
         targets: dict[str, int] = {}
+        textured: set[str] = set()
         for item in element.iter(*TEXTURES, "{*}X3DMaterial"):
             if not item.tag.endswith("X3DMaterial"):
                 self.textures += 1
+                textured.update(_target(part) for part in item.iter("{*}target"))
                 continue
             color: tuple[float, ...] = NEUTRAL
             clear, front, named = 0.0, True, []
@@ -50,16 +55,22 @@ class Palette:
                 elif name == "isFront":
                     front = text not in ("false", "0")
                 elif name == "target":
-                    named.append((text or part.get("uri") or part.get(HREF) or "").rpartition("#")[2])
+                    named.append(_target(part))
             if front:
                 row = self._row(color, clear)
                 for name in named:
                     targets.setdefault(name, row)
-        return targets
+        return {name: row for name, row in targets.items() if name not in textured}
 
     def _row(self, color: tuple[float, ...], clear: float) -> int:
         red, green, blue, alpha = np.clip(np.round(np.array([*color, 1.0 - clear]) * 255.0), 0, 255).astype(int).tolist()
         return self._rows.setdefault((red, green, blue, alpha), len(self._rows))
+
+
+def _target(element: Any) -> str:
+    """Return the id of the surface that a target names in one of the three ways there are."""
+    found = (element.text or "").strip() or element.get("uri") or element.get(HREF) or ""
+    return str(found).rpartition("#")[2]
 
 
 def _color(text: str) -> tuple[float, ...]:

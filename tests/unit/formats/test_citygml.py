@@ -313,6 +313,17 @@ def test_materials_colour_their_surfaces_wherever_they_are_written(read):
         assert city(read(text)).meshes["1"].colors.tolist() == [[255, 0, 0, 255]] * 2 + [[255, 255, 255, 255]]
 
 
+def test_material_under_a_texture_is_not_seen(read):
+    content = (
+        "<app:appearance><app:Appearance><app:surfaceDataMember><app:X3DMaterial><app:diffuseColor>0.2 0.2 0.2</app:diffuseColor>"
+        "<app:target>#p</app:target></app:X3DMaterial></app:surfaceDataMember><app:surfaceDataMember><app:ParameterizedTexture>"
+        '<app:target uri="#p"/></app:ParameterizedTexture></app:surfaceDataMember></app:Appearance></app:appearance>'
+    )
+    model = city(read(document(building(content + shape(polygon(key="p"))))))
+    assert model.meshes["1"].colors is None
+    assert model.metadata["textures"] == 1
+
+
 def test_groups_name_their_members(read):
     group = member('<grp:CityObjectGroup gml:id="g"><grp:groupMember xlink:href="#b1"/></grp:CityObjectGroup>')
     features = city(read(document(group + building(shape(polygon()))))).features
