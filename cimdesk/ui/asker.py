@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class WindowAsker:
 
     def __init__(self) -> None:
         self.parent: QWidget | None = None
+        self.project_folder: Callable[[], Path | None] = lambda: None
         self._settings = WindowSettings()
 
     def files(self, title: str) -> list[Path]:
@@ -48,7 +50,8 @@ class WindowAsker:
 
     def save_path(self, title: str, suffix: str, name: str) -> Path | None:
         """Ask where to write a file; the suffix is added when it is left out."""
-        start = str(Path(self._folder()) / f"{name}{suffix}")
+        folder = self.project_folder() or Path(self._folder())
+        start = str(folder / f"{name}{suffix}")
         chosen, _ = QFileDialog.getSaveFileName(self.parent, title, start, f"*{suffix}")
         if not chosen:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QTabBar, QToolButton, QVBoxLayout, QWidget
 
 from cimdesk.base.i18n import tr
@@ -57,6 +57,10 @@ class BottomPanel(QWidget):
         layout.addWidget(self.pages, 1)
         desk.session_changed.connect(self._bind)
         desk.problems_changed.connect(self._name_tabs)
+        # The names are said again once after many changes; a project that loads makes dozens.
+        self._later = QTimer(self, singleShot=True, interval=60)
+        self._later.timeout.connect(self._name_tabs)
+        desk.availability_changed.connect(self._soon)
         self._bind()
         self.retranslate()
 
@@ -83,8 +87,12 @@ class BottomPanel(QWidget):
         self._links.add(self._desk.session.workspace.changed, self._on_time)
         self._name_tabs()
 
+    def _soon(self) -> None:
+        if not self._later.isActive():
+            self._later.start()
+
     def _on_time(self, _value: object) -> None:
-        self._name_tabs()
+        self._soon()
 
     def _name_tabs(self) -> None:
         raised = sum(status >= Status.WARNING for _, status in alarms(self._desk))
@@ -130,6 +138,7 @@ class ClockControls(QWidget):
         layout.addWidget(self.speed)
         layout.addWidget(self.time)
         desk.player.changed.connect(self.refresh)
+        desk.runner.changed.connect(self.refresh)
         desk.session_changed.connect(self.bind)
         self.bind()
 
@@ -143,7 +152,8 @@ class ClockControls(QWidget):
     def refresh(self) -> None:
         """Show the time, the speed, and whether it plays."""
         first, last = self._desk.session.clock.range
-        self.time.setText(format_time(self._desk.session.clock.time) if last > first else "–")
+        has_time = last > first and not self._desk.is_loading
+        self.time.setText(format_time(self._desk.session.clock.time) if has_time else "–")
         self.speed.setText(f"×{speed_words(self._desk.player.speed)}")
         self._buttons["time.play"].setIcon(icon("ui.pause" if self._desk.player.playing else "time.play"))
 

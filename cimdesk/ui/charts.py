@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtGui import QColor, QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
 
 from cimdesk.base.arrays import Float
@@ -134,8 +134,25 @@ class SeriesChart(QWidget):
 
     def _area(self) -> QRectF:
         unit = current_theme().px("font_px")
-        right = unit * (0.6 if self._compact else 14.0)
-        return QRectF(unit * 3.2, unit * 0.7, self.width() - unit * 3.2 - right, self.height() - unit * 2.2)
+        right = unit * 0.6 if self._compact else self._names_width() + unit * 1.5
+        top = unit * (1.3 if self._unit else 0.7)
+        return QRectF(unit * 3.2, top, self.width() - unit * 3.2 - right, self.height() - top - unit * 1.5)
+
+    @property
+    def _unit(self) -> str:
+        """The unit that all curves share; empty where they do not."""
+        units = {curve.unit for curve in self.curves}
+        return units.pop() if len(units) == 1 else ""
+
+    def _name_of(self, curve: Curve) -> str:
+        return f"{curve.name} [{curve.unit}]" if curve.unit and not self._unit else curve.name
+
+    def _names_width(self) -> float:
+        """Return what the names need, at most two fifths of the chart."""
+        unit = current_theme().px("font_px")
+        metrics = QFontMetricsF(current_theme().font(scale=0.88))
+        widest = max((metrics.horizontalAdvance(self._name_of(curve)) for curve in self.curves), default=0.0)
+        return min(widest + unit * 2.0, self.width() * 0.4)
 
     def _range(self) -> tuple[float, float]:
         first, last = self._desk.session.clock.range
@@ -161,6 +178,10 @@ class SeriesChart(QWidget):
         painter.setFont(theme.font(scale=0.8))
         unit = theme.px("font_px")
         low, high = limits
+        if self._unit:
+            painter.setPen(theme.color("dim"))
+            top = QRectF(4, 0, area.left() + unit * 4, area.top() - unit * 0.2)
+            painter.drawText(top, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self._unit)
         for share in (0.0, 0.5, 1.0):
             y = area.bottom() - share * area.height()
             painter.setPen(QPen(theme.color("line"), 1.0))
@@ -209,12 +230,12 @@ class SeriesChart(QWidget):
     def _draw_name(self, painter: QPainter, color: QColor, curve: Curve, area: QRectF) -> None:
         theme = current_theme()
         unit = theme.px("font_px")
-        row = QRectF(area.right() + unit, area.top() + self.curves.index(curve) * unit * 1.35, unit * 12.5, unit * 1.3)
+        row = QRectF(area.right() + unit, area.top() + self.curves.index(curve) * unit * 1.35, self._names_width(), unit * 1.3)
         painter.setPen(QPen(color, 2.4))
         painter.drawLine(QPointF(row.left(), row.center().y()), QPointF(row.left() + unit, row.center().y()))
         painter.setPen(theme.color("text"))
         painter.setFont(theme.font(scale=0.88))
-        text = f"{curve.name} [{curve.unit}]" if curve.unit else curve.name
+        text = self._name_of(curve)
         space = row.adjusted(unit * 1.4, 0, 0, 0)
         painter.drawText(
             space,

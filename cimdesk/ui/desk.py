@@ -117,6 +117,16 @@ class Desk(QObject):
         return self.session.store is not None or bool(self.session.workspace.document.records("layer"))
 
     @property
+    def project_path(self) -> Path | None:
+        """The project file the person knows of; None for a project that was never saved."""
+        return None if self.session.is_scratch else self.session.path
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the layers of a project that was just opened are still on their way."""
+        return self.runner.is_running("load-layers")
+
+    @property
     def layer(self) -> Layer | None:
         """The layer that layer commands act on."""
         if self.session.workspace.document.get("layer", self.current_layer) is None:

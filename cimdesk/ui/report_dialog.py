@@ -131,7 +131,7 @@ def ask(parent: QWidget | None, desk: Desk) -> None:
     dialog = asked(ReportDialog(desk, parent))
     if dialog is None:
         return
-    name = str(desk.session.workspace.settings.get("title") or tr("report"))
+    name = f"{desk.project_path.stem}-report" if desk.project_path else tr("report")
     path = desk.ask.save_path(tr("Save report"), str(dialog.format.currentData()), name)
     if path is not None:
         write_report(desk, path, str(dialog.language.currentData()), dialog.chosen_views())

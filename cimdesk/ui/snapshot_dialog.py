@@ -78,7 +78,7 @@ def ask(parent: QWidget | None, desk: Desk) -> None:
     dialog = asked(SnapshotDialog(desk, parent))
     if dialog is None or desk.view is None or desk.view.scene is None:
         return
-    path = desk.ask.save_path(tr("Save picture"), ".png", dialog.title.text() or tr("city"))
+    path = desk.ask.save_path(tr("Save picture"), ".png", desk.project_path.stem if desk.project_path else tr("city"))
     if path is not None:
         write_snapshot(
             desk, path, dialog.picture_size.currentData(), desk.view.scene.camera.to_record(),

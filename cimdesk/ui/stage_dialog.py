@@ -21,7 +21,8 @@ class StageDialog(FormDialog):
 
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         refs = desk.session.selection.refs
-        super().__init__(tr("Mark stage of {count} assets").format(count=f"{len(refs):,}"), tr("Mark"), parent)
+        title = tr("Mark stage of {count} assets") if len(refs) != 1 else tr("Mark stage of one asset")
+        super().__init__(title.format(count=f"{len(refs):,}"), tr("Mark"), parent)
         self._desk = desk
         moment = desk.session.clock.time if desk.session.clock.range[1] > desk.session.clock.range[0] else time.time()
         book = desk.session.workspace.stages
@@ -46,7 +47,15 @@ class StageDialog(FormDialog):
         self.row(tr("Date"), self.date)
         self.row(tr("Why"), self.why)
         self.note.setText(tr("Recorded as {who}.").format(who=desk.session.author))
+        self.why.textChanged.connect(self._on_why)
+        self._on_why("")
         self.setMinimumHeight(current_theme().px("font_px") * 19)
+
+    def _on_why(self, _text: str) -> None:
+        """A history without reasons explains nothing: marking waits for one."""
+        given = bool(self.why.text().strip())
+        self.accept_button.setEnabled(given)
+        self.accept_button.setToolTip("" if given else tr("Say why first."))
 
     def answer(self) -> tuple[Stage, float, str]:
         """Return (stage, date [POSIX s], why)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
@@ -85,9 +87,8 @@ class StatusBar(QWidget):
             _short_system(frame.crs.definition) if frame and frame.crs else tr("local coordinates") if frame else ""
         )
         self.selection.setText(selection_summary(desk))
-        raised = [ref for ref, status in alarms(desk) if status >= Status.ALARM]
-        self.alarms.setVisible(bool(raised))
-        self.alarms.setText("● " + (tr("{count} alarms") if len(raised) != 1 else tr("{count} alarm")).format(count=len(raised)))
+        self.alarms.setText(alarm_words(desk))
+        self.alarms.setVisible(bool(self.alarms.text()))
         self.saved.setText(_saved_text(desk))
         for widget in (self.position, self.system, self.selection):
             widget.setVisible(desk.is_open and bool(widget.text()))
@@ -130,6 +131,18 @@ class StatusBar(QWidget):
 
     def _soon_with(self, _value: object) -> None:
         self._soon()
+
+
+def alarm_words(desk: Desk) -> str:
+    """Return how many sensors are in alarm and in warning now, such as "● 2 alarms, 4 warnings"; empty without alarms."""
+    raised = Counter(status for _, status in alarms(desk))
+    count, warnings = raised[Status.ALARM], raised[Status.WARNING]
+    if not count:
+        return ""
+    parts = [(tr("{count} alarms") if count != 1 else tr("{count} alarm")).format(count=count)]
+    if warnings:
+        parts.append((tr("{count} warnings") if warnings != 1 else tr("{count} warning")).format(count=warnings))
+    return "● " + ", ".join(parts)
 
 
 def selection_summary(desk: Desk) -> str:

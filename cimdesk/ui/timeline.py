@@ -60,6 +60,8 @@ class Timeline(QWidget):
         self.setMinimumHeight(90)
         self._later = QTimer(self, singleShot=True, interval=60)
         self._later.timeout.connect(self.gather)
+        self._was_loading = False
+        desk.runner.changed.connect(self._on_jobs)
         desk.session_changed.connect(self.bind)
         self.bind()
 
@@ -115,7 +117,7 @@ class Timeline(QWidget):
         painter = QPainter(self)
         painter.drawPixmap(0, 0, self._picture)
         first, last = self._desk.session.clock.range
-        if last > first:
+        if last > first and not self._was_loading:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             x = self.x_of(self._desk.session.clock.time)
             painter.setPen(QPen(theme.color("accent"), 2.0))
@@ -134,10 +136,12 @@ class Timeline(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._hits.clear()
         first, last = self._desk.session.clock.range
-        if last <= first:
+        if last <= first or self._was_loading:
             painter.setPen(theme.color("dim"))
             painter.setFont(theme.font())
             words = tr("Nothing here has times yet: add readings, mark stages or run a flood.")
+            if self._was_loading:
+                words = tr("Loading…")
             painter.drawText(QRectF(self.rect()), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, words)
             painter.end()
             return picture
@@ -153,7 +157,7 @@ class Timeline(QWidget):
             painter.setFont(theme.font(scale=0.9))
             painter.setPen(theme.color("dim"))
             name = painter.fontMetrics().elidedText(label, Qt.TextElideMode.ElideRight, int(self._left * 0.72))
-            painter.drawText(QRectF(14, top, self._left - 20, height), Qt.AlignmentFlag.AlignVCenter, name)
+            painter.drawText(QRectF(14, area.top(), self._left - 20, area.height()), Qt.AlignmentFlag.AlignVCenter, name)
             painter.save()
             painter.setClipRect(area.adjusted(-6, -4, 6, 4))
             draw(painter, theme, area)
@@ -238,20 +242,25 @@ class Timeline(QWidget):
             self._draw_nothing(painter, theme, area)
             return
         packed = pack_rows(shown, (last - first) / 200.0)
-        rows = max(1, min(1 + max(row for row, _ in packed), int(area.height() // (theme.px("font_px") * 0.95)) or 1))
-        height = min(area.height() / rows, theme.px("font_px") * 1.25)
-        painter.setFont(theme.font(scale=min(0.8, height / theme.px("font_px") * 0.72)))
+        unit = theme.px("font_px")
+        needed = 1 + max(row for row, _ in packed)
+        room = max(1, int(area.height() // (unit * 0.95)))
+        rows = min(needed, room)
+        # Where not all rows have room for words, thin bars show every work; a tip names each.
+        thin = max(0.0, min(unit * 0.42, area.height() / needed)) if needed > room else 0.0
+        height = thin or min(area.height() / rows, unit * 1.25)
+        painter.setFont(theme.font(scale=min(0.8, height / unit * 0.72)))
         for row, work in packed:
-            if row >= rows:
-                continue
             x0, x1 = max(self.x_of(work.begin), area.left()), min(self.x_of(min(work.end, last)), area.right())
-            bar = QRectF(x0, area.top() + row * height + 1, max(x1 - x0, 4.0), height - 2)
+            gap = 0.5 if thin else 1.0
+            bar = QRectF(x0, area.top() + row * height + gap, max(x1 - x0, 4.0), height - 2 * gap)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(_stage_tint(theme, int(work.stage)))
             painter.drawRoundedRect(bar, height * 0.4, height * 0.4)
             painter.setPen(theme.color("text"))
-            text = painter.fontMetrics().elidedText(work.label, Qt.TextElideMode.ElideRight, int(bar.width() - 14))
-            painter.drawText(bar.adjusted(8, 0, -4, 0), Qt.AlignmentFlag.AlignVCenter, text)
+            if not thin:
+                text = painter.fontMetrics().elidedText(work.label, Qt.TextElideMode.ElideRight, int(bar.width() - 14))
+                painter.drawText(bar.adjusted(8, 0, -4, 0), Qt.AlignmentFlag.AlignVCenter, text)
             until = format_time(work.end)[:10] if math.isfinite(work.end) else "…"
             stage = tr(STAGE_PALETTE[work.stage][0])
             count = tr("{count} assets").format(count=len(work.assets))
@@ -317,6 +326,12 @@ class Timeline(QWidget):
         if self._wet is not None and len(self._wet.values):
             lines.append(f"{tr('Wet area')} {format_quantity(float(np.interp(time, self._wet.times, self._wet.values)), 'ha')}")
         return "\n".join(lines)
+
+    def _on_jobs(self) -> None:
+        if self._desk.is_loading != self._was_loading:
+            # The span grows with every layer; axes that jump tell nothing.
+            self._was_loading = self._desk.is_loading
+            self.gather()
 
     def _on_time(self, _time: float) -> None:
         self.update()

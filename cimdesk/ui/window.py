@@ -53,6 +53,7 @@ class MainWindow(QMainWindow):
         self.desk.shell = self
         if isinstance(self.desk.ask, WindowAsker):
             self.desk.ask.parent = self
+            self.desk.ask.project_folder = lambda: path.parent if (path := self.desk.project_path) is not None else None
         self._connect()
         self.setAcceptDrops(True)
         self.setMinimumSize(960, 600)
@@ -98,7 +99,6 @@ class MainWindow(QMainWindow):
         self.desk.availability_changed.connect(self._name_window)
         self.view.pointed.connect(self.status.show_position)
         self.view.measured.connect(self._on_measured)
-        self.bottom.tabs.currentChanged.connect(self._give_room)
         language_changed.connect(self._on_language)
         # VTK is loaded just after the first paint, so that the window is there first.
         self._warm = QTimer(self, singleShot=True, interval=0)
@@ -208,12 +208,6 @@ class MainWindow(QMainWindow):
     def _on_measured(self, points: list[tuple[float, float, float]]) -> None:
         self.desk.message.emit(tr("Click for the next point; double-click or Esc to end.") if points else "")
 
-    def _give_room(self, _tab: int) -> None:
-        """Let tables and lists have a few rows: the timeline alone is content with less."""
-        wanted = min(round(current_theme().px("font_px") * 17.5), round(self.height() * 0.4))
-        if self.bottom.tab != "timeline" and self.bottom.isVisible() and self.bottom.height() < wanted:
-            self.outer.setSizes([self.outer.height() - wanted, wanted])
-
     def _name_window(self) -> None:
         session = self.desk.session
         title = str(session.workspace.settings.get("title") or "") or (tr("Untitled project") if self.desk.is_open else "")
@@ -288,10 +282,11 @@ class MainWindow(QMainWindow):
         side = min(round(unit * 20.6), round(self.width() * 0.2))
         right = max(min(round(unit * 22.2), round(self.width() * 0.22)), round(unit * 14.2))
         self.middle.setSizes([max(side, 190), max(320, self.width() - side - right), max(right, 220)])
-        low = min(max(round(unit * 11.6), round(self.height() * 0.2)), round(self.height() * 0.32))
+        # High enough for a few rows of a table: the row of tabs stays where it is when one goes from tab to tab.
+        low = min(max(round(unit * 14.5), round(self.height() * 0.22)), round(self.height() * 0.34))
         self.outer.setSizes([max(240, self.height() - low), low])
 
     def _keep_picture(self) -> None:
-        session = self.desk.session
-        if session.path is not None and not session.is_scratch and self.view.renders:
-            project_picture(session.path).write_bytes(self.view.grab_thumbnail(360, 240))
+        path = self.desk.project_path
+        if path is not None and self.view.renders:
+            project_picture(path).write_bytes(self.view.grab_thumbnail(360, 240))

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 
 from cimdesk.base.errors import DataError, Problem, Severity
@@ -16,10 +16,15 @@ from cimdesk.base.i18n import set_language
 from cimdesk.commands.sources import preview
 from cimdesk.model.appearance import LegendCard
 from cimdesk.model.selection import AssetRef
+from cimdesk.model.sensors import Status
 from cimdesk.model.style import LegendEntry
+from cimdesk.ui.bottom_panel import TABS
+from cimdesk.ui.charts import Curve
 from cimdesk.ui.error_dialog import ErrorDialog, card_lines
+from cimdesk.ui.handlers_data import alarms
 from cimdesk.ui.overlays import order_cards
 from cimdesk.ui.preview_dialog import PreviewDialog
+from cimdesk.ui.stage_dialog import StageDialog
 from cimdesk.ui.theme import THEMES, contrast, load_theme
 from tests import samples
 from tests.gui.windows import FakeAsker, layer_named, open_sample, open_window, wait_for_jobs
@@ -336,3 +341,51 @@ def test_a_legend_that_was_cut_grows_back_with_the_view(qtbot):
     assert legend.sizeHint().height() <= 130  # one block, and a line that says what is left out
     legend.fit_height(2000)
     assert legend.sizeHint().height() == whole
+
+
+def test_going_from_tab_to_tab_leaves_the_row_of_tabs_where_it_is(qtbot, tmp_path):
+    window = open_window(qtbot)
+    open_sample(qtbot, window, tmp_path, "city", "sensors")
+    places = set()
+    for name in TABS:
+        window.show_tab(name)
+        qtbot.wait(30)
+        places.add(window.bottom.tabs.mapTo(window, QPoint(0, 0)).y())
+    assert len(places) == 1
+
+
+def test_a_stage_is_marked_only_with_a_reason(qtbot, tmp_path):
+    window = open_window(qtbot)
+    open_sample(qtbot, window, tmp_path, "drainage")
+    window.desk.select([AssetRef(layer_named(window, "network"), "C1")])
+    dialog = StageDialog(window.desk)
+    qtbot.addWidget(dialog)
+    assert not dialog.accept_button.isEnabled()
+    dialog.why.setText(" ")
+    assert not dialog.accept_button.isEnabled()
+    dialog.why.setText("order 12/2026")
+    assert dialog.accept_button.isEnabled()
+
+
+def test_alarms_are_counted_alike_in_the_tab_and_the_status_bar(qtbot, tmp_path):
+    window = open_window(qtbot)
+    open_sample(qtbot, window, tmp_path, "sensors")
+    window.actions_.trigger("time.end")
+    raised = [status for _, status in alarms(window.desk) if status >= Status.WARNING]
+    qtbot.wait(200)
+    said = sum(int(word) for word in window.status.alarms.text().split() if word.isdigit())
+    assert said in (0, len(raised))  # nothing is said without an alarm
+    expected = f"Alarms {len(raised)}" if raised else "Alarms"
+    assert window.bottom.tabs.tabText(4) == expected
+
+
+def test_curves_that_share_a_unit_name_it_once(qtbot, tmp_path):
+    window = open_window(qtbot)
+    open_sample(qtbot, window, tmp_path, "sensors")
+    chart = window.bottom.charts
+    times, values = np.array([0.0, 60.0]), np.array([1.0, 2.0])
+    nothing = (np.nan, np.nan, np.nan)
+    chart.curves = [Curve("a", "mm", times, values, nothing), Curve("b", "mm", times, values, nothing)]
+    assert [chart._name_of(curve) for curve in chart.curves] == ["a", "b"]
+    chart.curves.append(Curve("c", "m", times, values, nothing))
+    assert [chart._name_of(curve) for curve in chart.curves] == ["a [mm]", "b [mm]", "c [m]"]
