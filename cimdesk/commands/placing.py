@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs, LocalFrame
+from cimdesk.base.errors import DataError
+from cimdesk.base.units import format_number
 from cimdesk.formats.registry import Source
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import VectorLayer
@@ -23,14 +26,30 @@ from cimdesk.services.tile_store import TileStore
 CHINA_WEST, CHINA_EAST = 73.5, 136.5
 
 
-def frame_for(source: Source) -> LocalFrame:
-    """Return the frame of a project whose first layer is ``source``: its own system when that is in metres, else a fitting one."""
+def frame_for(source: Source, path: Path | None = None) -> LocalFrame:
+    """Return the frame of a project whose first layer is ``source``: its own system when that is in metres, else a fitting one.
+
+    Raises
+    ------
+    DataError
+        If its coordinates cannot be those of its system, such as metres said to be degrees; ``path`` is what it was read from.
+    """
     box = bounds_of(source.data)
     centre = np.nan_to_num(box.mean(axis=0))
     if source.crs is None:
         return LocalFrame.around(None, centre)
     crs = project_crs_for(source.crs, centre)
-    return LocalFrame.around(crs, source.crs.transform(crs, centre[None, :])[0])
+    middle = source.crs.transform(crs, centre[None, :])[0]
+    if not np.isfinite(middle[:2]).all():
+        raise DataError(
+            path,
+            "its coordinates (around {x}, {y}) cannot be those of {crs}.",
+            remedy="Open it with the coordinate reference system it was really made in.",
+            x=format_number(float(centre[0]), 6),
+            y=format_number(float(centre[1]), 6),
+            crs=source.crs.code or source.crs.name,
+        )
+    return LocalFrame.around(crs, middle)
 
 
 def project_crs_for(crs: Crs, centre: Float) -> Crs:

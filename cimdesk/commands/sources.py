@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
+
+import numpy as np
 
 from cimdesk.base.crs import Crs, LocalFrame
 from cimdesk.base.errors import CimdeskError, DataError, Problem, ServiceError, Severity, UsageError
@@ -19,7 +21,7 @@ from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.model.appearance import default_style
 from cimdesk.model.document import RecordChange
 from cimdesk.model.layers import Layer, new_layer_id
-from cimdesk.model.workspace import LayerData
+from cimdesk.model.workspace import LayerData, bounds_of
 
 _GRAVITY = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 LOCAL = "local"
@@ -46,6 +48,13 @@ class LoadedSource:
     data: LayerData
     problems: tuple[Problem, ...]
     crs: str
+    frame: LocalFrame
+
+    def in_frame(self, frame: LocalFrame) -> LoadedSource:
+        """Return the source in the frame that the project has by now: while it was read another one may have become the first."""
+        if frame.crs == self.frame.crs:
+            return self
+        return replace(self, data=place(self.source.data, self.source.crs or Crs.parse(self.crs), frame), frame=frame)
 
 
 def preview(paths: Sequence[Path], progress: Progress = no_progress, cancel: CancelToken | None = None) -> list[Preview]:
@@ -106,7 +115,8 @@ def add_layers(session: Session, loaded: Iterable[LoadedSource]) -> None:
         return
     document = session.workspace.document
     records: list[RecordChange] = []
-    frame = session.workspace.frame or _frame_of(loaded)
+    frame = session.workspace.frame or loaded[0].frame
+    loaded = [item.in_frame(frame) for item in loaded]
     if session.workspace.frame is None:
         settings = {**session.workspace.settings, "crs": frame.crs.definition if frame.crs else "", "origin": list(frame.origin)}
         records.append(document.put("project", "settings", settings))
@@ -210,7 +220,7 @@ def _read_all(
         if not result.sources:
             raise _nothing_in(path, result.problems)
         for source in result.sources:
-            frame = frame or frame_for(source)
+            frame = frame or frame_for(source, path)
             loaded.append(_place(path, source, result, frame, _asked_crs(crs), asked=bool(crs)))
     return loaded
 
@@ -229,7 +239,24 @@ def _place(path: Path, source: Source, result: ReadResult, frame: LocalFrame, fa
             ),
         )
     chosen = fallback.definition if result.crs is None and fallback is not None else ""
-    return LoadedSource(path, source, place(source.data, crs, frame), problems, chosen)
+    data = place(source.data, crs, frame)
+    if crs is not None and _is_somewhere(source.data) and not _is_somewhere(data):
+        problems = (*problems, _outside(source, crs))
+    return LoadedSource(path, source, data, problems, chosen, frame)
+
+
+def _is_somewhere(data: LayerData) -> bool:
+    return bool(np.isfinite(bounds_of(data)[:, :2]).all())
+
+
+def _outside(source: Source, crs: Crs) -> Problem:
+    return Problem(
+        Severity.ERROR,
+        "outside-crs",
+        source.name,
+        "Its coordinates cannot be those of {crs}, so nothing of it can be shown. Open it with the system it was really made in.",
+        {"crs": crs.code or crs.name},
+    )
 
 
 def _reload(
@@ -254,7 +281,10 @@ def _reload(
     source = _matching(result.sources, layer)
     if source is None:
         return DataError(path, "it no longer holds {part}.", part=layer.part or str(layer.kind))
-    return _place(path, source, result, frame or frame_for(source), crs, asked=True)
+    try:
+        return _place(path, source, result, frame or frame_for(source, path), crs, asked=True)
+    except DataError as error:
+        return error
 
 
 def _matching(sources: Sequence[Source], layer: Layer) -> Source | None:
@@ -269,10 +299,6 @@ def _asked_crs(text: str) -> Crs | None:
     if crs is None:
         raise UsageError("{text} is no coordinate reference system; write EPSG:4547.", text=text)
     return crs
-
-
-def _frame_of(loaded: Sequence[LoadedSource]) -> LocalFrame:
-    return frame_for(loaded[0].source)
 
 
 def _streams(session: Session) -> bool:

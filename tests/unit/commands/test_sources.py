@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, UsageError
+from cimdesk.base.jobs import CancelToken
 from cimdesk.commands import sources
 from cimdesk.commands.session import Session
 from cimdesk.model.layers import LayerKind
@@ -50,8 +52,6 @@ def test_a_given_system_is_kept_with_the_layer(session: Session, tmp_path: Path)
 
 
 def test_a_later_layer_of_another_system_lies_where_it_belongs(session: Session, tmp_path: Path):
-    from cimdesk.base.crs import Crs
-
     sources.import_files(session, [samples.city_json(tmp_path / "city.json")])
     corner = Crs.epsg(4547).transform(Crs.epsg(4490), np.array([[samples.EAST, samples.NORTH, 0.0]]))[0]
     text = (
@@ -103,3 +103,35 @@ def test_two_files_of_one_name_become_two_layers(session: Session, tmp_path: Pat
     files = [samples.city_json(tmp_path / "city.json"), samples.city_json(tmp_path / "other" / "city.json")]
     sources.import_files(session, files)
     assert len({layer.id for layer in session.workspace.layers()}) == 2
+
+
+def metres_as_degrees(path: Path) -> Path:
+    path.write_text("id,lon,lat\n1,500000,2500000\n", encoding="utf-8")
+    return path
+
+
+def test_metres_said_to_be_degrees_are_refused_as_the_first_layer(session: Session, tmp_path: Path):
+    with pytest.raises(DataError, match=r"cannot be those of EPSG:4490") as caught:
+        sources.import_files(session, [metres_as_degrees(tmp_path / "points.csv")], "EPSG:4490")
+    assert caught.value.path.name == "points.csv"
+    assert session.workspace.layers() == []
+
+
+def test_metres_said_to_be_degrees_are_reported_in_a_later_layer(session: Session, tmp_path: Path):
+    sources.import_files(session, [samples.city_json(tmp_path / "city.json")])
+    (layer,) = sources.import_files(session, [metres_as_degrees(tmp_path / "points.csv")], "EPSG:4490")
+    assert "outside-crs" in [problem.code for problem in session.workspace.problems(layer.id)]
+
+
+def test_files_read_at_the_same_time_end_up_in_one_system(session: Session, tmp_path: Path):
+    (tmp_path / "points.csv").write_text("id,lon,lat\n1,114.0,23.1\n", encoding="utf-8")
+    jobs = [
+        sources.open_job(session, [samples.city_json(tmp_path / "city.json")]),
+        sources.open_job(session, [tmp_path / "points.csv"], "EPSG:4326"),
+    ]
+    read = [job.work(lambda *_: None, CancelToken()) for job in jobs]
+    for job, loaded in zip(jobs, read, strict=True):
+        job.done(loaded)
+    expected = Crs.epsg(4326).transform(Crs.epsg(4547), np.array([[114.0, 23.1, 0.0]]))[0, :2]
+    points = session.workspace.data("points").shapes.coordinates[0, :2]
+    np.testing.assert_allclose(points, expected, atol=0.01)
