@@ -9,8 +9,8 @@ from typing import Any
 from cimdesk.base.arrays import Float
 from cimdesk.formats.citygml.names import HREF, IDS, PARTS, Part
 from cimdesk.formats.citygml.rings import Rings
-from cimdesk.formats.citygml.surfaces import SurfaceArrays
 from cimdesk.formats.findings import Findings
+from cimdesk.formats.surface_arrays import SurfaceArrays
 
 MAX_LODS = 32
 MAX_DEPTH = 40

@@ -11,10 +11,10 @@ import numpy as np
 from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs
 from cimdesk.formats.citygml.appearance import Palette
-from cimdesk.formats.citygml.assembly import Instances, build_meshes, is_usable, origin_of, place_instances
 from cimdesk.formats.citygml.geometry import GeometryCollector, Target
 from cimdesk.formats.citygml.reference import Frame, frame_of
 from cimdesk.formats.findings import Findings
+from cimdesk.formats.mesh_assembly import Instances, build_meshes, is_usable, origin_of, place_instances
 from cimdesk.model.mesh import TriangleMesh
 
 BATCH_RINGS = 40_000

@@ -8,8 +8,8 @@ import numpy as np
 import orjson
 
 from cimdesk.base.arrays import Bool, Float, Int, offsets_from_counts
-from cimdesk.formats.citygml.surfaces import SurfaceArrays
 from cimdesk.formats.findings import Findings
+from cimdesk.formats.surface_arrays import SurfaceArrays
 
 # Odd constants of splitmix64 (Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators).
 _STEP = np.uint64(0x9E3779B97F4A7C15)

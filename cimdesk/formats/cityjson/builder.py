@@ -12,11 +12,11 @@ import numpy as np
 from msgspec import Raw
 
 from cimdesk.base.arrays import Float, UInt8
-from cimdesk.formats.cityjson.assembly import Instances, build_meshes, is_usable, origin_of, place_instances
 from cimdesk.formats.cityjson.hierarchy import feature_table, parent_rows
 from cimdesk.formats.cityjson.structure import TEMPLATES, VERTICES, CityObject, Geometry, decode_any
 from cimdesk.formats.cityjson.surfaces import Numbering, SurfaceCollector
 from cimdesk.formats.findings import Findings
+from cimdesk.formats.mesh_assembly import Instances, build_meshes, is_usable, origin_of, place_instances
 from cimdesk.model.city import CityModel
 from cimdesk.model.mesh import TriangleMesh
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from msgspec import Raw
 
-from cimdesk.base.arrays import Bool, Int, offsets_from_counts
+from cimdesk.base.arrays import Int, offsets_from_counts
 from cimdesk.formats.cityjson.structure import (
     BOUNDARIES,
     MATERIALS,
@@ -22,6 +22,7 @@ from cimdesk.formats.cityjson.structure import (
     decode_any,
 )
 from cimdesk.formats.findings import Findings
+from cimdesk.formats.surface_arrays import SurfaceArrays
 from cimdesk.model.mesh import Surface
 
 FLUSH_AT = 20_000
@@ -54,56 +55,6 @@ class Numbering:
     material_start: int = 0
     material_count: int = 0
     theme: str = ""
-
-
-@dataclass(frozen=True)
-class SurfaceArrays:
-    """Surfaces of many geometries.
-
-    Attributes
-    ----------
-    owners : (S,) int64
-        Feature row of each surface.
-    lods : (S,) int64
-        Position in ``lod_names``.
-    kinds : (S,) int64
-        `Surface` codes.
-    materials : (S,) int64
-        Material of each surface, -1 for none.
-    ring_counts : (S,) int64, ring_lengths : (R,) int64, corners : (C,) int64
-        Rings of each surface, corners of each ring, and vertex row of each corner.
-    lod_names : list of str
-    """
-
-    owners: Int
-    lods: Int
-    kinds: Int
-    materials: Int
-    ring_counts: Int
-    ring_lengths: Int
-    corners: Int
-    lod_names: list[str]
-
-    def where(self, wanted: Bool) -> SurfaceArrays:
-        """Return the ``wanted`` (S,) surfaces."""
-        ring_wanted = np.repeat(wanted, self.ring_counts)
-        return SurfaceArrays(
-            self.owners[wanted],
-            self.lods[wanted],
-            self.kinds[wanted],
-            self.materials[wanted],
-            self.ring_counts[wanted],
-            self.ring_lengths[ring_wanted],
-            self.corners[np.repeat(ring_wanted, self.ring_lengths)],
-            self.lod_names,
-        )
-
-    def touching(self, is_bad_corner: Bool) -> Bool:
-        """Return (S,) whether a surface has any of the (C,) bad corners."""
-        surface_of_ring = np.repeat(np.arange(len(self.ring_counts)), self.ring_counts)
-        bad = np.zeros(len(self.ring_counts), dtype=bool)
-        bad[np.repeat(surface_of_ring, self.ring_lengths)[is_bad_corner]] = True
-        return bad
 
 
 @dataclass

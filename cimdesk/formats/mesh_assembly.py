@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from cimdesk.base.arrays import Bool, Float, Int, UInt8, offsets_from_counts
-from cimdesk.formats.cityjson.surfaces import SurfaceArrays
-from cimdesk.formats.cityjson.twins import without_twins
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.polygons import Polygons, Triangulation, triangulate
+from cimdesk.formats.surface_arrays import SurfaceArrays, without_twins
 from cimdesk.model.mesh import TriangleMesh
 
 LARGEST = 1e8
