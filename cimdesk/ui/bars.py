@@ -66,6 +66,10 @@ class MenuBar(QMenuBar):
         self.search.setFixedWidth(min(unit * 24, 420) if current_theme().name != "projector" else unit * 5)
         if current_theme().name == "projector":
             self.search.setText("Ctrl+K")
+        # A menu bar places its corners when it is resized, not when they change.
+        self._corner.adjustSize()
+        self.setCornerWidget(self._corner, Qt.Corner.TopRightCorner)
+        self._corner.show()
 
     def _on_search(self) -> None:
         self._desk.trigger("help.commands")
