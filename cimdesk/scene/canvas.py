@@ -96,7 +96,11 @@ class Canvas:
             light.SetIntensity(intensity)
 
     def set_quality(self, quality: str) -> None:
-        """Switch ambient occlusion: for exports, and still pictures where the graphics card does the work."""
+        """Switch smooth edges for still pictures (exports are drawn larger instead), and ambient occlusion.
+
+        Occlusion is for exports, and for still pictures where the graphics card does the work.
+        """
+        self.renderer.SetUseFXAA(quality == "still")
         occlusion = quality == "export" or (quality == "still" and self.has_graphics_card)
         self.renderer.SetUseSSAO(occlusion)
         if occlusion:
