@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import gettempdir
@@ -38,9 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser, names = _parser()
     first = next((argument for argument in arguments if not argument.startswith("-")), "")
     if first not in names and not {"-h", "--help", "--version"} & set(arguments):
-        if first and not Path(first).suffix and not Path(first).exists():
-            parser.error(f"{first} is neither a command ({', '.join(sorted(names))}) nor a file")
-        return _open_window(arguments)
+        return _open_window(arguments, names)
     parsed = parser.parse_args(arguments)
     console = Console(as_json=getattr(parsed, "json", False))
     try:
@@ -90,11 +88,14 @@ def _stopped_like_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _open_window(arguments: Sequence[str]) -> int:
+def _open_window(arguments: Sequence[str], commands: Collection[str]) -> int:
     parser = argparse.ArgumentParser(prog="cimdesk", description="Open the window on a project or on files.")
     parser.add_argument("paths", nargs="*", type=Path, metavar="PROJECT or FILE")
     _add_window_options(parser)
     parsed = parser.parse_args(arguments)
+    first = next(iter(parsed.paths), None)
+    if first is not None and not first.suffix and not first.exists():
+        parser.error(f"{first} is neither a command ({', '.join(sorted(commands))}) nor a file")
     if not has_display():
         parser.error(f"{tr(NO_DISPLAY)} {tr('cimdesk --help lists the commands that need none.')}")
     from cimdesk.app.main import run_window

@@ -205,6 +205,16 @@ def test_bad_usage_ends_with_status_two(arguments: tuple[str, ...], capsys: pyte
     assert run(capsys, *arguments)[0] == 2
 
 
+def test_the_window_opens_on_what_is_given_with_options_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    opened = []
+    monkeypatch.setattr("cimdesk.app.main.run_window", lambda paths, theme, language: opened.append((paths, theme, language)) or 0)
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    project = tmp_path / "city.gpkg"
+    assert main(["--lang", "zh_CN", "--theme", "dark", str(project)]) == 0
+    assert main([]) == 0
+    assert opened == [([project], "dark", "zh_CN"), ([], None, None)]
+
+
 def test_names_may_be_written_short_and_in_any_case_while_only_one_fits():
     names = {"city": "Buildings", "b2": "Bridges", "drainage": "Drainage 排水"}
     assert meant("city", names) == meant("buildings", names) == meant("BUILD", names) == "city"
