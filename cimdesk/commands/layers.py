@@ -6,6 +6,7 @@ from cimdesk.base.i18n import tr
 from cimdesk.commands.history import Edit
 from cimdesk.commands.session import Session
 from cimdesk.model.document import Changes
+from cimdesk.model.layers import group_of
 from cimdesk.model.style import Style
 
 
@@ -37,13 +38,16 @@ def rename(session: Session, layer_id: str, name: str) -> Changes:
 
 
 def move(session: Session, layer_id: str, before: str | None) -> Changes:
-    """Put a layer in front of another of its group, or last when ``before`` is None."""
+    """Put a layer in front of another of its group, or last when ``before`` is None; nothing is done where it lies there."""
     layers = session.workspace.layers()
     moved = session.workspace.layer(layer_id)
-    others = [layer for layer in layers if layer.kind is moved.kind and layer.id != layer_id]
+    group = group_of(moved.kind)
+    others = [layer for layer in layers if group_of(layer.kind) == group and layer.id != layer_id]
     at = next((k for k, layer in enumerate(others) if layer.id == before), len(others))
     others.insert(at, moved)
     document = session.workspace.document
+    if [layer.id for layer in others] == [layer.id for layer in layers if group_of(layer.kind) == group]:
+        return Changes()
     records = tuple(document.update("layer", layer.id, order=float(k)) for k, layer in enumerate(others) if layer.order != float(k))
     return session.do(Edit(tr("Move {name}").format(name=moved.name), records))
 

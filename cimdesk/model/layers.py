@@ -103,6 +103,11 @@ class Layer:
         return replace(self, **fields)
 
 
+def group_of(kind: LayerKind) -> str:
+    """Return the English name of the group that layers of a kind are in."""
+    return next(name for name, kinds in GROUPS if kind in kinds)
+
+
 def layers_of(document: Document) -> list[Layer]:
     """Return every layer, by group and order, as the layer tree shows them."""
     rank = {kind: k for k, (_, kinds) in enumerate(GROUPS) for kind in kinds}
