@@ -39,12 +39,14 @@ def opened(path: Path, console: Console, load: bool = True, read_only: bool = Fa
 @contextmanager
 def open_or_create(path: Path, console: Console) -> Iterator[Session]:
     """Open a project without loading its data, or make it when there is none; a new one only stays when all goes well."""
+    from cimdesk.commands.projects import create, with_suffix
+
+    if not path.exists():
+        path = with_suffix(path)
     if path.exists():
         with opened(path, console, load=False) as session:
             yield session
         return
-    from cimdesk.commands.projects import create
-
     session = create(path.absolute(), title=path.stem, runner=SynchronousRunner(console.progress))
     try:
         yield session

@@ -81,6 +81,12 @@ def is_project(path: Path) -> bool:
     return found is not None
 
 
+def with_suffix(path: Path) -> Path:
+    """Return a path whose name ends like a project's."""
+    path = Path(path)
+    return path if path.suffix.lower() == SUFFIX else path.with_name(path.name + SUFFIX)
+
+
 def create(path: Path, title: str = "", runner: JobRunner | None = None) -> Session:
     """Make a new project file and open it.
 
@@ -89,7 +95,7 @@ def create(path: Path, title: str = "", runner: JobRunner | None = None) -> Sess
     ProjectError
         If there is a file already, or it cannot be written.
     """
-    path = _with_suffix(path)
+    path = with_suffix(path)
     session = Session(ProjectStore.create(path), runner)
     settings = session.workspace.document.put("project", "settings", {"title": title or path.stem})
     session.do(Edit(tr("New project"), (settings,), merge=BASELINE))
@@ -144,11 +150,13 @@ def recoverable() -> list[Leftover]:
     for path in _untitled_dir().glob(f"*{SUFFIX}"):
         if path.name.startswith(".") or holder(path) is not None:
             continue
-        newest = max(place.stat().st_mtime for place in (path, *sidecars(path)) if place.exists())
+        newest = _last_change(path)
         try:
             store = ProjectStore.open(path)
         except ProjectError as error:
-            found.append(Leftover(path, newest, 0, error.message))
+            # Another window that looks through them may just have taken one away.
+            if path.exists():
+                found.append(Leftover(path, newest, 0, error.message))
             continue
         changes = store.last_number
         store.close()
@@ -195,7 +203,7 @@ def save_as(session: Session, path: Path) -> None:
     ProjectError
         If it cannot be written, or the target is open elsewhere; the session then goes on with the old file.
     """
-    store, path = _store_of(session), _with_suffix(path).absolute()
+    store, path = _store_of(session), with_suffix(path).absolute()
     if path == store.path.absolute():
         save(session)
         return
@@ -322,9 +330,13 @@ def _store_of(session: Session) -> ProjectStore:
     return session.store
 
 
-def _with_suffix(path: Path) -> Path:
-    path = Path(path)
-    return path if path.suffix.lower() == SUFFIX else path.with_name(path.name + SUFFIX)
+def _last_change(path: Path) -> float:
+    """Return when a project was last written to [POSIX s]; 0 when it is gone by now."""
+    newest = 0.0
+    for place in (path, *sidecars(path)):
+        with contextlib.suppress(OSError):
+            newest = max(newest, place.stat().st_mtime)
+    return newest
 
 
 def _untitled_dir() -> Path:

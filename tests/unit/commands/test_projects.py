@@ -359,3 +359,16 @@ def test_recent_projects_come_last_first_with_a_missing_mark(tmp_path):
 def test_a_broken_list_of_recent_projects_starts_anew(text):
     (user_data_dir() / "recent.json").write_text(text, encoding="utf-8")
     assert projects.recent() == []
+
+
+def test_a_leftover_that_another_window_takes_away_meanwhile_is_none(monkeypatch):
+    session = projects.scratch()
+    notes.add(session, "kept")
+    session.close()
+
+    def gone(path, *_):
+        path.unlink()
+        raise ProjectError("There is no such project.", path=path)
+
+    monkeypatch.setattr(projects.ProjectStore, "open", gone)
+    assert projects.recoverable() == []
