@@ -75,7 +75,11 @@ def _content(session: Session, language: str, pictures: Pictures) -> ReportConte
         highlights.extend(numbers)
     sensors = _sensor_section(session)
     stages = _stage_section(session)
-    sections += [section for section in (sensors, stages, _data_section(session), _method_section(bool(floods))) if section]
+    sections += [
+        section
+        for section in (sensors, stages, _data_section(session), _method_section([result for _, result in floods]))
+        if section
+    ]
     frame = workspace.frame
     facts = [
         (tr("Reference system"), f"{frame.crs.code or ''} {frame.crs.name}".strip() if frame and frame.crs else tr("none (local)")),
@@ -128,9 +132,21 @@ def _flood_section(session: Session, name: str, result: FloodResult) -> tuple[Se
         (format_area(flooded), tr("land flooded")),
     ]
     chart = Chart(tr("Rain and flooded area over the run"), _flood_chart(result))
-    text = tr("Simulated with the local-inertial form of the shallow-water equations on a regular grid; a screening model.")
     title = tr("Flood: {name}").format(name=name)
-    return Section(title, (text,), tuple(facts), _exposure_tables(exposure), (), (chart,)), highlights
+    return Section(title, _how_simulated(result), tuple(facts), _exposure_tables(exposure), (), (chart,)), highlights
+
+
+def _how_simulated(result: FloodResult) -> tuple[str, ...]:
+    """Return what to say of the engine of a run; nothing of results that other software made."""
+    texts = {
+        "inertial": tr(
+            "Simulated with the local-inertial form of the shallow-water equations on a regular grid; a screening model."
+        ),
+        "dynamic": tr("Simulated with the full shallow-water equations on a regular grid."),
+    }
+    told = texts.get(str(result.statistics.get("engine", "")))
+    drains = tr("The storm drains were simulated with SWMM; water goes both ways through their inlets and manholes.")
+    return tuple(text for text in (told, drains if result.drainage is not None else None) if text)
 
 
 def _on_land(result: FloodResult) -> tuple[float, float]:
@@ -239,16 +255,25 @@ def _data_section(session: Session) -> Section:
     return Section(tr("Data"), tables=(Table("", columns, tuple(rows), frozenset({2, 4})),))
 
 
-def _method_section(has_flood: bool) -> Section:
+def _method_section(floods: Sequence[FloodResult]) -> Section:
     paragraphs = [
         tr("Figures and numbers come from the layers named above at the moment shown; heights are as their sources give them.")
     ]
-    if has_flood:
+    engines = {str(result.statistics.get("engine", "")) for result in floods}
+    if "inertial" in engines:
         paragraphs.append(
             tr(
                 "The flood model solves the local-inertial equations (de Almeida and Bates 2013): it is valid for gradually "
                 "varied, mostly subcritical flow. It does not replace a calibrated study."
             )
         )
+    if "dynamic" in engines:
+        paragraphs.append(
+            tr(
+                "The dynamic flood model solves the full shallow-water equations (MUSCL, hydrostatic reconstruction, HLLC), with "
+                "shocks and fast flow. It does not replace a calibrated study."
+            )
+        )
+    if floods:
         paragraphs.append(tr("Counts of people below ten are not told."))
     return Section(tr("Method and limits"), tuple(paragraphs))
