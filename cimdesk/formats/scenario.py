@@ -18,7 +18,8 @@ Amount: TypeAlias = float | Path
 """A number, or the CSV or raster that holds it."""
 Points: TypeAlias = tuple[tuple[float, float], ...]
 EDGES = ("north", "east", "south", "west")
-LONGEST_PIPE_STEP = 10.0
+LONGEST_PIPE_STEP = 2.0
+"""Full pipes in SWMM become unstable with longer ones [s]."""
 LATER = "Leave it out, or wait for the release that brings it."
 
 

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from cimdesk.base.arrays import AnyArray, Float, Float32, Strings
 from cimdesk.base.errors import DataError, ServiceError, UsageError
 from cimdesk.base.units import DEFAULT_ZONE
@@ -124,9 +126,13 @@ class SewerProcess:
 
     def advance(self, steps: int, volumes: Float, levels: Float) -> SewerState:
         """Take some steps; see `cimdesk.analysis.flood.drainage.Sewers`."""
-        answer = SewerState(*self._ask("advance", (steps, volumes, levels)))
-        self.heads = answer.heads
-        return answer
+        state = SewerState(*self._ask("advance", (steps, volumes, levels)))
+        if not (np.isfinite(state.heads).all() and np.isfinite(state.outfall_volumes).all() and np.isfinite(state.lost)):
+            raise ServiceError(
+                "the flow in the drains has become unstable.", path=self.plan.source, remedy="Take a smaller step for the drains."
+            )
+        self.heads = state.heads
+        return state
 
     def depths(self) -> Float32:
         """Return (N,) float32 water above the invert at every node now [m]."""

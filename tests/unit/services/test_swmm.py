@@ -128,6 +128,12 @@ def test_the_process_steps_and_ends_with_its_owner(tmp_path: Path):
 
 
 @needs_swmm
+def test_flow_that_becomes_unstable_stops_the_run(tmp_path: Path):
+    with swmm.SewerProcess(plan(tmp_path, without_series())) as sewers, pytest.raises(ServiceError, match="unstable"):
+        sewers.advance(3, np.array([np.nan]), np.array([7.6]))
+
+
+@needs_swmm
 def test_two_simulations_run_side_by_side(tmp_path: Path):
     with swmm.SewerProcess(plan(tmp_path, without_series())) as a, swmm.SewerProcess(plan(tmp_path, without_series())) as b:
         full, empty = a.advance(30, np.array([3.0]), np.array([7.6])), b.advance(30, np.array([0.0]), np.array([7.6]))
