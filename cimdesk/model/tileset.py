@@ -297,6 +297,10 @@ class _Walk:
     opened: set[int]
     below: dict[int, list[int]]
 
+    def ends(self, tileset: Tileset) -> int:
+        """Return how many tiles it comes to, at the least: below what has not been read there is one more each."""
+        return len(self.rows) - len(self.opened) + int(np.count_nonzero(tileset.is_stub[list(self.opened)]))
+
 
 def select_tiles(
     tileset: Tileset, view: TileView, ready: Collection[int], lost: Collection[int] = (), most: int = MOST_TILES
@@ -319,11 +323,11 @@ def select_tiles(
     """
     allowed = view.max_pixels
     walk = _walk(tileset, view, allowed)
-    count = len(walk.rows) - len(walk.opened)
+    count = walk.ends(tileset)
     while count > most:
         allowed *= max(COARSER, float(np.sqrt(count / most)))
         walk = _walk(tileset, view, allowed)
-        before, count = count, len(walk.rows) - len(walk.opened)
+        before, count = count, walk.ends(tileset)
         if count == before and allowed > max(walk.pixels, default=0.0):
             break
     covered = _covered(tileset, walk, ready)
@@ -381,9 +385,11 @@ def _chosen(tileset: Tileset, walk: _Walk, covered: set[int], ready: Collection[
     wanted: dict[int, float] = {}
     for row, pixels in zip(walk.rows, walk.pixels, strict=True):
         # Coarse tiles have the greater errors, so they come first.
+        if row in lost:
+            continue
         if row in walk.opened and tileset.is_stub[row]:
             wanted[row] = 2.0 * pixels + 1.0
-        elif row not in ready and row not in lost and not tileset.is_empty[row]:
+        elif row not in ready and not tileset.is_empty[row]:
             wanted[row] = pixels
     shown: list[int] = []
     stack = list(walk.below.get(-1, ()))

@@ -16,8 +16,9 @@ from cimdesk.base.arrays import Int
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import Problem, Severity
 from cimdesk.base.signals import Signal
+from cimdesk.formats.findings import Findings
 from cimdesk.formats.tiles3d_paths import BrokenPart, TilePlace
-from cimdesk.formats.tiles3d_stream import DecodedTile
+from cimdesk.formats.tiles3d_stream import FADING, DecodedTile
 from cimdesk.model.city import CityModel
 from cimdesk.model.mesh import TriangleMesh
 from cimdesk.model.tileset import TileBlock, Tileset
@@ -35,6 +36,7 @@ class Decoder(Protocol):
     """Reads tiles; `TileStream` in the application."""
 
     place: TilePlace
+    findings: Findings
 
     @property
     def tileset(self) -> Tileset: ...
@@ -123,6 +125,7 @@ class TileStore:
                     self._blocks.move_to_end(row)
             # Something was let go or asked for otherwise: it may fit now.
             self._is_full = False
+            self._make_room(0)
             self._start()
 
     def forget(self, client: object) -> None:
@@ -150,7 +153,7 @@ class TileStore:
     def problems(self) -> tuple[Problem, ...]:
         """Return what is missing or broken so far."""
         with self._lock:
-            return tuple(self._problems)
+            return (*self.stream.findings.problems(), *self._problems)
 
     def city(self) -> CityModel:
         """Return the features seen so far, and the tiles in memory as a mesh that is put together when asked for."""
@@ -229,6 +232,10 @@ class TileStore:
                 except BrokenPart as broken:
                     if broken.code == "cancelled":
                         return
+                    if broken.code in FADING:
+                        problem = Problem(Severity.ERROR, broken.code, reference[-120:], broken.template, broken.values)
+                        self._note_lost(row, time.monotonic() + RETRY_AFTER, (problem,))
+                        return
                     break
             self.stream.expand(row)
             return
@@ -282,8 +289,8 @@ class TileStore:
             for row, priority in wishes.priorities.items():
                 if best is not None and priority <= best[0]:
                     continue
-                is_open = row in stubs or (row not in self._blocks and not self.is_lost(row) and not self._is_full)
-                if is_open and row not in self._at_work:
+                is_open = row in stubs or (row not in self._blocks and not self._is_full)
+                if is_open and row not in self._at_work and not self.is_lost(row):
                     best = (priority, row)
         return None if best is None else best[1]
 

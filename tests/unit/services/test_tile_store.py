@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cimdesk.base.errors import Problem, Severity
+from cimdesk.formats.findings import Findings
 from cimdesk.formats.tiles3d_stream import DecodedTile, block_of
 from cimdesk.model.features import as_strings
 from cimdesk.model.mesh import TriangleMesh
@@ -33,6 +34,7 @@ class FakeStream:
             ((), *((f"t{k}",) for k in range(count))), np.tile(np.eye(4), (n, 1, 1)), "1.1", "",
         )  # fmt: skip
         self.place = SimpleNamespace(read=lambda reference, limit: b"")
+        self.findings = Findings()
         self.decoded = []
         self.triangles = triangles
         self.gate = gate
