@@ -142,6 +142,7 @@ def test_20000_buildings_on_terrain_move_smoothly(city_of_20000):
         stage.scene.prepare()
         stage.window.Render()
 
+    stage.scene.set_quality("moving")
     overview = median_ms(frame)
     cities.restyle(stage.scene.workspace, "flood", visible=True)
     stage.draw()
