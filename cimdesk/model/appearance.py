@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -338,7 +339,7 @@ def describe(workspace: Workspace, ref: AssetRef) -> str:
         return name or ref.feature
     kind = _value(table, "type", row)
     if isinstance(data, CityModel | TiledCity) and kind:
-        words = tr(_spaced(str(kind).lstrip("+")))
+        words = tr(words_of_type(str(kind).lstrip("+")))
         return f"{name} ({words})" if name else f"{words} {ref.feature}"
     return name or ref.feature
 
@@ -395,7 +396,7 @@ def _value(table: FeatureTable, name: str, row: int) -> Any:
     return plain_value(table.columns[name][row]) if name in table.columns else None
 
 
-def _spaced(words: str) -> str:
-    """Return ``BuildingPart`` as ``Building part``."""
-    out = "".join(f" {c.lower()}" if c.isupper() and k else c for k, c in enumerate(words))
-    return out.strip()
+def words_of_type(words: str) -> str:
+    """Return ``BuildingPart`` as ``Building part``, ``TINRelief`` as ``TIN relief``."""
+    first, *rest = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", words).split(" ")
+    return " ".join([first, *(word if word.isupper() else word.lower() for word in rest)])

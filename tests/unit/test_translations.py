@@ -5,16 +5,20 @@ from __future__ import annotations
 import ast
 import json
 import string
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cimdesk.base.i18n import LANGUAGES, load_catalogue
+from cimdesk.model.appearance import TYPE_COLORS, words_of_type
 from cimdesk.model.layers import GROUPS, LayerKind
 from cimdesk.model.lifecycle import STAGE_PALETTE
 from cimdesk.model.sensors import STATUS_PALETTE
 
+CITY_TYPES = (*TYPE_COLORS, "CityObjectGroup")
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE_POSITION = {
     "tr": 0, "CimdeskError": 0, "ServiceError": 0, "ProjectError": 0, "EditError": 0, "UsageError": 0, "DataError": 1, "Problem": 3,
@@ -54,6 +58,22 @@ def _fields(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
+def _literals() -> set[str]:
+    found: set[str] = set()
+    for file in (ROOT / "cimdesk").rglob("*.py"):
+        nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        found.update(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return found
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)
+
+
 def test_every_text_is_translated_to_chinese():
     catalogue = load_catalogue("zh_CN")
     missing = [f"{place}: {text!r}" for place, text in _all_texts() if text not in catalogue]
@@ -73,3 +93,16 @@ def test_no_area_translates_a_text_differently_from_another():
             meanings.setdefault(text, {})[file.stem] = other
     clashes = {text: areas for text, areas in meanings.items() if len(set(areas.values())) > 1}
     assert not clashes
+
+
+def test_no_translation_is_of_a_text_that_is_gone():
+    """A text is there when it is a literal of the program, a name in a table of standards, or made of the name of a type."""
+    tables = [tomllib.loads(file.read_text(encoding="utf-8")) for file in (ROOT / "resources").rglob("*.toml")]
+    texts = {*_literals(), *(text for table in tables for text in _strings(table)), *map(words_of_type, CITY_TYPES)}
+    unused = [
+        f"{file.name}: {text!r}"
+        for file in sorted((ROOT / "resources" / "i18n").glob("*/*.json"))
+        for text in json.loads(file.read_text(encoding="utf-8"))
+        if text not in texts
+    ]
+    assert not unused, "\n".join(unused)
