@@ -38,22 +38,22 @@ FILES = (
 )  # fmt: skip
 # File and part of a layer: its name, whether it is shown, its colour (None keeps the usual one) and what labels it.
 LOOKS: Mapping[tuple[str, str], tuple[str, bool, str | None, str]] = {
-    ("city.city.json", ""): ("Buildings", True, None, ""),
-    ("bridges.city.json", ""): ("Bridges", True, "#e9e4d8", ""),
-    ("trees.city.json", ""): ("Trees", True, "#8fb573", ""),
-    ("terrain.tif", ""): ("Terrain", True, None, ""),
+    ("city.city.json", ""): ("Buildings 建筑", True, None, ""),
+    ("bridges.city.json", ""): ("Bridges 桥梁", True, "#e9e4d8", ""),
+    ("trees.city.json", ""): ("Trees 树木", True, "#8fb573", ""),
+    ("terrain.tif", ""): ("Terrain 地形", True, None, ""),
     ("drainage.inp", ""): ("Drainage 排水", True, None, ""),
     ("water.inp", ""): ("Water 给水", True, None, ""),
     ("gas.gpkg", ""): ("Gas 燃气", True, None, ""),
     ("power.gpkg", ""): ("Power 电力", True, None, ""),
     ("telecom.gpkg", ""): ("Telecom 通信", True, None, ""),
-    ("observations.csv", ""): ("Gauges", True, None, ""),
-    ("works.gpkg", ""): ("Works", True, None, "name"),
-    ("roads.gpkg", "road_centreline"): ("Street axes", False, "#8a8f96", "name"),
-    ("roads.gpkg", "road_surface"): ("Streets", True, "#d3d4d2", ""),
-    ("landuse.gpkg", "parks"): ("Parks and hills", True, "#b5cfa0", ""),
-    ("landuse.gpkg", "water"): ("River and creeks", True, "#9cc3dd", ""),
-    ("landuse.gpkg", "plots"): ("Plots", False, None, ""),
+    ("observations.csv", ""): ("Gauges 监测站", True, None, ""),
+    ("works.gpkg", ""): ("Works 工程", True, None, "name"),
+    ("roads.gpkg", "road_centreline"): ("Street axes 道路中线", False, "#8a8f96", "name"),
+    ("roads.gpkg", "road_surface"): ("Streets 道路", True, "#d3d4d2", ""),
+    ("landuse.gpkg", "parks"): ("Parks and hills 公园与山体", True, "#b5cfa0", ""),
+    ("landuse.gpkg", "water"): ("River and creeks 河流与河涌", True, "#9cc3dd", ""),
+    ("landuse.gpkg", "plots"): ("Plots 地块", False, None, ""),
 }
 BOOKMARKS: tuple[tuple[str, tuple[float, float, float], float, float, float, bool], ...] = (
     ("Overview 全景", (760.0, 330.0, 20.0), 340.0, 25.0, 1500.0, False),

@@ -81,17 +81,17 @@ def test_cityjson_indices_are_valid_and_used(demo):
 
 def test_project_has_its_layers_named_and_loaded(session):
     layers = {layer.name: layer for layer in session.workspace.layers()}
-    for name in ("Buildings", "Bridges", "Trees", "Terrain", "Drainage 排水", "Water 给水", "Gauges", "Works", "Streets"):
+    for name in ("Buildings 建筑", "Bridges 桥梁", "Trees 树木", "Terrain 地形", "Drainage 排水", "Water 给水", "Streets 道路"):
         assert name in layers
         assert session.workspace.data(layers[name].id) is not None
-    assert layers["Gauges"].kind is LayerKind.SENSORS
+    assert layers["Gauges 监测站"].kind is LayerKind.SENSORS
     assert all(layers[name].kind is LayerKind.NETWORK for name in ("Gas 燃气", "Power 电力", "Telecom 通信"))
-    assert not layers["Plots"].visible
+    assert not layers["Plots 地块"].visible
     assert session.workspace.settings["crs"] == "EPSG:4547"
 
 
 def test_gauges_turn_red_in_the_storm_and_one_is_stale(session):
-    gauges = next(session.workspace.data(x.id) for x in session.workspace.layers() if x.name == "Gauges")
+    gauges = next(session.workspace.data(x.id) for x in session.workspace.layers() if x.name == "Gauges 监测站")
     assert isinstance(gauges, Sensors)
     before = gauges.status_at(parse_time("2026-06-07T10:50:00+08:00"))
     during = gauges.status_at(parse_time("2026-06-07T12:40:00+08:00"))
@@ -105,7 +105,7 @@ def test_gauges_turn_red_in_the_storm_and_one_is_stale(session):
 def test_works_and_mains_have_their_stage_histories(session):
     stages, layers = session.workspace.stages, {x.name: x for x in session.workspace.layers()}
     now = parse_time("2026-06-07")
-    works = layers["Works"].id
+    works = layers["Works 工程"].id
     found = {stages.stage_at(asset, now) for asset in stages.assets(works)}
     assert {Stage.CONSTRUCTION, Stage.DESIGN} <= found
     water = session.workspace.data(layers["Water 给水"].id)
