@@ -136,9 +136,10 @@ def books_close(result: FloodResult) -> None:
 
 
 @needs_swmm
-def test_a_flooded_street_drains(tmp_path: Path):
-    dry = simulate(town(initial_level=0.15), 1)
-    result = simulate(town(initial_level=0.15, drainage=drains(tmp_path, swmm_text(STREET, AWAY, PIPES))), 1)
+@pytest.mark.parametrize("engine", ["inertial", "dynamic"])
+def test_a_flooded_street_drains(tmp_path: Path, engine: str):
+    dry = simulate(town(initial_level=0.15, engine=engine), 1)
+    result = simulate(town(initial_level=0.15, engine=engine, drainage=drains(tmp_path, swmm_text(STREET, AWAY, PIPES))), 1)
     figures = result.statistics["drainage"]
     assert dry.volume[-1] == pytest.approx(dry.volume[0], rel=1e-12)
     assert result.volume[-1] < 0.5 * result.volume[0]
@@ -148,12 +149,13 @@ def test_a_flooded_street_drains(tmp_path: Path):
 
 
 @needs_swmm
-def test_a_surcharged_manhole_floods_the_street(tmp_path: Path):
+@pytest.mark.parametrize("engine", ["inertial", "dynamic"])
+def test_a_surcharged_manhole_floods_the_street(tmp_path: Path, engine: str):
     # 0.3 m3/s come down a sewer that is closed below the street: all of it must come up there.
     nodes = [("TOP", 500.0, 21.0, 0.0, 6.0), ("J1", 21.0, 21.0, -2.0, 2.0)]
     text = swmm_text(nodes, [("OUT", 600.0, 21.0, -3.0, 0.0)], [("P0", "TOP", "J1", 60.0, 0.6), ("P1", "J1", "OUT", 60.0, 0.01)],
                      "[DWF]\nTOP FLOW 0.3")  # fmt: skip
-    result = simulate(town(drainage=drains(tmp_path, text)), 1)
+    result = simulate(town(drainage=drains(tmp_path, text), engine=engine), 1)
     figures = result.statistics["drainage"]
     came = 0.3 * 900.0
     assert figures["inlets"] == 1
