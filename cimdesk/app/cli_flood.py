@@ -41,6 +41,9 @@ def run_flood(arguments: argparse.Namespace, console: Console) -> Outcome:
         f"  mass error {data['mass_error']:.1e}, deepest {data['max_depth_m']:.2f} m, wet {data['wet_area_m2']:,.0f} m2",
     ]
     lines += [f"  {g['name']}: {g['max_depth_m']:.3f} m deep, level {g['max_level_m']:.3f} m" for g in data["gauges"]]
+    if data["froude_warning"]:
+        share = f"{data['froude_high_fraction']:.0%}"
+        lines.append(f'  fast water in up to {share} of the wet cells: engine = "dynamic" suits it better')
     return Outcome(data, lines)
 
 

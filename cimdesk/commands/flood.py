@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cimdesk.base.crs import Crs
-from cimdesk.base.errors import DataError
+from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
 from cimdesk.base.paths import cache_dir
@@ -33,6 +33,11 @@ __all__ = [
     "FloodForm", "building_depths", "exposure_of", "load_scenario", "run_file", "run_job", "scenario_from_session", "simulate",
     "summary",
 ]  # fmt: skip
+
+FAST_WATER = (
+    "up to {share} of the wet cells run faster than a Froude number of 0.8, which the inertial engine is not made for. "
+    "Run it again with the dynamic engine."
+)
 
 
 def run_job(session: Session, scenario: FloodScenario | Callable[[], FloodScenario], threads: int = 0) -> JobSpec[FloodResult]:
@@ -120,6 +125,9 @@ def attach(session: Session, result: FloodResult, file: Path) -> str:
     )
     records = (document.put("layer", layer_id, layer.to_record()), document.put("result", layer_id, record), *hidden)
     session.do(Edit(tr("Flood {name}").format(name=result.name), records, {layer_id: result}))
+    if result.statistics.get("froude_warning"):
+        share = f"{result.statistics['froude_high_fraction']:.0%}"
+        session.messages.emit((layer_id, Problem(Severity.WARNING, "fast-water", result.name, FAST_WATER, {"share": share})))
     return layer_id
 
 

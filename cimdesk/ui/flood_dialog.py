@@ -45,6 +45,9 @@ class FloodDialog(FormDialog):
         self.rain_hours = _number(2.0, 0.25, 24.0, " h")
         self.hours = _number(3.0, 0.25, 72.0, " h")
         self.cell = _number(5.0, 0.5, 100.0, " m")
+        self.engine = QComboBox()
+        self.engine.addItem(tr("Inertial: fast, for rain and slow floods"), "inertial")
+        self.engine.addItem(tr("Dynamic: full equations, for steep streets and breaches"), "dynamic")
         self.output = QSpinBox()
         self.output.setRange(1, 120)
         self.output.setValue(5)
@@ -73,6 +76,7 @@ class FloodDialog(FormDialog):
         self.row(tr("Simulate"), self.hours)
         self.row(tr("Cell size"), self.cell)
         self.row(tr("A frame every"), self.output)
+        self.row(tr("Engine"), self.engine)
         self.rows.addRow(self.has_level, self.level)
         self.body.addWidget(self.picture)
 
@@ -122,6 +126,7 @@ class FloodDialog(FormDialog):
             rain=self.rain(),
             buildings=str(self.buildings.currentData() or ""),
             cell=self.cell.value(),
+            engine=str(self.engine.currentData()),
             duration=self.hours.value() * 3600.0,
             output_every=self.output.value() * 60.0,
             level=self.level.value() if self.has_level.isChecked() else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -327,3 +328,25 @@ def test_an_ascii_grid_and_csv_rings_make_a_scenario_without_any_reference_syste
     assert scenario.name == "s"
     assert scenario.is_blocked.sum() == 128
     assert scenario.output_every == 60.0
+
+
+def test_fast_water_is_told_with_the_engine_that_suits_it(session: Session):
+    told: list = []
+
+    def note(item: tuple) -> None:
+        told.append(item)
+
+    session.messages.connect(note)
+    result = session.workspace.data(run(session))
+    assert not told, "slow water needs no word"
+    fast = replace(result, name="Steep", statistics={**result.statistics, "froude_warning": True, "froude_high_fraction": 0.4})
+    file = session.base_dir / session.workspace.layer(layer_of(session, LayerKind.FLOOD)).source
+    key = flood.attach(session, fast, file)
+    assert [layer for layer, _ in told] == [key]
+    assert "40%" in told[0][1].message
+    assert "dynamic" in told[0][1].message
+
+
+def test_the_form_chooses_the_engine(session: Session):
+    form = flood.FloodForm("Breach", layer_of(session, LayerKind.TERRAIN), None, cell=4.0, engine="dynamic")
+    assert flood.scenario_from_session(session, form).engine == "dynamic"
