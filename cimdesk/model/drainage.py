@@ -50,6 +50,15 @@ class Drainage:
 
 
 @dataclass(frozen=True)
+class NodeState:
+    """A node at a moment: water above its invert and above the ground [m], and flow into the drains there [m3/s]."""
+
+    depth: float
+    surcharge: float
+    exchange: float
+
+
+@dataclass(frozen=True)
 class DrainageSeries:
     """What the nodes of the drains did.
 
@@ -78,6 +87,15 @@ class DrainageSeries:
         """(F, N) float32 water above the ground [m], never negative."""
         above = self.depths + np.nan_to_num(self.inverts - self.rims, nan=-np.inf)
         return np.maximum(above, 0.0).astype(np.float32)
+
+    def state_of(self, node: str, seconds: float) -> NodeState | None:
+        """Return what one node did at a time from the start [s]; None where the drains have no such node."""
+        found = np.flatnonzero(self.ids == node)
+        if not len(found):
+            return None
+        row, column = self.row_at(seconds), int(found[0])
+        above = self.surcharge[row, column]
+        return NodeState(float(self.depths[row, column]), float(above), float(self.exchange[row, column]))
 
     def surcharge_at(self, seconds: float) -> Float32:
         """Return (N,) float32 water above the ground at a time from the start [m]."""
