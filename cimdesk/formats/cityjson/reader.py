@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from cimdesk.base.collector import collector_paused
 from cimdesk.base.errors import DataError
 from cimdesk.formats.cityjson.builder import CityBuilder
 from cimdesk.formats.cityjson.encoding import byte_of, load_text, refuse_json, without_not_numbers
 from cimdesk.formats.cityjson.header import count_textures, read_crs, read_metadata, read_transform, read_version
 from cimdesk.formats.cityjson.sequence import is_sequence, read_sequence
-from cimdesk.formats.cityjson.structure import OBJECT, OBJECTS, PARTS, SERIALS, CityObject, decode_any, no_collection
+from cimdesk.formats.cityjson.structure import OBJECT, OBJECTS, PARTS, SERIALS, CityObject, decode_any
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.model.layers import LayerKind
@@ -81,7 +82,7 @@ def read_cityjson(path: Path, options: ReadOptions) -> ReadResult:
     """
     findings = Findings()
     options.progress(0.0)
-    with no_collection():
+    with collector_paused():
         data = load_text(path, findings)
         if is_sequence(data):
             format_name = "CityJSONSeq"

@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Bool, Int
+from cimdesk.base.collector import collector_paused
 from cimdesk.base.crs import Crs
 from cimdesk.formats.atomic import replacing
 from cimdesk.formats.cityjson.hierarchy import REST
-from cimdesk.formats.cityjson.structure import no_collection
 from cimdesk.formats.cityjson.surfaces import NO_LOD
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import plain_value
@@ -53,7 +53,7 @@ def write_cityjson(path: Path | str, city: CityModel, crs: Crs | None, ids: Iter
     DataError
         If the file cannot be written.
     """
-    with no_collection():
+    with collector_paused():
         export = _Export(city, crs, ids)
         document = export.header()
         objects, used = export.objects(export.rows)
