@@ -75,7 +75,7 @@ def _writer_for(data: LayerData, path: Path) -> Writer | None:
 
 
 def _write_city(path: Path, data: LayerData, crs: Crs | None, ids: Collection[str] | None) -> int:
-    city = data.city if isinstance(data, TiledCity) else data
+    city = data.whole() if isinstance(data, TiledCity) else data
     assert isinstance(city, CityModel)
     if path.suffix.lower() == ".glb":
         from cimdesk.formats.meshes import write_glb
@@ -126,7 +126,7 @@ def as_vector(data: LayerData) -> VectorLayer:
         return VectorLayer(data.links, _ragged(ShapeKind.LINE, lines))
     if isinstance(data, Sensors):
         return VectorLayer(data.features, _ragged(ShapeKind.POINT, [row[None, :] for row in data.positions]))
-    city = data.city if isinstance(data, TiledCity) else data
+    city = data.whole() if isinstance(data, TiledCity) else data
     assert isinstance(city, CityModel)
     return VectorLayer(city.features, _ragged(ShapeKind.POINT, [row[None, :] for row in _centres(city)]))
 

@@ -72,7 +72,7 @@ def building_depths(layer_data: CityModel | TiledCity | VectorLayer, result: Flo
     """
     from cimdesk.analysis.exposure import depth_at_buildings, depth_at_points
 
-    city = layer_data.city if isinstance(layer_data, TiledCity) else layer_data
+    city = layer_data.whole() if isinstance(layer_data, TiledCity) else layer_data
     count = len(city.features)
     index = building_cells(result.terrain, [city])
     deepest = depth_at_buildings(depth, index, result.is_blocked, count)
@@ -114,7 +114,7 @@ class _Counting:
         for layer in self._workspace.layers():
             data = self._workspace.data(layer.id)
             if isinstance(data, TiledCity):
-                data = data.city
+                data = data.whole()
             if isinstance(data, CityModel):
                 if is_building(data).any():
                     self._count_buildings(layer, data)

@@ -190,7 +190,7 @@ def building_cells(grid: Terrain, sources: Sequence[LayerData | None]) -> Int32:
     index: Int32 = np.full(grid.shape, -1, dtype=np.int32)
     for data in sources:
         if isinstance(data, TiledCity):
-            data = data.city
+            data = data.whole()
         if isinstance(data, CityModel):
             wanted = is_building(data)
             found = block_cells(grid, data.finest.of_features(wanted if wanted.any() else ~wanted)).index

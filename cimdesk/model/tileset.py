@@ -218,6 +218,10 @@ class TileSource(Protocol):
         """Return the features seen so far, and the tiles in memory as a mesh that is put together when asked for."""
         ...
 
+    def whole(self) -> CityModel:
+        """Read everything at its finest and return it; slow, and as large as the tileset."""
+        ...
+
     def problems(self) -> tuple[Problem, ...]:
         """Return what is missing or broken so far."""
         ...
@@ -237,6 +241,10 @@ class TiledCity:
     city: CityModel
     max_error: float
     tiles: TileSource | None = None
+
+    def whole(self) -> CityModel:
+        """Return every feature with its geometry, for what must not leave out what nobody has looked at; may read for long."""
+        return self.city if self.tiles is None else self.tiles.whole()
 
     @property
     def bounds(self) -> Float:

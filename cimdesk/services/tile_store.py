@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,9 +15,10 @@ import numpy as np
 
 from cimdesk.base.arrays import Int
 from cimdesk.base.crs import Crs
-from cimdesk.base.errors import Problem, Severity
+from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.base.signals import Signal
 from cimdesk.formats.findings import Findings
+from cimdesk.formats.tiles3d import MAX_TRIANGLES, shown_rows
 from cimdesk.formats.tiles3d_paths import BrokenPart, TilePlace
 from cimdesk.formats.tiles3d_stream import FADING, DecodedTile
 from cimdesk.model.city import CityModel
@@ -88,6 +90,7 @@ class TileStore:
         self._problems: list[Problem] = []
         self._is_full = False
         self._job = threading.local()
+        self._whole: weakref.ref[CityModel] | None = None
 
     def aim(self, own: Crs | None, target: Crs | None) -> Tileset:
         """Put everything into the system ``target``, before anything is asked for; return the tree in it."""
@@ -159,6 +162,46 @@ class TileStore:
         """Return the features seen so far, and the tiles in memory as a mesh that is put together when asked for."""
         table = self.features.table()
         return CityModel(table, np.full(len(table), -1, dtype=np.int32), LoadedMeshes(self, len(table)))
+
+    def whole(self) -> CityModel:
+        """Read everything at its finest; the last answer is kept as long as somebody uses it.
+
+        Raises
+        ------
+        DataError
+            If it is more than this machine can be expected to hold.
+        """
+        known = self._whole() if self._whole is not None else None
+        if known is not None:
+            return known
+        while self.tileset.stubs:
+            self.stream.expand(min(self.tileset.stubs))
+        tileset = self.tileset
+        parts: list[TileBlock] = []
+        triangles = 0
+        for row in shown_rows(tileset, 0.0).tolist():
+            if tileset.is_empty[row]:
+                continue
+            block = self.block(row) or self._read_now(row)
+            if block is not None:
+                parts.append(block)
+                triangles += len(block.triangles)
+            if triangles > MAX_TRIANGLES:
+                raise DataError(
+                    None, "the tileset has more than {count} triangles.", count=MAX_TRIANGLES, remedy="Choose a smaller part of it."
+                )
+        table = self.features.table()
+        mesh = TriangleMesh.merged([_mesh_of(block, len(table)) for block in parts])
+        city = CityModel(table, np.full(len(table), -1, dtype=np.int32), {"tiles": mesh})
+        self._whole = weakref.ref(city)
+        return city
+
+    def _read_now(self, row: int) -> TileBlock | None:
+        tile = self.stream.decode(row)
+        if tile.block is None:
+            self._note_lost(row, time.monotonic() + RETRY_AFTER if tile.may_come else np.inf, tile.problems)
+            return None
+        return replace(tile.block, features=self.features.add(tile.ids, tile.columns))
 
     def finest_blocks(self) -> list[TileBlock]:
         """Return the tiles in memory that no finer one in memory replaces."""

@@ -223,6 +223,17 @@ def test_features_of_the_same_name_are_one_in_all_tiles_and_hide_together(tmp_pa
     assert session.workspace.features(layer.id).ids.tolist() == ["tower"]
 
 
+def test_what_must_not_leave_anything_out_reads_everything(town, tmp_path):
+    from cimdesk.commands.export import export_layer
+
+    session = opened(town)
+    (layer,) = session.workspace.layers()
+    assert export_layer(session, layer.id, tmp_path / "town.glb") == 64 * 36
+    whole = session.workspace.data(layer.id).whole()
+    assert len(np.unique(whole.meshes["tiles"].feature_index)) == 64 * 36
+    assert whole.bounds[1, :2] == pytest.approx([1600.0, 1600.0], abs=30.0)
+
+
 def test_a_snapshot_waits_for_its_tiles(town):
     session = opened(town)
     camera = {"target": [800.0, 800.0, 0.0], "azimuth": 0.0, "elevation": 89.0, "distance": 2500.0}
