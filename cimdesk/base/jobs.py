@@ -68,7 +68,9 @@ class JobSpec(Generic[T]):
 class JobRunner(Protocol):
     """Carries out jobs: in a thread pool under the window, at once on the command line."""
 
-    def start(self, job: JobSpec[T]) -> None: ...
+    def start(self, job: JobSpec[T]) -> None:
+        """Run ``job`` and hand its result to ``job.done``, now or later."""
+        ...
 
 
 class SynchronousRunner:

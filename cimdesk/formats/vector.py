@@ -43,7 +43,6 @@ _CLAIMS = {
 _FORMATS = {"GPKG": "GeoPackage", "ESRI Shapefile": "Shapefile", "OSM": "OpenStreetMap"}
 _SIDECARS = (".dbf", ".shx", ".prj", ".cpg", ".sbn", ".sbx", ".qix")
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".wkt")
-_JSON_SUFFIXES = (".json", ".geojson", ".topojson", ".geojsonl", ".geojsons", ".jsonl", ".ndjson")
 _GEOMETRIES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection", "Topology")
 _KIND_NAMES = {ShapeKind.POINT: "points", ShapeKind.LINE: "lines", ShapeKind.POLYGON: "areas"}
 _ZIPPED = (".shp", ".gpkg", ".geojson", ".kml", ".gml", ".fgb")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,13 +174,6 @@ def point_shapes(xyz: Float) -> Shapes:
         ShapeKind.POINT, xyz[rows].astype(np.float64), np.arange(len(rows) + 1, dtype=np.int64), rows.astype(np.int64),
         np.zeros(len(rows), dtype=bool),
     )  # fmt: skip
-
-
-def line_shapes(lines: Sequence[Any]) -> Shapes:
-    """Return one line per feature from (P, 3) arrays."""
-    offsets = offsets_from_counts(np.array([len(line) for line in lines], dtype=np.int64))
-    coordinates = np.concatenate([np.asarray(line, dtype=np.float64) for line in lines]) if len(lines) else np.zeros((0, 3))
-    return Shapes(ShapeKind.LINE, coordinates, offsets, np.arange(len(lines), dtype=np.int64), np.zeros(len(lines), dtype=bool))
 
 
 def split_by_kind(features: FeatureTable, parts: Parts) -> tuple[VectorLayer, ...]:

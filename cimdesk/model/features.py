@@ -64,10 +64,6 @@ class FeatureTable:
         """Return the attributes of one feature as plain Python values; missing ones are None."""
         return {name: plain_value(values[index]) for name, values in self.columns.items()}
 
-    def with_column(self, name: str, values: AnyArray) -> FeatureTable:
-        """Return the table with a column added or replaced."""
-        return FeatureTable(self.ids, {**self.columns, name: values})
-
     def take(self, rows: AnyArray) -> FeatureTable:
         """Return the table of these ``rows`` (indices or mask)."""
         return FeatureTable(self.ids[rows], {name: values[rows] for name, values in self.columns.items()})

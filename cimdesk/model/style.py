@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import cycle, pairwise
 from typing import Any, TypeGuard
@@ -90,10 +90,6 @@ class Style:
             breaks=tuple(record.get("breaks") or ()),
             **known,
         )
-
-    def recolored(self, color: str) -> Style:
-        """Return the style with another single colour."""
-        return replace(self, color=color)
 
 
 @dataclass(frozen=True, slots=True)

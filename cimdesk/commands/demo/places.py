@@ -60,7 +60,6 @@ class Line:
 
 RAIL_GAP = ((570.0, 745.0),)
 HILL_GAP = ((570.0, 1150.0),)
-AXIS_GAP = ((60.0, 320.0),)
 
 CORE_V = (
     Line("v", 60.0, 28.0, "arterial", "Linjiang Avenue", "临江大道"),
