@@ -13,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from cimdesk import __version__
@@ -41,10 +40,10 @@ def run_window(paths: Sequence[Path], theme: str | None = None, language: str | 
     sys.excepthook = CrashHandler()
     from cimdesk.ui.window import MainWindow
 
-    window = MainWindow()
-    window.show()
+    window = MainWindow(at_once=False)
     if paths:
-        QTimer.singleShot(0, lambda: open_given(window.desk, [path.absolute() for path in paths]))
+        window.filled.connect(lambda: open_given(window.desk, [path.absolute() for path in paths]))
+    window.show()
     status = application.exec()
     window.release()
     sys.excepthook = sys.__excepthook__

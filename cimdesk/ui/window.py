@@ -3,40 +3,75 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from cimdesk.base.i18n import language_changed, tr
-from cimdesk.model.document import Changes
-from cimdesk.ui.actions import ActionSet
-from cimdesk.ui.asker import WindowAsker
-from cimdesk.ui.bars import MenuBar, ToolBar
-from cimdesk.ui.bookmarks_panel import BookmarksPanel
-from cimdesk.ui.bottom_panel import BottomPanel
-from cimdesk.ui.desk import Asker, Desk, Links
-from cimdesk.ui.handlers_project import open_paths
-from cimdesk.ui.inspector import Inspector
-from cimdesk.ui.layer_panel import LayerPanel
-from cimdesk.ui.overlays import Overlays
-from cimdesk.ui.palette import Palette
-from cimdesk.ui.start_page import StartPage, project_picture
-from cimdesk.ui.status_bar import StatusBar
+from cimdesk.ui.settings import WindowSettings
 from cimdesk.ui.theme import apply_theme, current_theme
-from cimdesk.ui.viewport import Viewport
+
+if TYPE_CHECKING:
+    from cimdesk.model.document import Changes
+    from cimdesk.ui.desk import Asker
+
+BETWEEN_PAINTS_MS = 10
+"""Pause in which the window shows what it has before the next part is loaded [ms]."""
 
 
 class MainWindow(QMainWindow):
-    """One window on one project."""
+    """One window on one project.
 
-    def __init__(self, asker: Asker | None = None) -> None:
+    It shows itself in three steps, so that it is there soon: an empty frame, then the panels, then the 3D view. Each step loads
+    what it needs when the one before is on the screen.
+
+    Attributes
+    ----------
+    filled : Signal
+        The panels are there, and ``desk`` with them.
+    """
+
+    filled = Signal()
+
+    def __init__(self, asker: Asker | None = None, at_once: bool = True) -> None:
         super().__init__()
-        self.desk = Desk(asker or WindowAsker(), self)
         self.presenting = False
-        self._links = Links()
+        self.is_filled = False
+        self._asker = asker
         self._view_stale = True
         self._painted = False
+        self._warm = QTimer(self, singleShot=True, interval=BETWEEN_PAINTS_MS)
+        self._warm.timeout.connect(self._next_step)
+        self.setWindowTitle("cimdesk")
+        self.setAcceptDrops(True)
+        self.setMinimumSize(960, 600)
+        self.resize(QSize(1600, 900).boundedTo(self.screen().availableSize()))
+        geometry = WindowSettings().get("geometry", "")
+        if geometry:
+            self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))
+        if at_once:
+            self.fill()
+
+    def fill(self) -> None:
+        """Make the panels and everything they need."""
+        from cimdesk.ui.actions import ActionSet
+        from cimdesk.ui.asker import WindowAsker
+        from cimdesk.ui.bars import MenuBar, ToolBar
+        from cimdesk.ui.bookmarks_panel import BookmarksPanel
+        from cimdesk.ui.bottom_panel import BottomPanel
+        from cimdesk.ui.desk import Desk, Links
+        from cimdesk.ui.inspector import Inspector
+        from cimdesk.ui.layer_panel import LayerPanel
+        from cimdesk.ui.overlays import Overlays
+        from cimdesk.ui.palette import Palette
+        from cimdesk.ui.start_page import StartPage
+        from cimdesk.ui.status_bar import StatusBar
+        from cimdesk.ui.viewport import Viewport
+
+        self.desk = Desk(self._asker or WindowAsker(), self)
+        self._links = Links()
         self.actions_ = ActionSet(self.desk, self)
         self.view = Viewport()
         self.overlays = Overlays(self.view, self.desk)
@@ -55,11 +90,12 @@ class MainWindow(QMainWindow):
             self.desk.ask.parent = self
             self.desk.ask.project_folder = lambda: path.parent if (path := self.desk.project_path) is not None else None
         self._connect()
-        self.setAcceptDrops(True)
-        self.setMinimumSize(960, 600)
         self._restore()
+        self.is_filled = True
         self._on_session()
         self.retranslate()
+        self.tools.fit(self.width())
+        self.filled.emit()
 
     def _lay_out(self) -> None:
         self.left = QSplitter(Qt.Orientation.Vertical)
@@ -100,9 +136,6 @@ class MainWindow(QMainWindow):
         self.view.pointed.connect(self.status.show_position)
         self.view.measured.connect(self._on_measured)
         language_changed.connect(self._on_language)
-        # VTK is loaded just after the first paint, so that the window is there first.
-        self._warm = QTimer(self, singleShot=True, interval=0)
-        self._warm.timeout.connect(self._show_view)
 
     # --- what handlers ask of the window (desk.Shell) ----------------------------------------------------------------------
 
@@ -198,6 +231,14 @@ class MainWindow(QMainWindow):
         self.pages.setCurrentWidget(self.outer if is_open else self.start)
         self.overlays.place()
 
+    def _next_step(self) -> None:
+        """Go on with what is missing: the panels first, then the view, which loads the drawing libraries."""
+        if self.is_filled:
+            self._show_view()
+        else:
+            self.fill()
+            self._warm.start()
+
     def _show_view(self) -> None:
         if self._view_stale:
             self._view_stale = False
@@ -223,9 +264,17 @@ class MainWindow(QMainWindow):
         if not self._painted:
             self._painted = True
             self._warm.start()
+        if not self.is_filled:
+            painter = QPainter(self)
+            painter.setPen(current_theme().color("dim"))
+            painter.setFont(current_theme().font(scale=1.6))
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "cimdesk")
+            painter.end()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        if not self.is_filled:
+            return
         self.tools.fit(self.width())
         if self.palette_.isVisible():
             self.palette_.place()
@@ -235,17 +284,23 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
+        from cimdesk.ui.handlers_project import open_paths
+
         paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
         event.acceptProposedAction()
-        if paths:
+        if paths and self.is_filled:
             open_paths(self.desk, paths)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
-        if event.type() == QEvent.Type.WindowStateChange and not self.isFullScreen() and self.presenting:
+        if self.is_filled and event.type() == QEvent.Type.WindowStateChange and not self.isFullScreen() and self.presenting:
             self.set_presenting(False)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        if not self.is_filled:
+            self._warm.stop()
+            super().closeEvent(event)
+            return
         self._keep_picture()
         if not self.presenting:
             self.desk.settings.put(geometry=bytes(self.saveGeometry().toBase64().data()).decode(), tab=self.bottom.tab)
@@ -254,10 +309,12 @@ class MainWindow(QMainWindow):
 
     def release(self) -> None:
         """Stop everything that runs and let go of the graphics and the project; safe twice."""
+        self._warm.stop()
+        if not self.is_filled:
+            return
         language_changed.disconnect(self._on_language)
         self.desk.player.pause()
         self.desk.runner.close()
-        self._warm.stop()
         self.view.release()
         self.desk.session.close()
 
@@ -268,10 +325,6 @@ class MainWindow(QMainWindow):
 
     def _restore(self) -> None:
         settings = self.desk.settings
-        self.resize(QSize(1600, 900).boundedTo(self.screen().availableSize()))
-        geometry = settings.get("geometry", "")
-        if geometry:
-            self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))
         for name in ("left", "right", "bottom"):
             self._panel(name).setVisible(bool(settings.get(f"show_{name}", True)))
         self.view.set_navigation(str(settings.get("navigation", "qgis")))
@@ -287,6 +340,8 @@ class MainWindow(QMainWindow):
         self.outer.setSizes([max(240, self.height() - low), low])
 
     def _keep_picture(self) -> None:
+        from cimdesk.ui.start_page import project_picture
+
         path = self.desk.project_path
         if path is not None and self.view.renders:
             project_picture(path).write_bytes(self.view.grab_thumbnail(360, 240))

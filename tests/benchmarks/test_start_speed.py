@@ -1,12 +1,15 @@
-"""How long until the window is there, beside importing the drawing libraries first."""
+"""How long until the window is there, has its panels and its first picture, beside importing the drawing libraries first."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tests.samples import city_json
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.gui]
 
@@ -14,35 +17,52 @@ SHOWN = """
 import sys, time
 begun = time.perf_counter()
 {eager}
-from cimdesk.app.main import make_application
+from pathlib import Path
+from cimdesk.app.main import make_application, open_given
 application = make_application("light", "en")
 from cimdesk.ui.window import MainWindow
-window = MainWindow()
+window = MainWindow(at_once=False)
+window.filled.connect(lambda: open_given(window.desk, [Path({city!r})]))
 window.show()
-while not window._painted:
-    application.processEvents()
-print(time.perf_counter() - begun)
+seen = []
+for there in (
+    lambda: window._painted,
+    lambda: window.is_filled,
+    lambda: window.view.renders > 0,
+):
+    while not there():
+        application.processEvents()
+    seen.append(time.perf_counter() - begun)
+print(*seen)
 window.release()
 """
 
 
-def _seconds(eager: str = "") -> float:
-    """Return the best of three starts; the first warms the disk."""
+def _seconds(city: Path, eager: str = "") -> tuple[float, float, float]:
+    """Return when the window, its panels and its first picture were there: the best of three starts; the first warms the disk."""
     runs = []
     for _ in range(3):
-        code = SHOWN.format(eager=eager)
+        code = SHOWN.format(eager=eager, city=str(city))
         out = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}, timeout=120
         )
-        runs.append(float(out.stdout.split()[-1]))
-    return min(runs)
+        visible, filled, drawn = (float(word) for word in out.stdout.split()[-3:])
+        runs.append((visible, filled, drawn))
+    return min(runs, key=lambda run: run[2])
 
 
-def test_the_window_is_visible_long_before_the_drawing_libraries_would_be(record_property):
-    lazy = _seconds()
-    eager = _seconds("import vtkmodules.all, pyvista, rasterio, pyproj, scipy.ndimage, numba")
-    record_property("window_s", lazy)
+def test_the_window_is_visible_long_before_the_drawing_libraries_would_be(tmp_path, record_property):
+    city = city_json(tmp_path / "city.city.json")
+    visible, filled, drawn = _seconds(city)
+    eager, _, _ = _seconds(city, "import vtkmodules.all, pyvista, rasterio, pyproj, scipy.ndimage, numba")
+    record_property("window_s", visible)
+    record_property("panels_s", filled)
+    record_property("picture_s", drawn)
     record_property("eager_s", eager)
-    print(f"window visible after {lazy:.2f} s; with everything imported first after {eager:.2f} s")
-    assert lazy * 2.0 < eager
-    assert lazy < 1.5  # the aim is 0.5 s on a machine of its own; shared ones are up to three times slower
+    print(
+        f"window after {visible:.2f} s, panels {filled:.2f} s, picture {drawn:.2f} s; with everything imported first {eager:.2f} s"
+    )
+    assert visible * 4.0 < eager
+    # The aims are 0.5 s and 1.5 s on a machine of its own; shared ones are up to three times slower.
+    assert visible < 1.5
+    assert drawn < 4.5

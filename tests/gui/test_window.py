@@ -11,6 +11,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 
+from cimdesk.app.main import make_application
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.base.i18n import set_language
 from cimdesk.commands.sources import preview
@@ -26,6 +27,7 @@ from cimdesk.ui.overlays import order_cards
 from cimdesk.ui.preview_dialog import PreviewDialog
 from cimdesk.ui.stage_dialog import StageDialog
 from cimdesk.ui.theme import THEMES, contrast, load_theme
+from cimdesk.ui.window import MainWindow
 from tests import samples
 from tests.gui.windows import FakeAsker, layer_named, open_sample, open_window, wait_for_jobs
 
@@ -60,6 +62,34 @@ def test_nothing_heavy_is_imported_before_the_first_show():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ}, check=True, timeout=60)
     assert out.stdout.strip() == "[]"
+
+
+def test_the_frame_is_painted_before_numbers_and_models_are_loaded():
+    code = (
+        "import sys\n"
+        "from cimdesk.app.main import make_application\n"
+        "application = make_application('light', 'en')\n"
+        "from cimdesk.ui.window import MainWindow\n"
+        "window = MainWindow(at_once=False)\n"
+        "window.show()\n"
+        "while not window._painted:\n"
+        "    application.processEvents()\n"
+        f"print([name for name in (*{HEAVY!r}, 'numpy', 'cimdesk.model', 'cimdesk.commands') if name in sys.modules])\n"
+        "window.close()\n"
+        "window.release()\n"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ}, check=True, timeout=60)
+    assert out.stdout.strip() == "[]"
+
+
+def test_a_frame_fills_itself_after_its_first_paint(qtbot):
+    make_application("light", "en")
+    window = MainWindow(FakeAsker(), at_once=False)
+    qtbot.addWidget(window, before_close_func=lambda w: w.release())
+    with qtbot.waitSignal(window.filled, timeout=20_000):
+        window.show()
+    assert window.menus.menus["Flood"].title() == "Flood"
+    qtbot.waitUntil(lambda: window.view.scene is not None, timeout=20_000)
 
 
 def test_language_changes_everywhere_at_once(qtbot):
