@@ -59,6 +59,7 @@ def read_drainage(asked: DrainageInput, crs: Crs | None) -> Drainage:
         positions=network.positions[:, :2].copy(), rims=rims, inverts=network.positions[:, 2].copy(),
         is_outfall=network.node_kind == NodeKind.OUTFALL, is_sealed=is_sealed, clogging=clogging,
         intake_limit=asked.intake_limit, manhole_area=asked.manhole_area, step=asked.step,
+        encoding=str(network.metadata.get("encoding", "utf-8")),
     )  # fmt: skip
 
 
@@ -147,6 +148,7 @@ def coupled(scenario: FloodScenario) -> Iterator[DrainageRun]:
     plan = SewerPlan(
         source=Path(drains.source), ids=drains.ids, inlets=placed.inlets, outfalls=placed.outfalls,
         manhole_area=drains.manhole_area, step=drains.step, start=scenario.start_time or None, duration=scenario.duration,
+        encoding=drains.encoding,
     )  # fmt: skip
     with SewerProcess(plan) as sewers:
         area = scenario.terrain.cell_x * scenario.terrain.cell_y

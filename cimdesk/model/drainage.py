@@ -33,6 +33,8 @@ class Drainage:
         Open area of a manhole [m2].
     step : float
         Time step of the pipes [s].
+    encoding : str
+        Of the SWMM file.
     """
 
     source: str
@@ -47,6 +49,7 @@ class Drainage:
     intake_limit: float = float("inf")
     manhole_area: float = 1.167
     step: float = 1.0
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True)

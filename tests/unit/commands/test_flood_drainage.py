@@ -90,6 +90,12 @@ def test_a_run_states_where_the_water_went_and_its_file_keeps_the_nodes(folder: 
     assert taken == pytest.approx(stated["inflow_m3"], rel=1e-3)
 
 
+def test_a_network_in_a_chinese_encoding_runs(folder: Path):
+    (folder / "drainage.inp").write_text(NETWORK, encoding="gb18030")
+    figures = flood.run_file(folder / "street.toml", folder / "out.flood", threads=1)
+    assert figures["drainage"]["inflow_m3"] > 0.1
+
+
 @pytest.mark.parametrize(
     ("old", "new", "where"),
     [
