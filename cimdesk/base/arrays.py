@@ -27,6 +27,16 @@ def require_shape(name: str, array: AnyArray, *shape: int | None) -> None:
         raise ValueError(f"{name} must have shape ({wanted}), not {array.shape}")
 
 
+def bounds_of_points(points: Points3) -> Float:
+    """Return (2, 3) minimum and maximum of (N, 3) world points; those without place do not count, NaN where none has one."""
+    placed = points[np.isfinite(points[:, :2]).all(axis=1)]
+    heights = placed[np.isfinite(placed[:, 2]), 2]
+    if not len(placed):
+        return np.full((2, 3), np.nan)
+    low, high = (heights.min(), heights.max()) if len(heights) else (np.nan, np.nan)
+    return np.array([[*placed[:, :2].min(axis=0), low], [*placed[:, :2].max(axis=0), high]])
+
+
 def offsets_from_counts(counts: AnyArray) -> Int:
     """Return (N+1,) running offsets of a ragged array whose rows have these ``counts``."""
     offsets = np.zeros(len(counts) + 1, dtype=np.int64)

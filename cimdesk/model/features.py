@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Int, Strings, require_shape
+from cimdesk.base.arrays import AnyArray, Float, Int, Strings, bounds_of_points, require_shape
 
 
 @dataclass(frozen=True)
@@ -146,12 +146,7 @@ class Shapes:
     @property
     def bounds(self) -> Float:
         """(2, 3) world minimum and maximum; NaN where there are no coordinates."""
-        if not len(self.coordinates):
-            return np.full((2, 3), np.nan)
-        z = self.coordinates[:, 2]
-        low, high = (np.nan, np.nan) if np.isnan(z).all() else (np.nanmin(z), np.nanmax(z))
-        xy = self.coordinates[:, :2]
-        return np.array([[*xy.min(axis=0), low], [*xy.max(axis=0), high]])
+        return bounds_of_points(self.coordinates)
 
 
 @dataclass(frozen=True)

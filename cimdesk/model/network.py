@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Int, Int32, UInt8, require_shape
+from cimdesk.base.arrays import Float, Int, Int32, UInt8, bounds_of_points, require_shape
 from cimdesk.model.features import FeatureTable
 
 
@@ -118,13 +118,7 @@ class UtilityNetwork:
     @property
     def bounds(self) -> Float:
         """(2, 3) world minimum and maximum of the placed nodes and bends; NaN when nothing is placed."""
-        points = np.concatenate([self.positions, self.bend_points])
-        points = points[np.isfinite(points[:, :2]).all(axis=1)]
-        if not len(points):
-            return np.full((2, 3), np.nan)
-        z = points[:, 2]
-        low, high = (np.nan, np.nan) if np.isnan(z).all() else (np.nanmin(z), np.nanmax(z))
-        return np.array([[*points[:, :2].min(axis=0), low], [*points[:, :2].max(axis=0), high]])
+        return bounds_of_points(np.concatenate([self.positions, self.bend_points]))
 
     @cached_property
     def adjacency(self) -> tuple[Int, Int, Int]:

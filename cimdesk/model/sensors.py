@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Int, UInt8, require_shape
+from cimdesk.base.arrays import Float, Int, UInt8, bounds_of_points, require_shape
 from cimdesk.model.features import FeatureTable
 
 
@@ -143,9 +143,4 @@ class Sensors:
     @property
     def bounds(self) -> Float:
         """(2, 3) world minimum and maximum of the placed sensors; NaN when none is placed."""
-        placed = self.positions[np.isfinite(self.positions[:, :2]).all(axis=1)]
-        if not len(placed):
-            return np.full((2, 3), np.nan)
-        z = placed[:, 2]
-        low, high = (np.nan, np.nan) if np.isnan(z).all() else (np.nanmin(z), np.nanmax(z))
-        return np.array([[*placed[:, :2].min(axis=0), low], [*placed[:, :2].max(axis=0), high]])
+        return bounds_of_points(self.positions)

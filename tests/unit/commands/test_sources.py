@@ -135,3 +135,11 @@ def test_files_read_at_the_same_time_end_up_in_one_system(session: Session, tmp_
     expected = Crs.epsg(4326).transform(Crs.epsg(4547), np.array([[114.0, 23.1, 0.0]]))[0, :2]
     points = session.workspace.data("points").shapes.coordinates[0, :2]
     np.testing.assert_allclose(points, expected, atol=0.01)
+
+
+def test_one_place_that_cannot_be_expressed_does_not_lose_the_layer(session: Session, tmp_path: Path):
+    sources.import_files(session, [samples.city_json(tmp_path / "city.json")])
+    (tmp_path / "points.csv").write_text("id,lon,lat\n1,113.3,23.1\n2,113.4,23.2\n3,400000,2500000\n", encoding="utf-8")
+    (layer,) = sources.import_files(session, [tmp_path / "points.csv"], "EPSG:4490")
+    assert "outside-crs" not in [problem.code for problem in session.workspace.problems(layer.id)]
+    assert np.isfinite(session.workspace.data(layer.id).shapes.bounds[:, :2]).all()
