@@ -42,6 +42,8 @@ def run_snapshot(arguments: argparse.Namespace, console: Console) -> Outcome:
     """``cimdesk snapshot PROJECT|FILE -o PNG``"""
     from cimdesk.app.figures import write_figure
 
+    if arguments.out.suffix.lower() != ".png":
+        raise UsageError("A figure is written as .png, not {suffix}.", suffix=arguments.out.suffix or arguments.out.name)
     width, height = arguments.size
     moment = given_time(arguments.time) if arguments.time else None
     with showing(arguments.source, console) as session:

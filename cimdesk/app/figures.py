@@ -127,7 +127,8 @@ def request_for(
     record: Mapping[str, Any] = bookmark or {}
     settings = session.workspace.settings
     moment = next((t for t in (time, record.get("time"), settings.get("time")) if t is not None), None)
-    project_title = str(settings.get("title", "")) or (session.path.stem if session.path else "")
+    layers = [layer.name for layer in session.workspace.layers()]
+    project_title = str(settings.get("title", "")) or (session.path.stem if session.path else ", ".join(layers[:3]))
     name = str(record.get("name", ""))
     return SnapshotRequest(
         width=width,

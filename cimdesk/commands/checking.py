@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from cimdesk.base.arrays import Float
-from cimdesk.base.errors import DataError, Problem, Severity
+from cimdesk.base.errors import DataError, Problem, ProjectError, Severity
+from cimdesk.commands.projects import is_project, open_project
 from cimdesk.formats import registry
 from cimdesk.formats.registry import ReadOptions
 
@@ -24,8 +25,10 @@ def check(path: Path, options: ReadOptions | None = None) -> dict[str, Any]:
         "layers": [], "problems": [], "readable": False,
     }  # fmt: skip
     try:
+        if is_project(path):
+            return {**report, **_project_report(path)}
         result = registry.read(path, options or ReadOptions())
-    except DataError as error:
+    except (DataError, ProjectError) as error:
         report["problems"] = [_refusal(error)]
         return report
     report.update(
@@ -41,6 +44,26 @@ def check(path: Path, options: ReadOptions | None = None) -> dict[str, Any]:
     return report
 
 
+def _project_report(path: Path) -> dict[str, Any]:
+    """Return what a project decides: its layers as they are named, and how much else it keeps."""
+    session = open_project(path, read_only=True)
+    try:
+        document = session.workspace.document
+        layers = session.workspace.layers()
+        frame = session.workspace.frame
+        return {
+            "format": "cimdesk project",
+            "crs": frame.crs.definition if frame is not None and frame.crs is not None else None,
+            "objects": {
+                "layers": len(layers), "bookmarks": len(document.records("bookmark")), "results": len(document.records("result")),
+            },
+            "layers": [{"name": layer.name, "kind": str(layer.kind)} for layer in layers],
+            "readable": True,
+        }  # fmt: skip
+    finally:
+        session.close()
+
+
 def plain_problem(problem: Problem) -> dict[str, str]:
     """Return a problem as the command line prints it."""
     return {"severity": str(problem.severity), "code": problem.code, "where": problem.where, "message": problem.message}
@@ -51,6 +74,6 @@ def plain_extent(extent: Float) -> list[float | None]:
     return [float(value) if math.isfinite(value) else None for value in np.asarray(extent, dtype=np.float64).ravel()]
 
 
-def _refusal(error: DataError) -> dict[str, str]:
+def _refusal(error: DataError | ProjectError) -> dict[str, str]:
     message = f"{error.message} {error.remedy}".strip()
     return {"severity": str(Severity.ERROR), "code": "unreadable", "where": error.where, "message": message}

@@ -15,6 +15,7 @@ from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, SynchronousRunner, no_progress
 from cimdesk.commands.history import Edit
 from cimdesk.commands.placing import frame_for, place
+from cimdesk.commands.projects import is_project
 from cimdesk.commands.session import Session
 from cimdesk.commands.tiled import address_of, read_source
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
@@ -216,6 +217,8 @@ def _read_all(
     for k, path in enumerate(paths):
         cancel.raise_if_cancelled()
         progress(k / len(paths), path.name)
+        if is_project(path):
+            raise DataError(path, "this is a cimdesk project, no data file.", remedy="Open it, or add the files of its layers.")
         result = read_source(path, options, streams)
         if not result.sources:
             raise _nothing_in(path, result.problems)

@@ -199,6 +199,7 @@ def test_flood_run_writes_its_result_and_the_numbers_promised(tmp_path: Path, ca
         ("sensors", "status", "x.gpkg", "--at", "noon"),
         ("chek", "x.gpkg"),
         ("snapshot", "x.gpkg", "-o", "y.png", "--time", "noon"),
+        ("snapshot", "x.gpkg", "-o", "y.jpg"),
     ],
 )
 def test_bad_usage_ends_with_status_two(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]):
@@ -213,6 +214,17 @@ def test_the_window_opens_on_what_is_given_with_options_anywhere(tmp_path: Path,
     assert main(["--lang", "zh_CN", "--theme", "dark", str(project)]) == 0
     assert main([]) == 0
     assert opened == [([project], "dark", "zh_CN"), ([], None, None)]
+
+
+def test_a_project_is_told_from_data(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    status, document, _ = run(capsys, "check", project)
+    assert status == 0
+    assert document["format"] == "cimdesk project"
+    assert document["objects"]["layers"] == len(document["layers"]) > 0
+    status, _, errors = run(capsys, "import", tmp_path / "other.gpkg", project)
+    assert status == 3
+    assert "is a cimdesk project" in errors
+    assert not (tmp_path / "other.gpkg").exists()
 
 
 def test_names_may_be_written_short_and_in_any_case_while_only_one_fits():
