@@ -8,20 +8,18 @@ import numpy as np
 
 from cimdesk.base.arrays import Float, Int
 from cimdesk.model.city import CityModel
-from cimdesk.model.features import FeatureTable, VectorLayer
-from cimdesk.model.network import UtilityNetwork
+from cimdesk.model.features import VectorLayer
+from cimdesk.model.network import NODE_PREFIX, UtilityNetwork
 from cimdesk.model.sensors import Sensors
 from cimdesk.model.tileset import TiledCity
-from cimdesk.model.workspace import LayerData
-
-NODE_PREFIX = "node:"
+from cimdesk.model.workspace import LayerData, features_of
 
 
 def has_feature(data: LayerData, feature: str) -> bool:
     """Whether a layer's data has this feature: of a network a link, or ``node:<id>``."""
     if feature.startswith(NODE_PREFIX) and isinstance(data, UtilityNetwork):
         return feature.removeprefix(NODE_PREFIX) in data.nodes
-    table = _table(data)
+    table = features_of(data)
     return table is not None and feature in table
 
 
@@ -42,7 +40,7 @@ def anchors(data: LayerData, features: Sequence[str]) -> Float:
     points = np.full((len(features), 3), np.nan)
     if isinstance(data, TiledCity):
         data = data.city
-    table = _table(data)
+    table = features_of(data)
     if table is None:
         return points
     if isinstance(data, UtilityNetwork):
@@ -57,14 +55,6 @@ def anchors(data: LayerData, features: Sequence[str]) -> Float:
             points = data.positions[rows].copy()
     points[np.isnan(points[:, 2]) & np.isfinite(points[:, 0]), 2] = 0.0
     return points
-
-
-def _table(data: LayerData) -> FeatureTable | None:
-    if isinstance(data, TiledCity):
-        return data.city.features
-    if isinstance(data, UtilityNetwork):
-        return data.links
-    return data.features if isinstance(data, CityModel | VectorLayer | Sensors) else None
 
 
 def _network_points(network: UtilityNetwork, features: Sequence[str]) -> Float:

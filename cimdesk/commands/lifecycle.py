@@ -23,10 +23,11 @@ from cimdesk.base.units import FIRST_MOMENT, LAST_MOMENT, format_time, parse_tim
 from cimdesk.commands.anchors import anchors, has_feature
 from cimdesk.commands.history import Edit
 from cimdesk.commands.session import Session
+from cimdesk.formats.encodings import decode_text
 from cimdesk.model.document import Changes, RecordChange
 from cimdesk.model.lifecycle import ALLOWED, STAGE_PALETTE, Stage, StageEvent
-from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.selection import AssetRef
+from cimdesk.model.workspace import features_of
 
 SCHEDULE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "asset", "asset_id", "feature", "编号", "设施编号"),
@@ -159,7 +160,7 @@ def import_schedule(session: Session, rows: Iterable[Mapping[str, str]]) -> Sche
 
 
 def read_schedule(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a schedule file (CSV in UTF-8 or GB 18030), for `import_schedule`.
+    """Return the rows of a schedule file (CSV in UTF-8, UTF-16 or GB 18030), for `import_schedule`.
 
     Raises
     ------
@@ -170,10 +171,7 @@ def read_schedule(path: Path) -> list[dict[str, str]]:
         raw = path.read_bytes()
     except OSError as error:
         raise DataError(path, "The file cannot be read: {reason}.", reason=error.strerror or str(error)) from error
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("gb18030", errors="replace")
+    text, _ = decode_text(raw)
     try:
         lines = list(csv.reader(io.StringIO(text), strict=False))
     except csv.Error as error:
@@ -231,10 +229,7 @@ class _Finder:
             return ""
         self._hints_left -= 1
         if self._names is None:
-            tables = [
-                data.links if isinstance(data, UtilityNetwork) else getattr(data, "features", None)
-                for data in self._layers.values()
-            ]
+            tables = [features_of(data) for data in self._layers.values() if data is not None]
             self._names = [str(key) for table in tables if table is not None for key in table.ids[:20_000]]
         near = difflib.get_close_matches(text, self._names, n=3, cutoff=0.75)
         return " " + tr("Did you mean {names}?").format(names=", ".join(near)) if near else ""

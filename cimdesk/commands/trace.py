@@ -9,7 +9,7 @@ from cimdesk.analysis.network.trace import Direction, TraceResult
 from cimdesk.analysis.network.trace import trace as trace_rows
 from cimdesk.base.errors import UsageError
 from cimdesk.commands.session import Session
-from cimdesk.model.network import UtilityNetwork
+from cimdesk.model.network import NODE_PREFIX, UtilityNetwork
 from cimdesk.model.selection import AssetRef
 
 
@@ -35,7 +35,7 @@ def trace(network: UtilityNetwork, from_id: str, direction: Direction | str, clo
         raise UsageError(
             "“{direction}” is no direction of tracing.", remedy="Use up, down, connected or isolate.", direction=direction
         )
-    is_node, row = _find(network, f"node:{from_id}" if from_id in network.nodes else from_id)
+    is_node, row = _find(network, f"{NODE_PREFIX}{from_id}" if from_id in network.nodes else from_id)
     shut = [_find_link(network, link) for link in closed]
     return trace_rows(network, Direction(direction), [row] if is_node else [], [] if is_node else [row], shut)
 
@@ -53,7 +53,7 @@ def select_trace(session: Session, ref: AssetRef, direction: Direction | str, cl
     network = session.workspace.data(ref.layer)
     if not isinstance(network, UtilityNetwork):
         raise UsageError("“{layer}” is not a network that is open.", remedy="Select a pipe, cable or node first.", layer=ref.layer)
-    exact = ref.feature if ref.feature.startswith("node:") else f"link:{ref.feature}"
+    exact = ref.feature if ref.feature.startswith(NODE_PREFIX) else f"link:{ref.feature}"
     result = trace(network, exact, direction, closed)
     session.selection.set(AssetRef(ref.layer, feature) for feature in features_of(network, result))
     return result
@@ -62,7 +62,7 @@ def select_trace(session: Session, ref: AssetRef, direction: Direction | str, cl
 def features_of(network: UtilityNetwork, result: TraceResult) -> list[str]:
     """Return the features of a result as selections name them."""
     links = _names(network.links.ids, [*result.links, *result.valves])
-    nodes = [f"node:{name}" for name in _names(network.nodes.ids, [*result.nodes, *result.node_valves])]
+    nodes = [f"{NODE_PREFIX}{name}" for name in _names(network.nodes.ids, [*result.nodes, *result.node_valves])]
     return [*links, *nodes]
 
 

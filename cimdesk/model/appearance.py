@@ -17,6 +17,7 @@ from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer, plain_v
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.lifecycle import STAGE_PALETTE
+from cimdesk.model.network import NODE_PREFIX as NODE_PREFIX
 from cimdesk.model.network import LinkKind, NodeKind, Utility, UtilityNetwork
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.sensors import STATUS_PALETTE, Sensors
@@ -96,7 +97,6 @@ _NODE_NAMES: dict[NodeKind, str] = {
     NodeKind.SUBSTATION: "Substation",
     NodeKind.SOURCE: "Supply source",
 }
-NODE_PREFIX = "node:"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ import numpy as np
 from cimdesk.base.arrays import Float, Int, Int32, UInt8, bounds_of_points, require_shape
 from cimdesk.model.features import FeatureTable
 
+NODE_PREFIX = "node:"
+"""What the identifier of a node begins with where links and nodes are named side by side, as in `AssetRef.feature`."""
+
 
 class Utility(StrEnum):
     """Pipeline classes of CJJ 61-2017, Appendix B."""
@@ -150,7 +153,7 @@ class UtilityNetwork:
 
     def ref_of_node(self, row: int) -> str:
         """Return what an `AssetRef` calls a node: ``node:<id>``."""
-        return f"node:{self.nodes.ids[row]}"
+        return f"{NODE_PREFIX}{self.nodes.ids[row]}"
 
     def link_points(self, link: int) -> Float:
         """Return the (P, 3) polyline of one link, both ends included."""

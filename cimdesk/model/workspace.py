@@ -73,11 +73,7 @@ class Workspace:
     def features(self, layer_id: str) -> FeatureTable | None:
         """Return the attribute table of a layer: of a network the links; None for layers without features."""
         data = self._data.get(layer_id)
-        if isinstance(data, TiledCity):
-            return data.city.features
-        if isinstance(data, UtilityNetwork):
-            return data.links
-        return data.features if isinstance(data, CityModel | VectorLayer | Sensors) else None
+        return None if data is None else features_of(data)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -143,6 +139,15 @@ class Workspace:
     def set_problems(self, layer_id: str, problems: tuple[Problem, ...]) -> None:
         """Keep what was wrong with a layer's source, for the messages panel."""
         self._problems[layer_id] = problems
+
+
+def features_of(data: LayerData) -> FeatureTable | None:
+    """Return the attribute table of any layer's data: of a network the links; None for data without features."""
+    if isinstance(data, TiledCity):
+        return data.city.features
+    if isinstance(data, UtilityNetwork):
+        return data.links
+    return data.features if isinstance(data, CityModel | VectorLayer | Sensors) else None
 
 
 def bounds_of(data: LayerData) -> Float:

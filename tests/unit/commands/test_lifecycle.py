@@ -245,7 +245,7 @@ def test_a_schedule_of_only_bad_rows_changes_nothing():
     assert len(session.history.done) == steps
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
 def test_a_schedule_file_is_read_with_chinese_columns_and_encodings(tmp_path, encoding):
     path = tmp_path / "works.csv"
     path.write_text("编号,阶段,日期,原因\np1,施工,2026-01-01,管道更新\n\n", encoding=encoding)
