@@ -50,8 +50,9 @@ def run_import(arguments: argparse.Namespace, console: Console) -> Outcome:
     """``cimdesk import PROJECT FILE... [--crs EPSG]``"""
     from cimdesk.commands.checking import plain_problem
     from cimdesk.commands.sources import import_files
+    from cimdesk.commands.tiled import address_of
 
-    files = [path.absolute() for path in arguments.files]
+    files = [path if address_of(path) else path.absolute() for path in arguments.files]
     with open_or_create(arguments.project, console) as session:
         layers = import_files(session, files, arguments.crs, console.progress)
         workspace = session.workspace

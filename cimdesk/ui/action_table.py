@@ -69,6 +69,13 @@ ACTIONS: tuple[Action, ...] = (
         _P.open_folder,
         "Ctrl+Shift+O",
     ),
+    Action(
+        "project.open_address",
+        "Open address…",
+        "Open 3D Tiles from a server by their http address",
+        "Project",
+        _P.open_address,
+    ),
     Action("project.demo", "Demo city", "Make the demo city and open it", "Project", _P.open_demo),
     Action(
         "project.save",

@@ -38,6 +38,13 @@ def open_folder(desk: Desk) -> None:
         open_paths(desk, [folder])
 
 
+def open_address(desk: Desk) -> None:
+    """Ask for the address of a tileset and open it."""
+    address = desk.ask.text(tr("Open address"), tr("Address of the tileset (https://…/tileset.json)"))
+    if address:
+        open_paths(desk, [Path(address.strip())])
+
+
 def open_paths(desk: Desk, paths: Sequence[Path], ask_first: bool = True) -> None:
     """Open a project file, or show what data files hold and add them.
 

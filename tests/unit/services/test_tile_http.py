@@ -6,11 +6,15 @@ import gzip
 import json
 import socket
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cimdesk.base.errors import ServiceError
+from cimdesk.base.errors import DataError, ServiceError
+from cimdesk.base.jobs import CancelToken, no_progress
+from cimdesk.commands.session import Session
+from cimdesk.commands.sources import import_files
 from cimdesk.commands.tiled import address_of
 from cimdesk.formats.tiles3d_paths import BrokenPart
 from cimdesk.formats.tiles3d_stream import TileStream
@@ -220,8 +224,6 @@ def test_a_dead_address_is_one_message(tmp_path):
 
 
 def test_paths_that_are_addresses_are_told_apart(tmp_path):
-    from pathlib import Path
-
     assert address_of(Path("https://example.org/t/tileset.json")) == "https://example.org/t/tileset.json"
     assert address_of("http://example.org/a?b=c") == "http://example.org/a?b=c"
     assert address_of(tmp_path) is None
@@ -255,3 +257,29 @@ def test_a_view_over_a_bad_line_completes_and_tells_what_is_missing(server, tmp_
     assert shown == sorted(f"t{k}.glb" for k in (3, 4, 5, 6, 7, 10, 11))
     told = {problem.where.rsplit("/", 1)[1] for problem in store.problems()}
     assert told == {f"t{k}.glb" for k in (0, 1, 2, 8, 9)}
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_an_address_becomes_a_layer_that_remembers_it(server, tmp_path, monkeypatch, streams):
+    monkeypatch.setenv("CIMDESK_HOME", str(tmp_path))
+
+    class InWindow:
+        def start(self, job):
+            job.done(job.work(no_progress, CancelToken()))
+
+    session = Session(runner=InWindow() if streams else None)
+    (layer,) = import_files(session, [Path(server.url("/city/tileset.json"))])
+    assert layer.source == server.url("/city/tileset.json")
+    assert layer.name == "city"
+    assert (session.workspace.data(layer.id).tiles is not None) == streams
+    assert len(session.workspace.data(layer.id).whole().features) == 1
+    assert session.workspace.data(layer.id).whole().bounds[1, :2].tolist() == [10.0, 10.0]
+
+
+def test_an_address_that_gives_no_tileset_is_one_message(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("CIMDESK_HOME", str(tmp_path))
+    server.files["/page.json"] = b"<html>"
+    with pytest.raises(DataError):
+        import_files(Session(), [Path(server.url("/page.json"))])
+    with pytest.raises(ServiceError):
+        import_files(Session(), [Path(server.url("/nothing.json"))])
