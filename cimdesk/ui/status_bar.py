@@ -89,6 +89,8 @@ class StatusBar(QWidget):
         self.selection.setText(selection_summary(desk))
         self.alarms.setText(alarm_words(desk))
         self.alarms.setVisible(bool(self.alarms.text()))
+        worst = max((status for _, status in alarms(desk)), default=Status.NORMAL)
+        self.alarms.setStyleSheet(f"color: {current_theme().tokens['alarm' if worst >= Status.ALARM else 'warning']};")
         self.saved.setText(_saved_text(desk))
         for widget in (self.position, self.system, self.selection):
             widget.setVisible(desk.is_open and bool(widget.text()))
@@ -134,19 +136,19 @@ class StatusBar(QWidget):
 
 
 def alarm_words(desk: Desk) -> str:
-    """Return how many sensors are in alarm and in warning now, such as "● 2 alarms, 4 warnings"; empty without alarms."""
+    """Return how many sensors are in alarm and in warning now, such as "● 2 alarms · 4 warnings"; empty for none."""
     raised = Counter(status for _, status in alarms(desk))
     count, warnings = raised[Status.ALARM], raised[Status.WARNING]
-    if not count:
-        return ""
-    parts = [(tr("{count} alarms") if count != 1 else tr("{count} alarm")).format(count=count)]
+    parts = []
+    if count:
+        parts.append((tr("{count} alarms") if count != 1 else tr("{count} alarm")).format(count=count))
     if warnings:
         parts.append((tr("{count} warnings") if warnings != 1 else tr("{count} warning")).format(count=warnings))
-    return "● " + ", ".join(parts)
+    return "● " + " · ".join(parts) if parts else ""
 
 
 def selection_summary(desk: Desk) -> str:
-    """Return what is selected in a few words: "3 pipes, 212 m", "12 in 2 layers"."""
+    """Return what is selected in a few words: "3 pipes · 212 m", "12 in 2 layers"."""
     refs = desk.session.selection.refs
     if not refs:
         return ""
@@ -164,7 +166,7 @@ def selection_summary(desk: Desk) -> str:
                 pipes = (tr("{count} pipes") if len(rows) != 1 else tr("{count} pipe")).format(count=f"{len(rows):,}")
                 nodes = len(refs) - len(rows)
                 joints = (tr("{count} nodes") if nodes != 1 else tr("{count} node")).format(count=f"{nodes:,}")
-                return ", ".join([pipes, joints, total] if nodes else [pipes, total])
+                return " · ".join([pipes, joints, total] if nodes else [pipes, total])
         return tr("{count} in {layer}").format(count=f"{len(refs):,}", layer=workspace.layer(layer_id).name)
     return tr("{count} in {layers} layers").format(count=f"{len(refs):,}", layers=len(layers))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt, QTimer
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -86,6 +87,11 @@ class TablePanel(QWidget):
         self.model.modelReset.connect(self._follow_selection)
         self.model.layoutChanged.connect(self._follow_selection)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Bring the selection into sight, which moved while the table was hidden."""
+        super().showEvent(event)
+        self._follow_selection()
+
     def bind(self, _session: object = None) -> None:
         """Follow the desk's session."""
         session = self._desk.session
@@ -135,7 +141,7 @@ class TablePanel(QWidget):
             name = str(self.model.headerData(column, Qt.Orientation.Horizontal))
             texts = [str(self.model.index(row, column).data()) for row in range(min(40, self.model.rowCount()))]
             widest = max([metrics.horizontalAdvance(name) + arrow, *(metrics.horizontalAdvance(text) for text in texts)])
-            self.view.setColumnWidth(column, min(max(widest, unit * 4), unit * 22) + unit)
+            self.view.setColumnWidth(column, min(max(widest, unit * 4), unit * 22) + round(unit * 2.2))
 
     def _on_text(self, _text: str) -> None:
         self._wait.start()

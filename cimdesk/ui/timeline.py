@@ -247,7 +247,7 @@ class Timeline(QWidget):
         room = max(1, int(area.height() // (unit * 0.95)))
         rows = min(needed, room)
         # Where not all rows have room for words, thin bars show every work; a tip names each.
-        thin = max(0.0, min(unit * 0.42, area.height() / needed)) if needed > room else 0.0
+        thin = max(0.0, min(unit * 0.7, area.height() / needed)) if needed > room else 0.0
         height = thin or min(area.height() / rows, unit * 1.25)
         painter.setFont(theme.font(scale=min(0.8, height / unit * 0.72)))
         for row, work in packed:

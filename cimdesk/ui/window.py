@@ -336,7 +336,7 @@ class MainWindow(QMainWindow):
         right = max(min(round(unit * 22.2), round(self.width() * 0.22)), round(unit * 14.2))
         self.middle.setSizes([max(side, 190), max(320, self.width() - side - right), max(right, 220)])
         # High enough for a few rows of a table: the row of tabs stays where it is when one goes from tab to tab.
-        low = min(max(round(unit * 14.5), round(self.height() * 0.22)), round(self.height() * 0.34))
+        low = min(max(round(unit * 14.5), round(self.height() * 0.22)), round(self.height() * 0.3))
         self.outer.setSizes([max(240, self.height() - low), low])
 
     def _keep_picture(self) -> None:
