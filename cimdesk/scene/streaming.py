@@ -24,7 +24,7 @@ from cimdesk.scene.visual import Context, Hit, View, Visual
 
 STILL_PIXELS, MOVING_PIXELS = 4.0, 16.0
 """Errors on the screen that are good enough."""
-STILL_BUDGET, MOVING_BUDGET = (0.020, 12), (0.004, 3)
+STILL_BUDGET, MOVING_BUDGET = (0.040, 24), (0.004, 3)
 """Seconds and tiles uploaded in one frame: while the camera moves no frame may take noticeably longer than the others."""
 PALETTE = 4096
 """Entries of the texture for colours that the source gives."""
@@ -43,6 +43,7 @@ class DrawnTile:
     array: Any
     low: Float
     high: Float
+    box: tuple[list[float], list[float]]
     shift: Float
     index: CellIndex
     edges: Any = None
@@ -183,7 +184,9 @@ class StreamedVisual(Visual):
         fresh = block.features[block.features >= self._painted]
         if len(fresh):
             self._write(fresh, np.tile(np.array(rgba(self.layer.style.color), dtype=np.uint8), (len(fresh), 1)))
-        return DrawnTile(block, actor, tcoords, array, low, high, shift, CellIndex(data, block.owner))
+        return DrawnTile(
+            block, actor, tcoords, array, low, high, (low.tolist(), high.tolist()), shift, CellIndex(data, block.owner)
+        )
 
     def _entries(self, block: TileBlock) -> Int:
         """Return (P,) texels: two per feature (walls, roofs), or one per colour where the source gives colours."""
@@ -228,9 +231,12 @@ class StreamedVisual(Visual):
     def _show_edges(self, view: View) -> None:
         limit = MOVING_METRES_PER_PIXEL if view.is_moving else EDGE_METRES_PER_PIXEL
         made = 0
+        reach = (limit / (view.slope * view.pixel_scale)) ** 2
+        eye = view.eye.tolist()
         for row in self.shown:
             tile = self.tiles[row]
-            near = view.metres_per_pixel(np.clip(view.eye, tile.low, tile.high)) * view.pixel_scale < limit
+            away = (max(low - e, e - high, 0.0) for e, low, high in zip(eye, *tile.box, strict=True))
+            near = sum(step * step for step in away) < reach
             if near and tile.edges is None and made < EDGES_A_FRAME and len(tile.block.edges):
                 made += 1
                 self._make_edges(tile)
