@@ -36,11 +36,12 @@ def open_cells(houses: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("precision", "lost"), [("float64", 1e-12), ("float32", 1e-6)])
 @pytest.mark.parametrize("discharge", [0.5, 1e6])
-def test_a_pump_moves_water_and_makes_none(precision: str, lost: float, discharge: float):
+@pytest.mark.parametrize("engine", ["inertial", "dynamic"])
+def test_a_pump_moves_water_and_makes_none(engine: str, precision: str, lost: float, discharge: float):
     ground, houses = town(60)
     cells = open_cells(houses)
     pump = Pump(tuple(cells[100]), tuple(cells[-100]), discharge)
-    lake = scenario(ground, 2.0, 120.0, is_blocked=houses, initial_level=0.3, precision=precision)
+    lake = scenario(ground, 2.0, 120.0, is_blocked=houses, initial_level=0.3, precision=precision, engine=engine)
     run = Run(lake, 1, CancelToken(), [pump])
     run.frame()
     before = run.state.volume(4.0)
