@@ -145,6 +145,38 @@ def test_uniform_flow_has_manning_depth():
     np.testing.assert_allclose(depth, (q * n / np.sqrt(slope)) ** 0.6, rtol=2e-3)
 
 
+@pytest.mark.parametrize("engine", ["inertial", "dynamic"])
+def test_a_given_discharge_enters_through_an_edge_and_falls_off_at_critical_depth(engine: str):
+    dx, q = 5.0, 0.8
+    edges = (
+        EdgeBoundary("west", "discharge", discharge=constant(q * 3 * dx)),
+        EdgeBoundary("east", "critical"),
+    )
+    run = finished(channel(np.zeros(80), dx, 2400.0, manning_n=0.03, precision="float64", boundaries=edges, engine=engine))
+    assert run.ledger.edges_in == pytest.approx(q * 3 * dx * 2400.0, rel=1e-9)
+    assert abs(run.ledger.mass_error) <= 1e-12
+    depth = run.state.inside(run.state.h)[1]
+    assert (np.diff(depth) < 0.0).all(), "the level falls towards the brink"
+    # Drawdown curve upstream of the brink: (1 - Froude squared) dh = friction slope dx, from the critical depth up.
+    fine = np.linspace((q**2 / 9.81) ** (1 / 3), 1.5, 100_000)
+    steps = (1.0 - q**2 / (9.81 * fine**3)) / (0.03**2 * q**2 / fine ** (10 / 3))
+    upstream = np.concatenate([[0.0], np.cumsum(0.5 * (steps[1:] + steps[:-1]) * np.diff(fine))])
+    exact = np.interp(dx * (np.arange(80)[::-1] + 0.5), upstream, fine)
+    # The curve is vertical at the brink, half a cell beyond. The inertial engine leaves out what makes the flow critical.
+    np.testing.assert_allclose(depth, exact, rtol=0.03 if engine == "dynamic" else 0.2)
+
+
+def test_a_dry_edge_takes_its_discharge_at_the_lowest_cells():
+    ground = np.tile(np.abs(np.arange(21) - 10.0)[:, np.newaxis] * 0.2, (1, 30))
+    for engine in ("inertial", "dynamic"):
+        edge = EdgeBoundary("west", "discharge", discharge=constant(0.5))
+        run = finished(scenario(ground, 2.0, 60.0, boundaries=(edge,), precision="float64", engine=engine))
+        depth = run.state.inside(run.state.h)
+        assert run.ledger.edges_in == pytest.approx(30.0, rel=1e-9)
+        assert np.argmax(depth[:, 0]) == 10
+        np.testing.assert_allclose(depth, depth[::-1], atol=1e-12)
+
+
 @pytest.mark.parametrize("rain", [0.0, 0.001])
 def test_steady_flow_over_a_varied_bed_follows_macdonald(rain: float):
     """MacDonald et al. (1997), long subcritical channel, without and with rain (Delestre et al. 2013, doi 10.1002/fld.3741)."""
