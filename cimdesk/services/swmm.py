@@ -225,7 +225,8 @@ def prepared(text: str, plan: SewerPlan, length: float) -> str:
 def _is_left_out(section: str, words: Sequence[str]) -> bool:
     if section == "FILES":
         return words[0].upper() != "USE" or len(words) < 3 or words[1].upper() not in ("HOTSTART", "INFLOWS")
-    return section == "REPORT" or (section == "OPTIONS" and words[0].upper() in _REPLACED)
+    # LIDs take part in runoff only, which is off; their rows would have SWMM write reports beside the network.
+    return section in ("REPORT", "LID_USAGE") or (section == "OPTIONS" and words[0].upper() in _REPLACED)
 
 
 def _absolute(line: str, folder: Path) -> str:

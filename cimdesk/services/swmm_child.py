@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from importlib import import_module
@@ -48,8 +49,11 @@ class _Simulation:
         """Read the network, prepare the nodes that meet the surface, start; return the heads at the inlets."""
         swmm, codes = self._swmm, self._codes
         self._report = Path(setup["file"]).with_suffix(".rpt")
+        os.chdir(self._report.parent)  # whatever SWMM writes by a relative name goes with the folder
         self._flow, self._length, self._step = setup["flow"], setup["length"], setup["step"]
         self._is_open = True
+        # SWMM writes the files that a network names for its own reports into the folder it runs in.
+        os.chdir(self._report.parent)
         swmm.swmm_open(setup["file"], str(self._report), str(Path(setup["file"]).with_suffix(".out")))
         index = {name: swmm.project_get_index(codes.ObjectType.NODE, name) for name in setup["ids"]}
         self._nodes = [index[name] for name in setup["ids"]]
@@ -116,6 +120,7 @@ class _Simulation:
         """Close, and take the files away: a parent that was killed cannot."""
         self.close()
         if self._report.name:
+            os.chdir(self._report.parent.parent)
             shutil.rmtree(self._report.parent, ignore_errors=True)
 
     def close(self) -> None:

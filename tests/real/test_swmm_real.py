@@ -31,7 +31,8 @@ def plan_of(path: Path) -> SewerPlan:
     return SewerPlan(path, network.nodes.ids, inlets, outfalls, 1.167, 1.0, None, 600.0, network.metadata["encoding"])
 
 
-def test_every_real_network_runs_or_is_refused_by_line(real_data: Path):
+def test_every_real_network_runs_or_is_refused_by_line(real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
     files = sorted((real_data / "networks_drainage").rglob("*.inp"))
     assert len(files) > 15
     for path in files:
@@ -47,3 +48,4 @@ def test_every_real_network_runs_or_is_refused_by_line(real_data: Path):
             assert np.isfinite(wet.heads).all(), name
             assert wet.received == pytest.approx(0.15), name
             assert sewers.totals().external >= 0.0, name
+    assert not list(tmp_path.iterdir()), "SWMM left files behind"
