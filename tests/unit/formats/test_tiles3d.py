@@ -1,24 +1,16 @@
-"""3D Tiles: trees, containers, features, attributes, places; and what is broken."""
+"""3D Tiles: trees, containers, features and attributes."""
 
 from __future__ import annotations
 
-import gzip
-import json
 import struct
 
 import numpy as np
 import pytest
 
-from cimdesk.base.crs import Crs
-from cimdesk.base.errors import DataError
 from cimdesk.formats.crease_edges import crease_edges
-from cimdesk.formats.registry import ReadOptions, read_head
-from cimdesk.formats.tiles3d import READER, utm_for
-from cimdesk.formats.tiles3d_subtree import from_morton
-from cimdesk.formats.tiles3d_tree import geocentric
+from cimdesk.formats.tiles3d import READER
 from cimdesk.model.mesh import Surface
 from tests.unit.formats.tile_files import (
-    BOX,
     SQUARE,
     TWO,
     Glb,
@@ -26,27 +18,10 @@ from tests.unit.formats.tile_files import (
     cmpt,
     legacy_b3dm,
     square_glb,
-    subtree,
     tile,
     write_tileset,
 )
-
-
-def read(path, max_error=0.0):
-    return READER.read(path, ReadOptions(max_error=max_error))
-
-
-def city_of(result):
-    (source,) = result.sources
-    return source.data.city
-
-
-def mesh_of(result):
-    return city_of(result).meshes["tiles"]
-
-
-def codes(result):
-    return [problem.code for problem in result.problems]
+from tests.unit.formats.tile_reading import TREE, city_of, codes, mesh_of, read
 
 
 def test_a_square_keeps_its_place_and_stands_upright(tmp_path):
@@ -103,9 +78,6 @@ def test_mirroring_transforms_keep_faces_outward(tmp_path):
     mesh = mesh_of(read(write_tileset(tmp_path, tile("a.glb", transform=mirror), {"a.glb": square_glb()})))
     corners = mesh.vertices[mesh.triangles]
     assert (np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, 2] > 0).all()
-
-
-TREE = tile("root.glb", 100, [tile("a.glb", 10, [tile("a0.glb"), tile("a1.glb")]), tile("b.glb")])
 
 
 @pytest.mark.parametrize(("max_error", "replace", "add"), [(1000, 1, 1), (50, 2, 3), (0, 3, 5)])
@@ -296,276 +268,6 @@ def test_points_and_instances_are_counted_and_named_as_not_drawn(tmp_path):
     result = read(write_tileset(tmp_path, root, {"a.pnts": pnts, "b.i3dm": i3dm, "c.glb": square_glb()}))
     assert (result.objects["points"], result.objects["instances"], result.objects["triangles"]) == (12, 12, 2)
     assert codes(result) == ["points", "instances"]
-
-
-# -- implicit tiling ------------------------------------------------------------------------------
-
-
-def implicit(scheme="QUADTREE", levels=2, available=2):
-    tiling = {
-        "subdivisionScheme": scheme,
-        "subtreeLevels": levels,
-        "availableLevels": available,
-        "subtrees": {"uri": "s/{level}_{x}_{y}.subtree"},
-    }
-    return {**tile("c/{level}_{x}_{y}.glb", 8.0, refine="ADD"), "implicitTiling": tiling}
-
-
-def test_implicit_quadtrees_open_the_tiles_their_subtrees_name(tmp_path):
-    # The root and its children 1 (x=1, y=0) and 2 (x=0, y=1) exist; only the children have content.
-    data = subtree([1, 0, 1, 1, 0], [0, 0, 1, 1, 0], 0)
-    files = {"s/0_0_0.subtree": data, "c/1_1_0.glb": square_glb(), "c/1_0_1.glb": square_glb()}
-    result = read(write_tileset(tmp_path, implicit(), files))
-    tileset = result.sources[0].data.tileset
-    assert tileset.contents == ((), ("c/1_1_0.glb",), ("c/1_0_1.glb",))
-    assert tileset.parent.tolist() == [-1, 0, 0]
-    assert tileset.geometric_error.tolist() == [8.0, 4.0, 4.0]
-    assert tileset.centres[1].tolist() == [7.5, 2.5, 0.0]
-    assert tileset.centres[2].tolist() == [2.5, 7.5, 0.0]
-    assert not result.problems
-
-
-def test_child_subtrees_continue_where_their_parent_ends(tmp_path):
-    files = {
-        "s/0_0_0.subtree": subtree(1, 0, [k == 9 for k in range(16)]),
-        # Morton 9 of four levels is x = 1, y = 2.
-        "s/2_1_2.subtree": subtree(1, [1, 0, 0, 0, 0], 0),
-        "c/2_1_2.glb": square_glb(),
-    }
-    result = read(write_tileset(tmp_path, implicit(available=4), files))
-    tileset = result.sources[0].data.tileset
-    assert result.objects["tiles"] == 10
-    row = tileset.contents.index(("c/2_1_2.glb",))
-    assert tileset.geometric_error[row] == 2.0
-    # Its parent is the tile (0, 1) of level 1.
-    assert tileset.centres[tileset.parent[row]].tolist() == [2.5, 7.5, 0.0]
-
-
-def test_octrees_divide_heights_too(tmp_path):
-    root = implicit("OCTREE", 2, 2)
-    root["content"]["uri"] = "c/{level}_{x}_{y}_{z}.glb"
-    root["implicitTiling"]["subtrees"]["uri"] = "s/{level}_{x}_{y}_{z}.subtree"
-    flags = [1] + [k == 5 for k in range(8)]
-    files = {"s/0_0_0_0.subtree": subtree(flags, [0, *flags[1:]], 0), "c/1_1_0_1.glb": square_glb()}
-    tileset = read(write_tileset(tmp_path, root, files)).sources[0].data.tileset
-    assert tileset.centres[1].tolist() == [7.5, 2.5, 0.5]
-
-
-def test_subtrees_may_be_json_with_buffers_of_their_own(tmp_path):
-    document = {
-        "buffers": [{"uri": "bits.bin", "byteLength": 1}], "bufferViews": [{"buffer": 0, "byteOffset": 0, "byteLength": 1}],
-        "tileAvailability": {"constant": 1}, "contentAvailability": [{"bitstream": 0}], "childSubtreeAvailability": {"constant": 0},
-    }  # fmt: skip
-    root = implicit()
-    root["implicitTiling"]["subtrees"]["uri"] = "s/{level}_{x}_{y}.json"
-    files = {"s/0_0_0.json": json.dumps(document).encode(), "s/bits.bin": b"\x01", "c/0_0_0.glb": square_glb()}
-    result = read(write_tileset(tmp_path, root, files))
-    assert (result.objects["tiles"], result.objects["contents"]) == (5, 1)
-
-
-def test_morton_codes_interleave_x_lowest():
-    assert from_morton(np.arange(5), 2).tolist() == [[0, 0], [1, 0], [0, 1], [1, 1], [2, 0]]
-    assert from_morton(np.array([1, 2, 4, 8]), 3).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [2, 0, 0]]
-
-
-# -- external tilesets, places on the globe -------------------------------------------------------
-
-
-def test_external_tilesets_hang_below_their_tile_with_its_transform(tmp_path):
-    shift = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 100, 0, 0, 1]
-    (tmp_path / "sub").mkdir()
-    write_tileset(tmp_path / "sub", tile("a.glb"), {"a.glb": square_glb()}, name="inner.json")
-    result = read(write_tileset(tmp_path, tile("sub/inner.json", 10, transform=shift)))
-    assert mesh_of(result).bounds[0, 0] == 100
-    assert result.sources[0].data.tileset.contents == ((), ("sub/a.glb",))
-
-
-def test_tilesets_that_contain_each_other_end(tmp_path):
-    write_tileset(tmp_path, tile("tileset.json", 5, [tile("a.glb")]), {"a.glb": square_glb()}, name="b.json")
-    result = read(write_tileset(tmp_path, tile("b.json", 10)))
-    assert codes(result) == ["tileset-cycle"]
-    assert result.objects["triangles"] == 2
-
-
-def test_geocentric_tiles_are_placed_in_utm_with_their_height(tmp_path):
-    longitude, latitude, height = np.radians(113.3), np.radians(23.1), 12.0
-    place = geocentric(np.array([longitude]), np.array([latitude]), height)[0]
-    east = np.array([-np.sin(longitude), np.cos(longitude), 0])
-    up = np.array([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)])
-    frame = np.column_stack([np.append(east, 0), np.append(np.cross(up, east), 0), np.append(up, 0), np.append(place, 1)])
-    root = tile("a.glb", transform=frame.T.ravel().tolist())
-    result = read(write_tileset(tmp_path, root, {"a.glb": square_glb()}))
-    crs = result.sources[0].crs
-    assert crs.definition == "EPSG:32649"
-    expected = Crs.epsg(4979).transform(crs, np.array([[113.3, 23.1, height]]))[0]
-    corner = mesh_of(result).world_vertices()[0]
-    assert corner == pytest.approx(expected, abs=1e-3)
-    # A side of the square is 10 m, but for the scale of the projection.
-    side = mesh_of(result).world_vertices()[1] - corner
-    assert np.linalg.norm(side) == pytest.approx(10, rel=5e-4)
-    assert result.sources[0].data.tileset.crs == crs.definition
-
-
-def test_utm_zones_by_place():
-    assert utm_for(geocentric(np.radians([-75.6]), np.radians([40.0]), 0.0)[0]).definition == "EPSG:32618"
-    assert utm_for(geocentric(np.radians([151.2]), np.radians([-33.9]), 0.0)[0]).definition == "EPSG:32756"
-
-
-# -- bad input ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "../outside.glb",
-        "a/../../outside.glb",
-        "%2e%2e/outside.glb",
-        "..%2foutside.glb",
-        "/etc/passwd",
-        "//server/share",
-        "file:///etc/passwd",
-        "http://example.com/a.glb",
-        "https://example.com/a.glb",
-        "ftp://x/a",
-        "javascript:alert(1)",
-        "data:application/octet-stream;base64,AAAA",
-        "\\\\server\\share\\a.glb",
-        "..\\outside.glb",
-        "C:\\a.glb",
-        "c:/a.glb",
-        "a.glb\0.png",
-        "link.glb",
-    ],
-)
-def test_nothing_outside_the_folder_is_read(tmp_path, uri):
-    (tmp_path / "outside.glb").write_bytes(square_glb())
-    inside = tmp_path / "inside"
-    inside.mkdir()
-    (inside / "link.glb").symlink_to(tmp_path / "outside.glb")
-    root = tile(error=5, children=[tile(uri), tile("good.glb")])
-    result = read(write_tileset(inside, root, {"good.glb": square_glb()}))
-    assert result.objects["triangles"] == 2
-    assert codes(result) in (["unsafe-uri"], ["missing-content"])
-
-
-def test_uris_may_have_queries_escapes_and_dots(tmp_path):
-    root = tile("./sub/../sub/a%20b.glb?v=1#x")
-    assert read(write_tileset(tmp_path, root, {"sub/a b.glb": square_glb()})).objects["triangles"] == 2
-
-
-def test_gzipped_tilesets_and_tiles_open(tmp_path):
-    path = write_tileset(tmp_path, tile("a.glb"), {"a.glb": gzip.compress(square_glb())})
-    path.write_bytes(gzip.compress(path.read_bytes()))
-    assert READER.claim(path, read_head(path)) > 0.9
-    assert read(path).objects["triangles"] == 2
-
-
-@pytest.mark.parametrize(
-    ("data", "code"),
-    [
-        (b"", "unknown-content"),
-        (b"error page", "unknown-content"),
-        (b"glTF", "short-glb"),
-        (b"b3dm", "short-tile"),
-        (square_glb()[:-40], "short-glb"),
-        (b3dm(square_glb())[:-4], "short-tile"),
-        (b"{}", None),
-        (b"{", "bad-json"),
-        (b'{"a":' * 5000, "bad-json"),
-        (square_glb(triangles=np.array([[0, 1, 9]], dtype=np.uint16)), "bad-triangles"),
-    ],
-)
-def test_a_broken_tile_costs_itself_alone(tmp_path, data, code):
-    root = tile(error=5, children=[tile("bad.glb"), tile("good.glb")])
-    result = read(write_tileset(tmp_path, root, {"bad.glb": data, "good.glb": square_glb()}))
-    assert result.objects["triangles"] == 2
-    assert codes(result) == ([] if code is None else [code])
-    assert all("bad.glb" in problem.where for problem in result.problems)
-
-
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"refine": "replace"}, "bad-refine"),
-        ({"geometricError": -1}, "bad-geometric-error"),
-        ({"transform": [1, 2]}, "bad-transform"),
-        ({"transform": ["x"] * 16}, "bad-transform"),
-        ({"boundingVolume": {"box": [1, 2, 3]}}, "bad-volume"),
-        ({"boundingVolume": {"region": [9, 9, 9, 9, 0, 0]}}, "bad-volume"),
-        ({"children": {}}, "bad-children"),
-        ({"children": [3]}, "bad-tile"),
-        ({"contents": 5}, "bad-content"),
-        ({"implicitTiling": 3}, "bad-implicit"),
-    ],
-)
-def test_broken_tiles_are_told_by_place_and_the_rest_loads(tmp_path, change, code):
-    result = read(write_tileset(tmp_path, {**tile("a.glb"), **change}, {"a.glb": square_glb()}))
-    assert code in codes(result)
-    assert result.objects["triangles"] == 2
-    assert any("root" in problem.where for problem in result.problems)
-
-
-def test_hostile_implicit_trees_stop(tmp_path, monkeypatch):
-    monkeypatch.setattr("cimdesk.formats.tiles3d_tree.MAX_TILES", 1000)
-    files = {"s/0_0_0.subtree": subtree(1, 0, 0)}
-    result = read(write_tileset(tmp_path, implicit(levels=8, available=8), files))
-    assert result.objects["tiles"] == 1000
-    assert "too-many-tiles" in codes(result)
-
-
-def test_a_missing_subtree_leaves_its_root(tmp_path):
-    result = read(write_tileset(tmp_path, implicit()))
-    assert dict(result.objects) == {"tiles": 1}
-    assert codes(result) == ["missing-content"]
-
-
-def test_node_cycles_end(tmp_path):
-    glb = Glb().mesh()
-    glb.document["nodes"][0]["children"] = [0, 0]
-    result = read(write_tileset(tmp_path, tile("a.glb"), {"a.glb": glb.write()}))
-    assert "node-cycle" in codes(result)
-
-
-def test_huge_counts_without_data_are_refused(tmp_path):
-    glb = Glb().mesh()
-    glb.document["accessors"][0] = {"componentType": 5126, "type": "VEC3", "count": 2**31}
-    result = read(write_tileset(tmp_path, tile("a.glb"), {"a.glb": glb.write()}))
-    assert codes(result) == ["bad-accessor"]
-
-
-def test_required_extensions_we_do_not_know_are_named(tmp_path):
-    glb = Glb().mesh()
-    glb.document["extensionsRequired"] = ["EXT_meshopt_compression"]
-    (problem,) = read(write_tileset(tmp_path, tile("a.glb"), {"a.glb": glb.write()})).problems
-    assert "EXT_meshopt_compression" in problem.message
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{", "3", '{"asset": NaN}'])
-def test_what_is_no_tileset_is_refused_with_file_and_remedy(tmp_path, text):
-    path = tmp_path / "tileset.json"
-    path.write_text(text)
-    with pytest.raises(DataError, match=r"tileset\.json.*again"):
-        read(path)
-
-
-def test_a_folder_without_tileset_is_not_claimed(tmp_path):
-    assert READER.claim(tmp_path, b"") == 0.0
-    with pytest.raises(DataError, match=r"no tileset\.json"):
-        read(tmp_path)
-
-
-def test_other_json_is_not_claimed(tmp_path):
-    path = tmp_path / "x.json"
-    for other in (
-        b'{"type":"CityJSON"}',
-        b'{"asset":{},"accessors":[]}',
-        b'{"type":"FeatureCollection"}',
-        b"[1]",
-        b'{"root": 1}',
-        b"text",
-    ):
-        assert READER.claim(path, other) == 0.0
-    assert READER.claim(path, json.dumps({"asset": {"version": "1.0"}, "root": {"boundingVolume": BOX}}).encode()) > 0.9
 
 
 def test_crease_edges_outline_a_cube_without_diagonals():

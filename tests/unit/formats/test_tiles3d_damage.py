@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from cimdesk.base.errors import DataError
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.formats.tiles3d import READER
-from tests.unit.formats.test_tiles3d import TREE, implicit
 from tests.unit.formats.tile_files import Glb, b3dm, cmpt, square_glb, subtree, tile, write_tileset
+from tests.unit.formats.tile_reading import TREE, implicit
 
 
 def rich_glb():
