@@ -88,15 +88,23 @@ class Tileset:
         """(N,) half of each tile's height [m]."""
         return self.radii if self.rises is None else self.rises
 
-    @property
+    @cached_property
     def bounds(self) -> Float:
-        """(2, 3) world box of the top tiles; NaN where they do not say where they are."""
-        tops = np.flatnonzero((self.parent < 0) & np.isfinite(self.radii))
-        if not len(tops):
+        """(2, 3) world box of what is known to be there: the finest tiles, within the top ones; NaN where they do not say."""
+        starts, _ = self.children
+        is_finest = (starts[1:] == starts[:-1]) & (~self.is_empty | self.is_stub)
+        tops, finest = self._box(self.parent < 0), self._box(is_finest)
+        if not np.isfinite(finest).all():
+            return tops
+        return np.array([np.fmax(tops[0], finest[0]), np.fmin(tops[1], finest[1])])
+
+    def _box(self, is_wanted: Bool) -> Float:
+        rows = np.flatnonzero(is_wanted & np.isfinite(self.radii))
+        if not len(rows):
             return np.full((2, 3), np.nan)
         # A tile is about as wide as deep: a square inside the circle.
-        reach = np.column_stack([self.radii[tops] / np.sqrt(2.0)] * 2 + [self.heights[tops]])
-        return np.array([(self.centres[tops] - reach).min(axis=0), (self.centres[tops] + reach).max(axis=0)])
+        reach = np.column_stack([self.radii[rows] / np.sqrt(2.0)] * 2 + [self.heights[rows]])
+        return np.array([(self.centres[rows] - reach).min(axis=0), (self.centres[rows] + reach).max(axis=0)])
 
     def refine(self, max_error: float) -> Int32:
         """Return the rows to show so that no shown tile's error exceeds ``max_error`` where finer ones exist.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter, sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -65,6 +65,7 @@ class Scene:
         self._stale: set[str] = set()
         self._quality = "still"
         self._is_framed = False
+        self._first_view: dict[str, Any] | None = None
         self._selection: frozenset[AssetRef] = frozenset()
         self._hover: AssetRef | None = None
         self._selected, self._hovered = Outline(), Outline()
@@ -173,18 +174,29 @@ class Scene:
         if self._outlines_stale:
             self._show_outlines()
         if not self._is_framed and self.visuals:
-            self.fit()
+            self._fit_first()
         view = self._view()
         self.ground.prepare(view)
+        before = self._bounds()
         for visual in self.visuals.values():
             visual.prepare(view)
             self._exchange(visual)
             more |= visual.is_pending
+        if self._first_view is not None and not np.array_equal(before, self._bounds(), equal_nan=True):
+            self._fit_first()
         self.labels.prepare(view, self.visuals.values())
         self._selected.prepare(view)
         self._hovered.prepare(view)
         if more or self._outlines_stale:
             self.needs_render.emit(None)
+
+    def _fit_first(self) -> None:
+        """Show everything; when that turns out smaller than it was said to be, again, unless somebody has moved the camera."""
+        if self._first_view is None or self.camera.to_record() == self._first_view:
+            self.fit()
+            self._first_view = self.camera.to_record()
+        else:
+            self._first_view = None
 
     def complete(self, seconds: float) -> bool:
         """Prepare frames until everything that this view needs is there, or the time is over; return whether it is."""

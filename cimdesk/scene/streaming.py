@@ -61,7 +61,8 @@ class StreamedVisual(Visual):
         self.shown: frozenset[int] = frozenset()
         self.texture = FeatureTexture(FIRST_ROWS * WIDTH)
         self.choice = TileChoice((), {}, frozenset(), False)
-        self.extent = source.tileset.bounds - context.origin
+        self._known = source.tileset
+        self.extent = self._known.bounds - context.origin
         self._palette: dict[int, int] = {}
         self._anchors: Float = np.full((0, 3), np.nan)
         self._painted = 0
@@ -134,6 +135,9 @@ class StreamedVisual(Visual):
         self._drop_evicted()
         allowed = (MOVING_PIXELS if view.is_moving else STILL_PIXELS) * view.pixel_scale * self._coarser
         tileset = self.source.tileset
+        if tileset is not self._known:
+            self._known = tileset
+            self.extent = tileset.bounds - self.context.origin
         lost = _Lost(self.source)
         self.choice = select_tiles(tileset, tile_view(view, self.context.origin, allowed), self.tiles, lost)
         wishes = {row: px for row, px in self.choice.wanted.items() if self.source.block(row) is None}

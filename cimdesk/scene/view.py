@@ -114,6 +114,9 @@ def _snapshot(workspace: Workspace, request: SnapshotRequest) -> UInt8:
         if request.camera is not None:
             scene.camera.from_record(request.camera)
         else:
+            # Only when all tiles are there is it known how much there is to show.
+            scene.fit()
+            scene.complete(WAIT)
             scene.fit()
         is_whole = scene.complete(WAIT)
         window.Render()

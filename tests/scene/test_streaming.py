@@ -223,6 +223,21 @@ def test_features_of_the_same_name_are_one_in_all_tiles_and_hide_together(tmp_pa
     assert session.workspace.features(layer.id).ids.tolist() == ["tower"]
 
 
+def test_the_first_view_fits_what_is_there_rather_than_what_the_tileset_claims(tmp_path, stage_of):
+    town = write_town(tmp_path, levels=2, tile=200.0, count=4)
+    document = json.loads(town.read_text())
+    document["root"]["boundingVolume"]["box"][3] *= 3.0
+    document["root"]["boundingVolume"]["box"][7] *= 3.0
+    town.write_text(json.dumps(document))
+    stage = stage_of(opened(town).workspace)
+    wait_for(stage)
+    assert drawn(stage).extent[1, :2] - drawn(stage).extent[0, :2] == pytest.approx([800.0, 800.0], abs=60.0)
+    near = stage.scene.camera.distance
+    stage.scene.camera.zoom(320.0, 180.0, 2.0)
+    wait_for(stage)
+    assert stage.scene.camera.distance == pytest.approx(near / 2.0)
+
+
 def test_what_must_not_leave_anything_out_reads_everything(town, tmp_path):
     from cimdesk.commands.export import export_layer
 
