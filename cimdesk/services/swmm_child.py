@@ -52,8 +52,6 @@ class _Simulation:
         os.chdir(self._report.parent)  # whatever SWMM writes by a relative name goes with the folder
         self._flow, self._length, self._step = setup["flow"], setup["length"], setup["step"]
         self._is_open = True
-        # SWMM writes the files that a network names for its own reports into the folder it runs in.
-        os.chdir(self._report.parent)
         swmm.swmm_open(setup["file"], str(self._report), str(Path(setup["file"]).with_suffix(".out")))
         index = {name: swmm.project_get_index(codes.ObjectType.NODE, name) for name in setup["ids"]}
         self._nodes = [index[name] for name in setup["ids"]]
