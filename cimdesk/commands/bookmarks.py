@@ -13,9 +13,10 @@ from cimdesk.model.document import Record
 
 
 def bookmarks(session: Session) -> list[tuple[str, Record]]:
-    """Return key and record of every bookmark, in order."""
-    records = session.workspace.document.records("bookmark")
-    return sorted(records.items(), key=lambda item: float(item[1].get("order", 0.0)))
+    """Return key and record of every bookmark, in order; rows that other software added without name or camera are none."""
+    records = session.workspace.document.records("bookmark").items()
+    usable = [(key, r) for key, r in records if isinstance(r.get("name"), str) and isinstance(r.get("camera"), Mapping)]
+    return sorted(usable, key=lambda item: float(item[1].get("order", 0.0)))
 
 
 def add(session: Session, name: str, camera: Mapping[str, Any], time: float | None = None, **view: Any) -> str:

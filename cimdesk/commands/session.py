@@ -165,5 +165,5 @@ class Session:
             return
         is_first = self.clock.range[0] == self.clock.range[1]
         self.clock.set_range(min(r[0] for r in ranges), max(r[1] for r in ranges))
-        if is_first and "time" in self.workspace.settings:
-            self.clock.set_time(float(self.workspace.settings["time"]))
+        if is_first and (time := self.workspace.settings.get("time")) is not None:
+            self.clock.set_time(float(time))

@@ -189,6 +189,9 @@ def _check_settings(key: str, record: Record) -> None:
         raise ValueError("the origin is no place")
     if not isinstance(record.get("crs", ""), str | None):
         raise ValueError("the reference system is no text")
+    time = record.get("time")
+    if time is not None and not (isinstance(time, int | float) and math.isfinite(time)):
+        raise ValueError("the moment shown is no number")
 
 
 def _check_layer(key: str, record: Record) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from cimdesk.base.errors import UsageError
 from cimdesk.commands import bookmarks, notes, projects
+from cimdesk.commands.history import Edit
 from cimdesk.model.selection import AssetRef
 from tests.unit.project.cities import city
 
@@ -101,3 +102,11 @@ def test_notes_are_edited_closed_and_removed_as_undoable_steps():
 def test_notes_that_make_no_sense_are_refused(act):
     with pytest.raises(UsageError):
         act(city())
+
+
+def test_a_row_without_a_camera_is_no_bookmark():
+    session = city()
+    change = session.workspace.document.put("bookmark", "row-1", {"name": "from another program"})
+    session.do(Edit("Add", (change,)))
+    key = bookmarks.add(session, "View", CAMERA)
+    assert [found for found, _ in bookmarks.bookmarks(session)] == [key]

@@ -149,6 +149,7 @@ def test_much_random_damage_never_ends_in_anything_but_a_readable_error(tmp_path
         "INSERT INTO asset_stage_history (key, layer, feature, stage) VALUES ('e', 'l', 'f', 'nonsense')",
         "INSERT INTO asset_stage_history (key, layer, feature, stage, date, who, why, recorded) "
         "VALUES ('e', 'l', 'f', 'operation', 'yesterday', '', '', '2026-01-01T00:00:00Z')",
+        'UPDATE project SET more = \'{"time": "noon"}\'',
         "INSERT INTO note (key, geom) VALUES ('n', x'4750')",
         "INSERT INTO note (key, geom) VALUES ('n', 'text')",
         "DROP TABLE layer",
