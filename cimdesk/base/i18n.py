@@ -34,9 +34,7 @@ def set_language(language: str) -> None:
         If there is no such language.
     """
     global _language, _catalogue
-    if language not in LANGUAGES:
-        raise ValueError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
-    _catalogue = {} if language == "en" else load_catalogue(language)
+    _catalogue = load_catalogue(language)
     _language = language
     language_changed.emit(language)
 
@@ -46,7 +44,7 @@ def using_language(language: str) -> Iterator[None]:
     """Speak another language for a while, for a document or figure, without telling the observers."""
     global _language, _catalogue
     before = _language, _catalogue
-    _language, _catalogue = language, {} if language == "en" else load_catalogue(language)
+    _catalogue, _language = load_catalogue(language), language
     try:
         yield
     finally:
@@ -54,7 +52,15 @@ def using_language(language: str) -> Iterator[None]:
 
 
 def load_catalogue(language: str) -> dict[str, str]:
-    """Return every translation of one language, merged over its areas."""
+    """Return every translation of one language, merged over its areas; English, which needs none, has an empty one.
+
+    Raises
+    ------
+    ValueError
+        If there is no such language.
+    """
+    if language not in LANGUAGES:
+        raise ValueError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
     merged: dict[str, str] = {}
     for file in sorted((resource_dir() / "i18n" / language).glob("*.json")):
         merged.update(json.loads(file.read_text(encoding="utf-8")))
