@@ -147,7 +147,7 @@ class Timeline(QWidget):
             return picture
         line = theme.px("font_px")
         bottom = self.height() - line * 1.35
-        heights = [(bottom - 12.0) * share for share in (0.32, 0.24, 0.15, 0.29)]
+        heights = [(bottom - 12.0) * share for share in (0.28, 0.21, 0.13, 0.38)]
         top = 12.0
         drawers = (self._draw_rain, self._draw_wet, self._draw_alarms, self._draw_works)
         labels = (tr("Rain mm/h"), tr("Wet area ha"), tr("Alarms"), tr("Works"))
@@ -243,22 +243,18 @@ class Timeline(QWidget):
             return
         packed = pack_rows(shown, (last - first) / 200.0)
         unit = theme.px("font_px")
-        needed = 1 + max(row for row, _ in packed)
-        room = max(1, int(area.height() // (unit * 0.95)))
-        rows = min(needed, room)
-        # Where not all rows have room for words, thin bars show every work; a tip names each.
-        thin = max(0.0, min(unit * 0.7, area.height() / needed)) if needed > room else 0.0
-        height = thin or min(area.height() / rows, unit * 1.25)
-        painter.setFont(theme.font(scale=min(0.8, height / unit * 0.72)))
+        bars = work_rows(area.height(), 1 + max(row for row, _ in packed), unit)
+        painter.setFont(theme.font(scale=min(0.8, bars[0][1] / unit * 0.72)))
         for row, work in packed:
             x0, x1 = max(self.x_of(work.begin), area.left()), min(self.x_of(min(work.end, last)), area.right())
-            gap = 0.5 if thin else 1.0
-            bar = QRectF(x0, area.top() + row * height + gap, max(x1 - x0, 4.0), height - 2 * gap)
+            offset, height = bars[row]
+            gap = 1.0 if height > unit * 0.5 else 0.5
+            bar = QRectF(x0, area.top() + offset + gap, max(x1 - x0, 4.0), height - 2 * gap)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(_stage_tint(theme, int(work.stage)))
             painter.drawRoundedRect(bar, height * 0.4, height * 0.4)
             painter.setPen(theme.color("text"))
-            if not thin:
+            if height >= unit:
                 text = painter.fontMetrics().elidedText(work.label, Qt.TextElideMode.ElideRight, int(bar.width() - 14))
                 painter.drawText(bar.adjusted(8, 0, -4, 0), Qt.AlignmentFlag.AlignVCenter, text)
             until = format_time(work.end)[:10] if math.isfinite(work.end) else "…"
@@ -342,6 +338,18 @@ class Timeline(QWidget):
     def _on_changed(self, changes: Changes) -> None:
         if changes.data or changes.touches("stage_event") or changes.touches("layer"):
             self._later.start()
+
+
+def work_rows(space: float, count: int, unit: float) -> list[tuple[float, float]]:
+    """Return offset and height [px] of rows of bars in a lane.
+
+    Where not all have room for words, the last ones share what is left as stripes; a tip names those.
+    """
+    wanted = unit * 1.05
+    named = count if count * wanted <= space else max(0, int(space // wanted) - 1)
+    tall = min(space / count, unit * 1.25) if named == count else wanted
+    slim = min((space - named * tall) / max(1, count - named), unit * 0.7)
+    return [(min(k, named) * tall + max(0, k - named) * slim, tall if k < named else slim) for k in range(count)]
 
 
 def _stage_tint(theme: Theme, stage: int) -> QColor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from cimdesk.ui.charts import thin
 from cimdesk.ui.lanes import Work, _rises, pack_rows, time_ticks
 from cimdesk.ui.overlays import nice_length
 from cimdesk.ui.palette import fuzzy_score
+from cimdesk.ui.timeline import work_rows
 from cimdesk.ui.viewport_input import measure_labels
 
 
@@ -88,3 +91,12 @@ def test_measured_lines_say_length_area_and_height():
     assert labels[0] == "30.0 m"
     assert labels[1] == "Σ 70.0 m  ·  600 m²  ·  Δh +2.50 m"
     assert measure_labels([(0.0, 0.0, 0.0)]) == []
+
+
+@pytest.mark.parametrize(("space", "count", "named"), [(60.0, 1, 1), (60.0, 4, 4), (46.0, 4, 2), (20.0, 5, 0)])
+def test_rows_of_works_fit_their_lane_and_as_many_as_can_be_are_named(space, count, named):
+    unit = 13.0
+    rows = work_rows(space, count, unit)
+    assert sum(height >= unit for _, height in rows) == named
+    assert rows[-1][0] + rows[-1][1] <= space + 1e-9
+    assert all(after[0] >= before[0] + before[1] - 1e-9 for before, after in pairwise(rows))
