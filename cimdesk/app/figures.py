@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from cimdesk.app.sessions import find_layer, meant
 from cimdesk.base.errors import UsageError
 from cimdesk.base.i18n import current_language, tr
 from cimdesk.base.jobs import Progress, no_progress
+from cimdesk.commands.bookmarks import bookmarks
 from cimdesk.formats.atomic import replacing
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.workspace import bounds_of
@@ -57,10 +58,9 @@ def write_figure(
 
 
 def bookmark_figures(session: Session, progress: Progress = no_progress) -> list[tuple[str, bytes]]:
-    """Return caption and PNG bytes of every bookmark of a project (one overall view when it has none) for its report."""
-    bookmarks: list[Mapping[str, Any] | None] = list(session.workspace.document.records("bookmark").values())
+    """Return caption and PNG bytes of the bookmarks of a project, in order, for its report; one overall view when it has none."""
     figures = []
-    shown = bookmarks[:MAX_REPORT_FIGURES] or [None]
+    shown: Sequence[Mapping[str, Any] | None] = [record for _, record in bookmarks(session)][:MAX_REPORT_FIGURES] or (None,)
     for k, record in enumerate(shown):
         request = request_for(session, record, *REPORT_FIGURE_SIZE, "light", None, None, None)
         progress(k / len(shown), request.title)
@@ -79,14 +79,14 @@ def png_of(session: Session, request: SnapshotRequest, text: dict[str, str] | No
 
 def find_bookmark(session: Session, name: str) -> Mapping[str, Any]:
     """Return the bookmark that somebody named."""
-    bookmarks = session.workspace.document.records("bookmark")
-    names = {key: str(record.get("name", key)) for key, record in bookmarks.items()}
+    present = dict(bookmarks(session))
+    names = {key: str(record["name"]) for key, record in present.items()}
     key = meant(name, names)
     if key is None:
         raise UsageError(
             "There is no bookmark {name}; there are {names}.", name=name, names=", ".join(names.values()) or tr("none")
         )
-    return bookmarks[key]
+    return present[key]
 
 
 def camera_on(session: Session, name: str) -> dict[str, Any]:
