@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,21 +133,12 @@ def color_layer(workspace: Workspace, layer: Layer, time: float) -> Coloring:
         return Coloring(np.zeros((0, 4), dtype=np.uint8), ())
     mode = layer.style.mode
     if mode is StyleMode.STAGE:
-        return color_by_codes(stage_codes(workspace, layer.id, table, time), STAGE_PALETTE)
+        return color_by_codes(workspace.stages.codes(layer.id, table.ids, time), STAGE_PALETTE)
     if mode is StyleMode.STATUS and isinstance(data, Sensors):
         return color_by_codes(data.status_at(time), STATUS_PALETTE)
     if mode is StyleMode.DEPTH:
         return _color_by_depth(layer.style, feature_depths(workspace, layer.id, time))
     return color_features(layer.style, table)
-
-
-def stage_codes(workspace: Workspace, layer_id: str, table: FeatureTable, time: float) -> Int:
-    """Return (N,) `Stage` codes of a layer's features at a moment."""
-    codes = np.zeros(len(table), dtype=np.int64)
-    for asset in workspace.stages.assets(layer_id):
-        if asset.feature in table:
-            codes[table.row_of(asset.feature)] = workspace.stages.stage_at(asset, time)
-    return codes
 
 
 def depth_legend() -> tuple[LegendEntry, ...]:
@@ -263,9 +255,16 @@ def legend_cards(workspace: Workspace, time: float) -> list[LegendCard]:
             entries = tuple(LegendEntry(_translated(layer, entry.label), entry.color, entry.count) for entry in legend)
             cards.append(LegendCard(_card_title(layer), entries, layer.id, _symbol(layer, data)))
     if utilities:
-        entries = tuple({entry.label: entry for _, entry in utilities}.values())
-        cards.append(LegendCard(tr("Utilities"), entries, utilities[0][0], "line"))
+        cards.append(LegendCard(tr("Utilities"), _summed(entry for _, entry in utilities), utilities[0][0], "line"))
     return cards
+
+
+def _summed(entries: Iterable[LegendEntry]) -> tuple[LegendEntry, ...]:
+    """Return one line for each label and colour, for all layers that share them."""
+    counts: dict[tuple[str, str], int] = {}
+    for entry in entries:
+        counts[entry.label, entry.color] = counts.get((entry.label, entry.color), 0) + entry.count
+    return tuple(LegendEntry(label, color, count) for (label, color), count in counts.items())
 
 
 def _utility_label(network: UtilityNetwork) -> str:

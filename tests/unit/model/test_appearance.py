@@ -23,13 +23,15 @@ from cimdesk.model.appearance import (
 )
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable
-from cimdesk.model.layers import LayerKind
+from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.lifecycle import STAGE_PALETTE, Stage, StageEvent
 from cimdesk.model.network import Utility
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.sensors import STATUS_PALETTE, Status
 from cimdesk.model.style import NEUTRAL, Style, StyleMode, rgba
+from cimdesk.model.workspace import Workspace
 from tests.scene import cities
+from tests.unit.project.cities import network
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +106,15 @@ def test_one_card_explains_all_utilities(workspace):
     card = next(card for card in legend_cards(workspace, cities.T0) if card.title == "Utilities")
     assert [entry.label for entry in card.entries] == ["Drainage", "Water supply", "Gas"]
     assert card.symbol == "line"
+
+
+def test_networks_of_one_utility_share_a_line_of_the_legend_unless_their_colours_differ():
+    workspace = Workspace()
+    for key, color in (("north", "#4c3926"), ("south", "#4c3926"), ("planned", "#ff0000")):
+        layer = Layer(key, key, LayerKind.NETWORK, "", style=Style(color=color))
+        workspace.apply((workspace.document.put("layer", key, layer.to_record()),), {key: network(3)})
+    (card,) = legend_cards(workspace, 0.0)
+    assert [(entry.color, entry.count) for entry in card.entries] == [("#4c3926", 6), ("#ff0000", 3)]
 
 
 def test_new_layers_look_like_what_they_are(workspace):
