@@ -416,10 +416,11 @@ def _chosen(tileset: Tileset, walk: _Walk, covered: set[int], ready: Collection[
             shown += [row] if row in ready else _finer(tileset, row, ready)
         elif tileset.replaces[row]:
             is_filled = not tileset.is_stub[row] and all(child in covered for child in below)
-            if row in ready and not is_filled:
-                shown.append(row)
-            else:
+            if is_filled or tileset.is_empty[row] or (row not in ready and row not in wanted):
                 stack += below
+            elif row in ready:
+                shown.append(row)
+            # Else the coarse tile is on its way, and single finer ones would only give way to it.
         else:
             shown += [row] if row in ready else []
             stack += below
