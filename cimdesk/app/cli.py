@@ -35,9 +35,13 @@ Handler = Callable[[argparse.Namespace, Console], Outcome]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status of the command line's contract."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    parser, names = _parser()
     first = next((argument for argument in arguments if not argument.startswith("-")), "")
-    if first not in names and not {"-h", "--help", "--version"} & set(arguments):
+    asks_help = bool({"-h", "--help", "--version"} & set(arguments))
+    if not asks_help and (not arguments or Path(first).suffix):
+        # No command is meant: the window need not wait for all of them to be loaded.
+        return _open_window(arguments, ())
+    parser, names = _parser()
+    if first not in names and not asks_help:
         return _open_window(arguments, names)
     parsed = parser.parse_args(arguments)
     console = Console(as_json=getattr(parsed, "json", False))

@@ -11,8 +11,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 DONE, DONE_WITH_PROBLEMS = 0, 1
 EXIT_USAGE, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_CANCELLED = 2, 3, 4, 130
 NO_DISPLAY = "There is no display to open a window on."
@@ -93,12 +91,11 @@ def plain(value: Any) -> Any:
     """Return ``value`` as JSON can say it: numpy numbers and arrays as Python's, NaN and infinity as null."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return plain(value.item())
+    # Arrays and numpy's numbers; the window starts through here and must not wait for numpy.
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

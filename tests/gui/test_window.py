@@ -67,6 +67,7 @@ def test_nothing_heavy_is_imported_before_the_first_show():
 def test_the_frame_is_painted_before_numbers_and_models_are_loaded():
     code = (
         "import sys\n"
+        "import cimdesk.app.cli\n"
         "from cimdesk.app.main import make_application\n"
         "application = make_application('light', 'en')\n"
         "from cimdesk.ui.window import MainWindow\n"
