@@ -66,6 +66,7 @@ class Scene:
         self._quality = "still"
         self._is_framed = False
         self._first_view: dict[str, Any] | None = None
+        self._first_bounds = np.full((2, 3), np.nan)
         self._selection: frozenset[AssetRef] = frozenset()
         self._hover: AssetRef | None = None
         self._selected, self._hovered = Outline(), Outline()
@@ -177,12 +178,11 @@ class Scene:
             self._fit_first()
         view = self._view()
         self.ground.prepare(view)
-        before = self._bounds()
         for visual in self.visuals.values():
             visual.prepare(view)
             self._exchange(visual)
             more |= visual.is_pending
-        if self._first_view is not None and not np.array_equal(before, self._bounds(), equal_nan=True):
+        if self._first_view is not None and not np.array_equal(self._first_bounds, self._bounds(), equal_nan=True):
             self._fit_first()
         self.labels.prepare(view, self.visuals.values())
         self._selected.prepare(view)
@@ -191,10 +191,10 @@ class Scene:
             self.needs_render.emit(None)
 
     def _fit_first(self) -> None:
-        """Show everything; when that turns out smaller than it was said to be, again, unless somebody has moved the camera."""
+        """Show everything, and again as more arrives or it turns out smaller, until somebody has moved the camera."""
         if self._first_view is None or self.camera.to_record() == self._first_view:
             self.fit()
-            self._first_view = self.camera.to_record()
+            self._first_view, self._first_bounds = self.camera.to_record(), self._bounds()
         else:
             self._first_view = None
 
