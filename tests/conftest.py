@@ -9,9 +9,15 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA = Path(os.environ.get("CIMDESK_REAL_DATA", ROOT.parent / "shared" / "data"))
+
+# The same examples on every run; CIMDESK_HYPOTHESIS=explore looks for new ones.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("explore", derandomize=False)
+settings.load_profile(os.environ.get("CIMDESK_HYPOTHESIS", "same"))
 
 os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
 os.environ.setdefault("LP_NUM_THREADS", "1")

@@ -139,13 +139,16 @@ def _spreadsheet_time(text: str) -> datetime:
     return datetime(year, month, day, hour, minute, second, tzinfo=UTC if found[7] else None)
 
 
+_UTC = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?Z")
+
+
 def parse_times(texts: Sequence[str], zone: str = DEFAULT_ZONE) -> Float:
     """Return (N,) POSIX seconds of many times at once; NaN where a text is no time.
 
     Plain numbers are seconds. Series whose times all end in ``Z`` take a vectorised path.
     """
     plain = np.array([text.strip() for text in texts], dtype=str)
-    if len(plain) and np.char.endswith(plain, "Z").all():
+    if len(plain) and all(map(_UTC.fullmatch, plain.tolist())):
         try:
             moments = np.char.rstrip(plain, "Z").astype("datetime64[ms]")
         except ValueError:

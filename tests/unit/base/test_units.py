@@ -110,3 +110,9 @@ def test_every_time_that_is_read_can_be_written():
 
 def test_a_zone_without_a_date_is_no_time():
     assert np.isnan(parse_times(["Z", "2026-01-01T00:00:00Z"])).tolist() == [True, False]
+
+
+def test_times_with_two_zones_are_no_times_and_cost_only_themselves():
+    times = parse_times(["2021-05-24T03:45:00Z", "2021-05-24T03:45:00+01:00Z"])
+    assert np.isfinite(times[0])
+    assert np.isnan(times[1])
