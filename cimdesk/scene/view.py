@@ -12,7 +12,7 @@ import numpy as np
 
 from cimdesk.base.arrays import UInt8
 from cimdesk.base.errors import ServiceError, UsageError
-from cimdesk.base.i18n import current_language, set_language, tr
+from cimdesk.base.i18n import current_language, tr, using_language
 from cimdesk.base.units import format_time
 from cimdesk.model.appearance import active_flood, legend_cards
 from cimdesk.model.layers import Layer, LayerKind
@@ -86,14 +86,8 @@ def snapshot(workspace: Workspace, request: SnapshotRequest) -> UInt8:
     """
     if not (16 <= request.width <= MAX_SIDE and 16 <= request.height <= MAX_SIDE):
         raise UsageError("A picture is 16 to {most} pixels wide and high.", most=MAX_SIDE)
-    language = current_language()
-    if request.language and request.language != language:
-        set_language(request.language)
-    try:
+    with using_language(request.language or current_language()):
         return _snapshot(workspace, request)
-    finally:
-        if current_language() != language:
-            set_language(language)
 
 
 def _snapshot(workspace: Workspace, request: SnapshotRequest) -> UInt8:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 MAX_BYTES = 32_000_000
 MAX_LISTS = 2_000
-MAX_UP = 4
 _PLAIN = re.compile(r"(?:\.\./){0,4}(?:[\w\- .]+/){0,4}[\w\- .]+\.xml")
 
 
