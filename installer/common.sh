@@ -96,5 +96,7 @@ need_venv() {
         die "The Python packages of $lock could not be installed."
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2 ||
         die "cimdesk itself could not be installed into .venv."
+    # Bytecode now, so that the first start is as quick as the second, also where Python may not write it later.
+    .venv/bin/python -m compileall -q cimdesk || say "Python's bytecode could not be written; starting takes a little longer."
     printf '%s' "$wanted" >"$stamp"
 }
