@@ -31,42 +31,47 @@ def hollow_levels(result: FloodResult, ground: np.ndarray) -> np.ndarray:
     """Return the (4, 4) water levels at the lowest cell of each hollow; NaN where it is dry."""
     levels = np.full((4, 4), np.nan)
     depth = result.depths[-1].astype(np.float64)
+    side = ground.shape[0] // 4
     for r in range(4):
         for c in range(4):
-            part = (slice(25 * r, 25 * r + 25), slice(25 * c, 25 * c + 25))
-            at = np.unravel_index(np.argmin(ground[part]), (25, 25))
+            part = (slice(side * r, side * (r + 1)), slice(side * c, side * (c + 1)))
+            at = np.unravel_index(np.argmin(ground[part]), (side, side))
             if depth[part][at] > 0.01:
                 levels[r, c] = ground[part][at] + depth[part][at]
     return levels
 
 
-def check_hollows(hours: float) -> None:
-    volumes = []
-    for engine in ENGINES:
-        flood, ground = sixteen_hollows(engine, hours)
-        result = run_inundation(flood)
-        assert abs(result.statistics["mass_error"]) <= 1e-6
-        assert result.volume[-1] == pytest.approx(20.0 * 4200.0, rel=1e-4)
-        levels = hollow_levels(result, ground)
-        assert np.isfinite(levels[0, 0]), "the hollow beside the inflow is full"
-        assert not np.isfinite(levels[0, 3]), "water does not go along the level and miss the slope"
-        falls = np.diff(levels, axis=0)
-        assert np.count_nonzero(falls < 0.0) >= 3, "one hollow has run over into the next"
-        assert not (falls >= 0.0).any(), "levels step down to the south"
-        volumes.append(result.depths[-1].astype(np.float64).reshape(4, 25, 4, 25).sum(axis=(1, 3)) * 400.0)
-    apart = np.abs(volumes[0] - volumes[1]).sum() / volumes[1].sum()
-    print(f"\nEA 2 after {hours} h: {np.count_nonzero(volumes[1] > 100.0)} hollows hold water; the engines place {apart:.1%} apart")
-    # Neal et al. (2012), Hydrol. Process. 26, 1717-1728: simplified and full models of such tests are within a tenth.
-    assert apart <= 0.1
+def hollow_volumes(engine: str, hours: float, dx: float) -> np.ndarray:
+    """Run test 2 and return the (4, 4) volumes of water about each hollow [m3], having checked how they filled."""
+    flood, ground = sixteen_hollows(engine, hours, dx)
+    result = run_inundation(flood)
+    assert abs(result.statistics["mass_error"]) <= 1e-6
+    assert result.volume[-1] == pytest.approx(20.0 * 4200.0, rel=1e-4)
+    levels = hollow_levels(result, ground)
+    assert np.isfinite(levels[0, 0]), "the hollow beside the inflow is full"
+    assert not np.isfinite(levels[0, 3]), "water does not go along the level and miss the slope"
+    falls = np.diff(levels, axis=0)
+    assert np.count_nonzero(falls < 0.0) >= 3, "one hollow has run over into the next"
+    assert not (falls >= 0.0).any(), "levels step down to the south"
+    side = ground.shape[0] // 4
+    return result.depths[-1].astype(np.float64).reshape(4, side, 4, side).sum(axis=(1, 3)) * dx**2
 
 
-def test_hollows_fill_one_after_the_other():
-    check_hollows(5.0)
+def test_hollows_fill_one_after_the_other_and_the_engines_converge_on_where_the_water_is():
+    apart = {}
+    for dx in (20.0, 10.0):
+        one, other = (hollow_volumes(engine, 5.0, dx) for engine in ENGINES)
+        apart[dx] = np.abs(one - other).sum() / other.sum()
+    print("\nEA 2 after 5 h, engines apart:", ", ".join(f"{dx} m {share:.1%}" for dx, share in apart.items()))
+    # At 20 m the thin sheet over the rims is two cells long; what differs is the cell's doing, not the equations'.
+    assert apart[10.0] <= 0.05
+    assert apart[10.0] <= 0.5 * apart[20.0]
 
 
 @pytest.mark.slow
 def test_hollows_keep_their_water_for_two_days():
-    check_hollows(48.0)
+    one, other = (hollow_volumes(engine, 48.0, 10.0) for engine in ENGINES)
+    assert np.abs(one - other).sum() / other.sum() <= 0.05
 
 
 def over_the_sill(engine: str) -> tuple[FloodResult, np.ndarray]:
