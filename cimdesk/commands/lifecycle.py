@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cimdesk.base.collector import collector_paused
-from cimdesk.base.errors import DataError, UsageError
+from cimdesk.base.errors import DataError, Problem, Severity, UsageError
 from cimdesk.base.i18n import tr
 from cimdesk.base.units import FIRST_MOMENT, LAST_MOMENT, format_time, parse_time
 from cimdesk.commands.anchors import anchors, has_feature
@@ -184,6 +184,22 @@ def read_schedule(path: Path) -> list[dict[str, str]]:
             names = " / ".join(SCHEDULE_COLUMNS[field])
             raise DataError(path, "There is no column {field}.", where="line 1", remedy=remedy, field=field, names=names)
     return [{field: line[k].strip() if 0 <= k < len(line) else "" for field, k in at.items()} for line in lines[1:] if any(line)]
+
+
+def import_schedule_file(session: Session, path: Path) -> ScheduleOutcome:
+    """Mark the stages of a schedule file in one undoable edit; what was refused goes to the session's messages.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or lacks a column.
+    """
+    outcome = import_schedule(session, read_schedule(path))
+    for refusal in outcome.refused:
+        values = {"file": path.name, "asset": refusal.asset, "reason": refusal.reason}
+        template = "{file}: {asset} is not marked: {reason}"
+        session.messages.emit(("", Problem(Severity.WARNING, "stage-refused", f"row {refusal.row}", template, values)))
+    return outcome
 
 
 def resolve_ids(session: Session, texts: Iterable[str]) -> list[AssetRef]:

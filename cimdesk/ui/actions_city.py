@@ -105,6 +105,15 @@ ROWS: tuple[Action, ...] = (
         group=2,
     ),
     Action(
+        "layer.reload",
+        "Read again",
+        "Read the file of the current layer again",
+        "City",
+        handlers_data.reload_layer,
+        needs=Need.LAYER,
+        group=2,
+    ),
+    Action(
         "layer.remove",
         "Remove layer",
         "Take the current layer out of the project; its file stays",

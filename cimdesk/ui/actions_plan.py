@@ -80,6 +80,15 @@ ROWS: tuple[Action, ...] = (
         needs=Need.SELECTION,
     ),
     Action(
+        "stage.schedule",
+        "Import schedule…",
+        "Mark the stages that a CSV table lists: id, stage, date, who, why",
+        "Lifecycle",
+        handlers_plan.import_schedule,
+        needs=Need.OPEN,
+        group=1,
+    ),
+    Action(
         "review.note",
         "Add note…",
         "Write a note on the selected asset",
@@ -87,6 +96,14 @@ ROWS: tuple[Action, ...] = (
         handlers_plan.add_note,
         "Ctrl+Shift+N",
         Need.SELECTION,
+    ),
+    Action(
+        "review.close_note",
+        "Close note",
+        "Close the open notes on the selected asset, or open them again",
+        "Review",
+        handlers_plan.close_note,
+        needs=Need.SELECTION,
     ),
     Action(
         "review.messages", "Messages", "What was found wrong in the loaded files", "Review", handlers_data.show_messages, "Ctrl+M"

@@ -53,6 +53,15 @@ ROWS: tuple[Action, ...] = (
         group=1,
     ),
     Action(
+        "project.return_to",
+        "Return to…",
+        "Bring the project back to a restore point; undo leads on again",
+        "Project",
+        handlers_project.return_to,
+        needs=Need.OPEN,
+        group=1,
+    ),
+    Action(
         "project.close",
         "Close project",
         "Close the project and return to the start page",

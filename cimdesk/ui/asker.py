@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,11 @@ class WindowAsker:
         """Ask for one line of text."""
         text, accepted = QInputDialog.getText(self.parent, title, label, text=value)
         return text.strip() if accepted and text.strip() else None
+
+    def choice(self, title: str, label: str, options: Sequence[str]) -> int | None:
+        """Ask for one of several; its index."""
+        chosen, accepted = QInputDialog.getItem(self.parent, title, label, list(options), 0, False)
+        return options.index(chosen) if accepted else None
 
     def confirm(self, title: str, text: str, yes: str) -> bool:
         """Ask a yes-or-no question."""

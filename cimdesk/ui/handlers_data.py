@@ -83,6 +83,15 @@ def show_all(desk: Desk) -> None:
         layers.set_visible(desk.session, hidden, True)
 
 
+def reload_layer(desk: Desk) -> None:
+    """Read the file of the current layer again."""
+    from cimdesk.commands import sources
+
+    layer = desk.layer
+    if layer is not None:
+        sources.reload(desk.session, layer.id)
+
+
 def remove_layer(desk: Desk) -> None:
     """Take the current layer out; undo brings it back."""
     layer = desk.layer

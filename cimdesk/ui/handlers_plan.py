@@ -151,6 +151,32 @@ def add_note(desk: Desk) -> None:
         notes.add(desk.session, text, asset=refs[0])
 
 
+def close_note(desk: Desk) -> None:
+    """Close the open notes of the first selected asset; reopen them when all are closed."""
+    from cimdesk.commands import notes
+
+    ref = min(desk.session.selection.refs)
+    written = notes.notes(desk.session, ref)
+    if not written:
+        desk.message.emit(tr("There is no note on {name}.").format(name=ref.feature))
+        return
+    unsettled = [key for key, record in written if record.get("status") != notes.CLOSED]
+    for key in unsettled or [key for key, _ in written]:
+        notes.set_status(desk.session, key, notes.CLOSED if unsettled else notes.OPEN)
+
+
+def import_schedule(desk: Desk) -> None:
+    """Mark the stages that a table lists, as one edit; rows that cannot be are listed."""
+    from cimdesk.commands import lifecycle
+
+    files = desk.ask.files(tr("Import schedule"))
+    outcome = desk.attempt(lifecycle.import_schedule_file, desk.session, files[0]) if files else None
+    if outcome is None:
+        return
+    counts = {"count": len(outcome.changed), "refused": len(outcome.refused)}
+    desk.message.emit(tr("{count} stages marked, {refused} rows refused").format(**counts))
+
+
 def snapshot(desk: Desk) -> None:
     """Ask for the size and furniture of a picture, and save it."""
     desk.ask.form("snapshot", desk)

@@ -9,6 +9,7 @@ from cimdesk.base.errors import CimdeskError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress
 from cimdesk.base.paths import user_data_dir
+from cimdesk.base.units import format_time
 from cimdesk.model.layers import LayerKind
 from cimdesk.ui.desk import Desk
 
@@ -145,6 +146,20 @@ def save(desk: Desk) -> None:
         projects.save(desk.session)
         desk.message.emit(tr("Saved."))
         desk.availability_changed.emit()
+
+
+def return_to(desk: Desk) -> None:
+    """Ask for a restore point and bring the project back to it; undo leads on again."""
+    from cimdesk.commands import projects
+
+    points = projects.restore_points(desk.session)[::-1]
+    if not points:
+        desk.message.emit(tr("There is no restore point yet; Save sets one."))
+        return
+    names = [f"{format_time(point.time)} · {point.name or tr('Saved')} · {point.who}  ({point.number})" for point in points]
+    chosen = desk.ask.choice(tr("Return to"), tr("State to return to"), names)
+    if chosen is not None and desk.attempt(projects.return_to, desk.session, points[chosen]) is not None:
+        desk.message.emit(tr("Returned to {name}. Undo leads back.").format(name=format_time(points[chosen].time)))
 
 
 def save_as(desk: Desk) -> None:

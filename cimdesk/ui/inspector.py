@@ -186,9 +186,11 @@ class Inspector(QWidget):
         self.history.setVisible(bool(lines))
         self.history.setText("<br>".join(reversed(lines)))
         written = notes.notes(self._desk.session, ref) if ref is not None else []
-        texts = [
-            f"{_escape(str(r['text']))}<br><span style='color:{dim}'>{_escape(str(r.get('who', '')))}</span>" for _, r in written
-        ]
+        texts = []
+        for _, record in written:
+            words = _escape(str(record["text"]))
+            closed = f"✓ <s>{words}</s>" if record.get("status") == notes.CLOSED else words
+            texts.append(f"{closed}<br><span style='color:{dim}'>{_escape(str(record.get('who', '')))}</span>")
         self.notes_heading.setVisible(bool(texts))
         self.notes.setVisible(bool(texts))
         self.notes.setText("<br>".join(texts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ class FakeAsker:
 
     def text(self, title: str, label: str, value: str = "") -> str | None:
         return self._answer("text")
+
+    def choice(self, title: str, label: str, options: Sequence[str]) -> int | None:
+        return self._answer("choice")
 
     def confirm(self, title: str, text: str, yes: str) -> bool:
         return self._answer("confirm", False)
