@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from cimdesk.model.layers import Layer
 from cimdesk.model.style import StyleMode
 from cimdesk.model.workspace import LayerData, Workspace
 from cimdesk.scene.look import Look
+
+if TYPE_CHECKING:
+    from cimdesk.scene.terrain_chunks import Drape
 
 
 @dataclass
@@ -78,6 +81,8 @@ class Context:
         (N, 2 or 3) local points -> (N,) local ground heights, never NaN.
     wake : callable
         Asks for a frame, from any thread.
+    drape : Drape or None
+        Gives pictures to lay over terrain; see `terrain_chunks`.
     """
 
     workspace: Workspace
@@ -88,6 +93,7 @@ class Context:
     is_covered: bool = False
     ground: Callable[[Float], Float] = field(default=lambda points: np.zeros(len(points)))
     wake: Callable[[], None] = field(default=lambda: None)
+    drape: Drape | None = None
 
     def to_local(self, points: Float) -> Float32:
         """Return (N, 3) float32 local coordinates of world ones."""
