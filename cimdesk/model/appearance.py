@@ -14,6 +14,7 @@ from cimdesk.base.arrays import Float, Int
 from cimdesk.base.i18n import tr
 from cimdesk.base.units import format_quantity
 from cimdesk.model.city import CityModel
+from cimdesk.model.coloring import NO_DATA_LABEL, OTHER_LABEL, color_by_codes, color_features
 from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer, plain_value
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.layers import Layer, LayerKind
@@ -22,9 +23,10 @@ from cimdesk.model.network import NODE_PREFIX as NODE_PREFIX
 from cimdesk.model.network import LinkKind, NodeKind, Utility, UtilityNetwork
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.sensors import STATUS_PALETTE, Sensors
-from cimdesk.model.style import NEUTRAL, Coloring, LegendEntry, Style, StyleMode, color_by_codes, color_features, rgba
+from cimdesk.model.style import NEUTRAL, Coloring, LegendEntry, Style, StyleMode, rgba
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
+from cimdesk.model.visibility import shown_of
 from cimdesk.model.workspace import Workspace
 
 DEPTH_CLASSES: tuple[tuple[float, float, str], ...] = (
@@ -123,21 +125,27 @@ class LegendCard:
 def color_layer(workspace: Workspace, layer: Layer, time: float) -> Coloring:
     """Return one colour per feature of a layer at a moment of the clock, and its legend.
 
-    Networks have one per link. Layers without features (terrain, floods) have a legend only.
+    Networks have one per link. Layers without features (terrain, floods) have a legend only. Features out of sight are transparent.
     """
     data = workspace.data(layer.id)
-    if isinstance(data, FloodResult):
-        return Coloring(np.zeros((0, 4), dtype=np.uint8), depth_legend())
     table = workspace.features(layer.id)
-    if table is None:
-        return Coloring(np.zeros((0, 4), dtype=np.uint8), ())
+    if isinstance(data, FloodResult) or table is None:
+        legend = depth_legend() if isinstance(data, FloodResult) else ()
+        return Coloring(np.zeros(0, dtype=np.uint8), np.zeros((1, 4), dtype=np.uint8), legend)
+    return color_table(workspace, layer, table, time).hiding(shown_of(layer, table))
+
+
+def color_table(workspace: Workspace, layer: Layer, table: FeatureTable, time: float) -> Coloring:
+    """Return what a layer's style makes of a table of its features, whether they are in sight or not."""
+    data = workspace.data(layer.id)
     mode = layer.style.mode
     if mode is StyleMode.STAGE:
         return color_by_codes(workspace.stages.codes(layer.id, table.ids, time), STAGE_PALETTE)
     if mode is StyleMode.STATUS and isinstance(data, Sensors):
         return color_by_codes(data.status_at(time), STATUS_PALETTE)
     if mode is StyleMode.DEPTH:
-        return _color_by_depth(layer.style, feature_depths(workspace, layer.id, time))
+        depths = feature_depths(workspace, layer.id, time)
+        return _color_by_depth(layer.style, np.concatenate([depths, np.full(len(table) - len(depths), np.nan)]))
     return color_features(layer.style, table)
 
 
@@ -230,13 +238,14 @@ def _feature_points(data: Any) -> tuple[Float, Int]:
 
 
 def _color_by_depth(style: Style, depths: Float) -> Coloring:
-    colors = np.tile(np.array(rgba(style.color), dtype=np.uint8), (len(depths), 1))
+    codes = np.zeros(len(depths), dtype=np.uint8)
     entries = []
-    for (low, high, color), entry in zip(DEPTH_CLASSES, depth_legend(), strict=True):
+    for k, ((low, high, color), entry) in enumerate(zip(DEPTH_CLASSES, depth_legend(), strict=True), start=1):
         inside = (depths >= low) & (depths < high)
-        colors[inside] = rgba(color)
+        codes[inside] = k
         entries.append(LegendEntry(entry.label, color, int(inside.sum())))
-    return Coloring(colors, tuple(entries))
+    palette = np.array([rgba(style.color), *(rgba(color) for _, _, color in DEPTH_CLASSES)], dtype=np.uint8)
+    return Coloring(codes, palette, tuple(entries))
 
 
 def legend_cards(workspace: Workspace, time: float) -> list[LegendCard]:
@@ -272,7 +281,8 @@ def _utility_label(network: UtilityNetwork) -> str:
 
 
 def _translated(layer: Layer, label: str) -> str:
-    return tr(label) if layer.style.mode in (StyleMode.STAGE, StyleMode.STATUS) else label
+    fixed = label in (OTHER_LABEL, NO_DATA_LABEL)
+    return tr(label) if fixed or layer.style.mode in (StyleMode.STAGE, StyleMode.STATUS) else label
 
 
 def _card_title(layer: Layer) -> str:
@@ -284,10 +294,14 @@ def _card_title(layer: Layer) -> str:
         return f"{layer.name} · {tr('Status')}"
     if mode is StyleMode.STAGE:
         return f"{layer.name} · {tr('Stage')}"
+    if mode is StyleMode.RULES:
+        return layer.name
     return f"{layer.name} · {layer.style.attribute}"
 
 
 def _symbol(layer: Layer, data: Any) -> str:
+    if layer.style.mode is StyleMode.CONTINUOUS:
+        return "ramp"
     if layer.kind is LayerKind.NETWORK:
         return "line"
     if layer.kind is LayerKind.SENSORS:
@@ -357,7 +371,7 @@ def value_text(workspace: Workspace, ref: AssetRef, time: float) -> str:
     if style.mode is StyleMode.DEPTH:
         depth = float(feature_depths(workspace, ref.layer, time)[row])
         return f"{tr('Water depth')} {depth:.2f} m" if math.isfinite(depth) else ""
-    if style.mode in (StyleMode.CATEGORIES, StyleMode.GRADUATED):
+    if style.mode in (StyleMode.CATEGORIES, StyleMode.GRADUATED, StyleMode.CONTINUOUS):
         value = _value(table, style.attribute, row)
         text = format_quantity(value, "") if isinstance(value, float) else str(value if value is not None else "–")
         return f"{style.attribute} {text}"

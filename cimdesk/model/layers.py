@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import count
@@ -59,6 +59,12 @@ class Layer:
     style : Style
     options : mapping
         What the reader was told (column names, time zone) and what the drawing needs (utility class, CIM level).
+    filter : str
+        Expression; features for which it is not true are neither drawn nor listed. Empty for all.
+    hidden : sequence of str
+        Features that are not drawn.
+    only : sequence of str or None
+        The only features drawn, when some are looked at alone; None for all.
     """
 
     id: str
@@ -72,14 +78,24 @@ class Layer:
     order: float = 0.0
     style: Style = field(default_factory=Style)
     options: Mapping[str, Any] = field(default_factory=dict)
+    filter: str = ""
+    hidden: Sequence[str] = ()
+    only: Sequence[str] | None = None
 
     def to_record(self) -> dict[str, Any]:
         """Return the JSON-able form kept in table ``layer`` under `id`."""
-        return {
+        record = {
             "name": self.name, "kind": str(self.kind), "source": self.source, "part": self.part, "crs": self.crs,
             "visible": self.visible, "opacity": self.opacity, "order": self.order,
             "style": self.style.to_record(), "options": dict(self.options),
         }  # fmt: skip
+        if self.filter:
+            record["filter"] = self.filter
+        if self.hidden:
+            record["hidden"] = list(self.hidden)
+        if self.only is not None:
+            record["only"] = list(self.only)
+        return record
 
     @staticmethod
     def from_record(layer_id: str, record: Record) -> Layer:
@@ -96,7 +112,16 @@ class Layer:
             float(record.get("order", 0.0)),
             Style.from_record(record.get("style", {})),
             dict(record.get("options", {})),
+            str(record.get("filter") or ""),
+            # Not copied: there may be many, and what was worked out for them is found again by the list itself.
+            record.get("hidden") or (),
+            record.get("only"),
         )
+
+    @property
+    def shows_part(self) -> bool:
+        """Whether a filter, or hiding, keeps features out of sight."""
+        return bool(self.filter or self.hidden) or self.only is not None
 
     def but(self, **fields: Any) -> Layer:
         """Return the layer with some fields replaced."""

@@ -1,29 +1,27 @@
-"""How a layer is coloured: a style, resolved to one colour per feature and to the legend that explains it."""
+"""How a layer is coloured: a style as it is kept in the layer's record, and what comes of it; `coloring` applies it to a table."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import cycle, pairwise
+from functools import cached_property
 from typing import Any, TypeGuard
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Strings, UInt8
-from cimdesk.base.units import format_number
-from cimdesk.model.features import FeatureTable, plain_value
+from cimdesk.base.arrays import AnyArray, UInt8
+from cimdesk.model.classes import Method
+from cimdesk.model.ramps import CATEGORY_COLORS as CATEGORY_COLORS
+from cimdesk.model.ramps import RAMPS as RAMPS
+from cimdesk.model.ramps import components
+from cimdesk.model.ramps import ramp_colors as ramp_colors
 
 NEUTRAL = "#f2ede3"
 MISSING = "#b9bec4"
-CATEGORY_COLORS = ("#4e79a7", "#e8870e", "#59a14f", "#b07aa1", "#d7b34a", "#76b7b2", "#9c755f", "#e15759", "#86bcb6", "#8cd17d")
-RAMPS: dict[str, tuple[str, ...]] = {
-    "depth": ("#bfe3f5", "#6db7e3", "#2f7fc1", "#124a86"),
-    "viridis": ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"),
-    "warm": ("#fff3d6", "#f9c77e", "#ee8f4b", "#c8502f", "#7f2a1d"),
-    "year": ("#5b4b8a", "#4e79a7", "#76b7b2", "#d7cf9a", "#f4f0e2"),
-}
+FEWEST_CLASSES, MOST_CLASSES = 2, 12
 
 
 class StyleMode(StrEnum):
@@ -32,9 +30,48 @@ class StyleMode(StrEnum):
     SINGLE = "single"
     CATEGORIES = "categories"
     GRADUATED = "graduated"
+    CONTINUOUS = "continuous"
+    RULES = "rules"
     STAGE = "stage"
     STATUS = "status"
     DEPTH = "depth"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of a style by rules: the first whose condition is true decides.
+
+    Attributes
+    ----------
+    condition : str
+        Expression; an empty one is always true.
+    color : str
+        ``#rrggbb``.
+    label : str
+        What the legend says; the condition itself when empty.
+    visible : bool
+        Whether its features are drawn at all.
+    """
+
+    condition: str
+    color: str
+    label: str = ""
+    visible: bool = True
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the JSON-able form."""
+        return {"condition": self.condition, "color": self.color, "label": self.label, "visible": self.visible}
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> Rule:
+        """Return the rule of a record; what is no colour becomes grey."""
+        color = record.get("color")
+        return Rule(
+            str(record.get("condition", "")),
+            color if _is_color(color) else MISSING,
+            str(record.get("label", "")),
+            bool(record.get("visible", True)),
+        )
 
 
 @dataclass(frozen=True)
@@ -45,19 +82,44 @@ class Style:
     ----------
     mode : StyleMode
     color : str
-        ``#rrggbb`` of single features, and of those without a value in other modes.
+        ``#rrggbb`` of single features, and of those no rule is for.
     attribute : str
-        Column that decides, for categories and graduated colours.
+        Column that decides, for categories, classes and continuous colours.
     ramp : str
-        Name in `RAMPS`, for graduated colours.
+        Name in `RAMPS`, for classes and continuous colours.
     categories : mapping of value to colour
-        Fixed colours of some categories; the others take the next free one.
+        Fixed colours of some categories; the others take the next free one, or ``other`` where that is given.
     breaks : tuple of float
-        Class limits for graduated colours, rising; equal-count classes when empty.
+        Class limits, rising; found by ``method`` when empty.
     size : float
         Symbol size or line width [px] where the layer has them.
     labels : str
-        Column written beside the features; empty for none.
+        Column or expression written beside the features; empty for none.
+    reverse : bool
+        Whether the ramp runs the other way.
+    method : Method
+        How class limits are found.
+    classes : int
+        How many classes are wanted.
+    class_colors : tuple of str
+        Colours of the classes set by hand; those of the ramp when empty.
+    low, high : float
+        Values at the ends of a continuous ramp; NaN takes the percentiles ``clip``.
+    clip : tuple of 2 floats
+        Percentiles, 0..100.
+    log : bool
+        Whether a continuous ramp follows the logarithm.
+    missing : str
+        Colour of features without a value.
+    other : str
+        Colour of categories that are not in ``categories``; empty lets them take colours of their own.
+    rules : tuple of Rule
+    height : str
+        Column or expression [m] by which footprints and points stand up as columns; empty for none.
+    height_scale : float
+        Metres for each unit of ``height``.
+    label_priority : int
+        Labels of layers with a higher one win the room.
     """
 
     mode: StyleMode = StyleMode.SINGLE
@@ -68,28 +130,76 @@ class Style:
     breaks: tuple[float, ...] = ()
     size: float = 10.0
     labels: str = ""
+    reverse: bool = False
+    method: Method = Method.QUANTILE
+    classes: int = 5
+    class_colors: tuple[str, ...] = ()
+    low: float = math.nan
+    high: float = math.nan
+    clip: tuple[float, float] = (2.0, 98.0)
+    log: bool = False
+    missing: str = MISSING
+    other: str = ""
+    rules: tuple[Rule, ...] = ()
+    height: str = ""
+    height_scale: float = 1.0
+    label_priority: int = 0
 
     def to_record(self) -> dict[str, Any]:
-        """Return the JSON-able form."""
-        return {
+        """Return the JSON-able form; what is as by default and newer than the first version is left out."""
+        record: dict[str, Any] = {
             "mode": str(self.mode), "color": self.color, "attribute": self.attribute, "ramp": self.ramp,
             "categories": dict(self.categories or {}), "breaks": list(self.breaks), "size": self.size, "labels": self.labels,
         }  # fmt: skip
+        plain = Style()
+        for name in ("reverse", "classes", "log", "missing", "other", "height", "height_scale", "label_priority"):
+            if getattr(self, name) != getattr(plain, name):
+                record[name] = getattr(self, name)
+        if self.method is not plain.method:
+            record["method"] = str(self.method)
+        if self.class_colors:
+            record["class_colors"] = list(self.class_colors)
+        if self.clip != plain.clip:
+            record["clip"] = list(self.clip)
+        for name, value in (("low", self.low), ("high", self.high)):
+            if math.isfinite(value):
+                record[name] = value
+        if self.rules:
+            record["rules"] = [rule.to_record() for rule in self.rules]
+        return record
 
     @staticmethod
     def from_record(record: Mapping[str, Any]) -> Style:
         """Return the style of a record; unknown fields are ignored, missing ones take their default."""
-        known = {name: record[name] for name in ("attribute", "size", "labels") if name in record}
-        mode, color, ramp = record.get("mode"), record.get("color"), record.get("ramp")
+        names = ("attribute", "size", "labels", "reverse", "log", "height", "height_scale", "label_priority")
+        known = {name: record[name] for name in names if name in record}
+        mode, color, ramp, method = (record.get(name) for name in ("mode", "color", "ramp", "method"))
         categories = dict(record.get("categories") or {})
+        missing, other = record.get("missing"), record.get("other")
+        class_colors = tuple(record.get("class_colors") or ())
+        clip = record.get("clip") or (2.0, 98.0)
         return Style(
             mode=StyleMode(mode) if mode in set(StyleMode) else StyleMode.SINGLE,
             color=color if _is_color(color) else NEUTRAL,
             ramp=ramp if ramp in RAMPS else "viridis",
             categories={name: each for name, each in categories.items() if _is_color(each)},
             breaks=tuple(record.get("breaks") or ()),
+            method=Method(method) if method in set(Method) else Method.QUANTILE,
+            classes=min(max(int(record.get("classes", 5)), FEWEST_CLASSES), MOST_CLASSES),
+            class_colors=class_colors if all(map(_is_color, class_colors)) else (),
+            low=float(record.get("low", math.nan)),
+            high=float(record.get("high", math.nan)),
+            clip=(float(clip[0]), float(clip[1])),
+            missing=missing if _is_color(missing) else MISSING,
+            other=other if _is_color(other) else "",
+            rules=tuple(Rule.from_record(rule) for rule in record.get("rules") or ()),
             **known,
         )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns and expressions that decide how features look."""
+        return tuple(name for name in (self.attribute, self.height, self.labels) if name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,88 +217,52 @@ class Coloring:
 
     Attributes
     ----------
-    colors : (N, 4) uint8
-        RGBA of each feature.
+    codes : (N,) array of unsigned integers
+        Row of the palette of each feature.
+    palette : (K, 4) uint8
+        RGBA; features whose alpha is 0 are not drawn.
     legend : tuple of LegendEntry
     """
 
-    colors: UInt8
-    legend: tuple[LegendEntry, ...]
+    codes: AnyArray
+    palette: UInt8
+    legend: tuple[LegendEntry, ...] = field(default=())
+
+    @cached_property
+    def colors(self) -> UInt8:
+        """(N, 4) uint8 RGBA of each feature."""
+        return np.take(self.palette, self.codes, axis=0)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @staticmethod
+    def uniform(count: int, color: str) -> Coloring:
+        """Return one colour for all."""
+        return Coloring(np.zeros(count, dtype=np.uint8), np.array([rgba(color)], dtype=np.uint8))
+
+    def hiding(self, shown: AnyArray | None) -> Coloring:
+        """Return the same with the features that are not ``shown`` (N,) bool made invisible; None shows all."""
+        if shown is None:
+            return self
+        count = len(self.palette)
+        codes: AnyArray = self.codes.astype(np.uint16 if count < 65_535 else np.uint32)
+        # Integer arithmetic is several times quicker than choosing: shown ones keep their code, others take the last.
+        np.multiply(codes, shown, out=codes)
+        np.add(codes, np.multiply(~shown, count, dtype=codes.dtype), out=codes)
+        last = np.zeros((1, 4), dtype=np.uint8)
+        return Coloring(codes, np.concatenate([self.palette, last]), self.legend)
 
 
 def rgba(color: str, alpha: int = 255) -> tuple[int, int, int, int]:
     """Return 0..255 components of ``#rrggbb``."""
-    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16), alpha
+    return (*components(color), alpha)
 
 
 def _is_color(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and re.fullmatch(r"#[0-9A-Fa-f]{6}", value) is not None
 
 
-def hex_color(components: Sequence[float] | AnyArray) -> str:
+def hex_color(parts: Sequence[float] | AnyArray) -> str:
     """Return ``#rrggbb`` of 0..255 components."""
-    return "#" + "".join(f"{round(float(c)):02x}" for c in components[:3])
-
-
-def ramp_colors(name: str, positions: Float) -> UInt8:
-    """Return (N, 4) uint8 colours of a ramp at ``positions`` (N,) in 0..1, linear between its stops."""
-    stops = np.array([rgba(color) for color in RAMPS[name]], dtype=np.float64)
-    at = np.linspace(0.0, 1.0, len(stops))
-    return np.column_stack([np.interp(positions, at, stops[:, k]) for k in range(4)]).round().astype(np.uint8)
-
-
-def color_features(style: Style, table: FeatureTable) -> Coloring:
-    """Apply a single, categories or graduated style; stage, status and depth are coloured by `color_by_codes`."""
-    if style.mode is StyleMode.CATEGORIES and style.attribute in table.columns:
-        return _by_category(style, table.columns[style.attribute])
-    if style.mode is StyleMode.GRADUATED and style.attribute in table.columns:
-        values = table.columns[style.attribute]
-        if values.dtype != object:
-            return _graduated(style, values.astype(np.float64))
-        return _by_category(style, values)
-    return Coloring(np.tile(np.array(rgba(style.color), dtype=np.uint8), (len(table), 1)), ())
-
-
-def color_by_codes(codes: AnyArray, palette: Sequence[tuple[str, str]]) -> Coloring:
-    """Colour by small integer codes; ``palette`` gives (label, colour) per code. Only codes that occur are in the legend."""
-    table = np.array([rgba(color) for _, color in palette], dtype=np.uint8).reshape(-1, 4)
-    counts = np.bincount(codes.astype(np.int64), minlength=len(palette))
-    legend = tuple(
-        LegendEntry(label, color, int(n)) for (label, color), n in zip(palette, counts[: len(palette)], strict=True) if n
-    )
-    return Coloring(table[codes], legend)
-
-
-def _by_category(style: Style, values: AnyArray) -> Coloring:
-    plain = (plain_value(value) for value in values.tolist())
-    texts = np.array(["" if value is None else str(value) for value in plain], dtype=object)
-    names, codes, counts = _unique(texts)
-    fixed = dict(style.categories or {})
-    free = cycle([color for color in CATEGORY_COLORS if color not in fixed.values()])
-    order = np.argsort(-counts, kind="stable")
-    palette = [MISSING] * len(names)
-    for k in order:
-        name = str(names[k])
-        palette[k] = MISSING if name == "" else fixed.get(name) or next(free, MISSING)
-    colors = np.array([rgba(color) for color in palette], dtype=np.uint8).reshape(-1, 4)[codes]
-    legend = tuple(LegendEntry(str(names[k]) or "–", palette[k], int(counts[k])) for k in order[:12])
-    return Coloring(colors, legend)
-
-
-def _unique(texts: Strings) -> tuple[Strings, AnyArray, AnyArray]:
-    names, codes, counts = np.unique(texts.astype(str), return_inverse=True, return_counts=True)
-    return names.astype(object), codes, counts
-
-
-def _graduated(style: Style, values: Float) -> Coloring:
-    finite = values[np.isfinite(values)]
-    breaks = np.array(style.breaks or np.unique(np.quantile(finite, [0.2, 0.4, 0.6, 0.8])) if finite.size else [], dtype=np.float64)
-    classes = np.searchsorted(breaks, np.where(np.isfinite(values), values, 0.0), side="right")
-    colors = ramp_colors(style.ramp, np.linspace(0.0, 1.0, len(breaks) + 1))
-    out = colors[classes]
-    out[~np.isfinite(values)] = rgba(MISSING)
-    limits = [format_number(b) for b in breaks]
-    labels = [f"< {limits[0]}", *(f"{a} – {b}" for a, b in pairwise(limits)), f"≥ {limits[-1]}"] if limits else ["–"]
-    counts = np.bincount(classes[np.isfinite(values)], minlength=len(breaks) + 1)
-    legend = tuple(LegendEntry(label, hex_color(color), int(n)) for label, color, n in zip(labels, colors, counts, strict=True))
-    return Coloring(out, legend)
+    return "#" + "".join(f"{round(float(c)):02x}" for c in parts[:3])

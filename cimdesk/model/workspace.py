@@ -46,17 +46,40 @@ class Workspace:
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._unavailable: dict[str, str] = {}
         self._frame: LocalFrame | None = None
+        self._previews: dict[str, Mapping[str, Any]] = {}
 
     def layers(self) -> list[Layer]:
         """Return every layer in the order of the layer tree."""
-        return layers_of(self.document)
+        return [self._as_previewed(layer) for layer in layers_of(self.document)]
 
     def layer(self, layer_id: str) -> Layer:
         """Return one layer; raises KeyError when there is none."""
         record = self.document.get("layer", layer_id)
         if record is None:
             raise KeyError(layer_id)
-        return Layer.from_record(layer_id, record)
+        return self._as_previewed(Layer.from_record(layer_id, record))
+
+    def preview(self, layer_id: str, **fields: Any) -> None:
+        """Show a layer as if some of its fields were others, until this is called again without any; nothing is edited.
+
+        Parameters
+        ----------
+        layer_id : str
+        **fields
+            Fields of `Layer`, such as ``style`` and ``filter``.
+        """
+        if not fields and layer_id not in self._previews:
+            return
+        self._previews.pop(layer_id, None)
+        if fields:
+            self._previews[layer_id] = fields
+        record = self.document.get("layer", layer_id)
+        if record is not None:
+            self.changed.emit(Changes((RecordChange("layer", layer_id, record, record),)))
+
+    def _as_previewed(self, layer: Layer) -> Layer:
+        fields = self._previews.get(layer.id)
+        return layer.but(**fields) if fields else layer
 
     def data(self, layer_id: str) -> LayerData | None:
         """Return the loaded data of a layer in the project's reference system; None while loading or unavailable."""

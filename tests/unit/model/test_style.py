@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cimdesk.model.coloring import color_by_codes, color_features
 from cimdesk.model.features import FeatureTable, as_strings, column_of
 from cimdesk.model.style import (
     CATEGORY_COLORS,
@@ -14,8 +15,6 @@ from cimdesk.model.style import (
     RAMPS,
     Style,
     StyleMode,
-    color_by_codes,
-    color_features,
     hex_color,
     ramp_colors,
     rgba,
@@ -37,7 +36,7 @@ def test_records_of_other_versions_give_defaults_for_what_is_unknown():
 
 def test_the_commonest_category_takes_the_first_free_colour():
     coloring = color_features(Style(StyleMode.CATEGORIES, attribute="a"), table(["x", "y", "y", "y", "x", None]))
-    assert [(entry.label, entry.count) for entry in coloring.legend] == [("y", 3), ("x", 2), ("–", 1)]
+    assert [(entry.label, entry.count) for entry in coloring.legend] == [("y", 3), ("x", 2), ("no data", 1)]
     assert tuple(coloring.colors[1]) == rgba(CATEGORY_COLORS[0])
     assert tuple(coloring.colors[5]) == rgba(MISSING)
 
@@ -52,7 +51,7 @@ def test_fixed_category_colours_are_kept_and_not_given_twice():
 def test_graduated_classes_count_every_value_once():
     style = Style(StyleMode.GRADUATED, attribute="a", breaks=(10.0, 20.0))
     coloring = color_features(style, table([5.0, 10.0, 15.0, 25.0, None]))
-    assert [entry.count for entry in coloring.legend] == [1, 2, 1]
+    assert [entry.count for entry in coloring.legend] == [1, 2, 1, 1]
     assert tuple(coloring.colors[1]) == tuple(coloring.colors[2])
     assert tuple(coloring.colors[4]) == rgba(MISSING)
 
@@ -87,7 +86,7 @@ def test_colours_and_ramps_that_are_none_give_the_defaults():
 
 def test_a_number_that_is_missing_is_no_category():
     coloring = color_features(Style(StyleMode.CATEGORIES, attribute="a"), table([2.5, None, 2.5]))
-    assert [(entry.label, entry.count) for entry in coloring.legend] == [("2.5", 2), ("–", 1)]
+    assert [(entry.label, entry.count) for entry in coloring.legend] == [("2.5", 2), ("no data", 1)]
     assert coloring.colors[1].tolist() == list(rgba(MISSING))
 
 
