@@ -25,6 +25,8 @@ FONT_FAMILIES = [
     "PingFang SC",
     "DejaVu Sans",
 ]
+SMALLEST_SCALED_PX = 17
+"""Text of a theme made for a higher screen is at least this large [px]."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,42 @@ class Theme:
         return bool(self.tokens["dark"])
 
 
-@cache
-def load_theme(name: str) -> Theme:
-    """Return a theme by name; raises ValueError when there is none."""
+def load_theme(name: str, height: int = 0) -> Theme:
+    """Return a theme by name.
+
+    Parameters
+    ----------
+    name : str
+    height : int
+        Of the window [px]. A theme made for a screen of a certain height is smaller in proportion on a lower one: what a projector
+        throws on the wall is then as large. 0 for its full size.
+
+    Raises
+    ------
+    ValueError
+        When there is none of that name.
+    """
     if name not in THEMES:
         raise ValueError(f"no theme {name!r}; there are {', '.join(THEMES)}")
-    tokens = json.loads((resource_dir() / "themes" / f"{name}.json").read_text(encoding="utf-8"))
-    size = tokens["font_px"]
+    return _scaled_theme(name, _font_px(name, height))
+
+
+def _font_px(name: str, height: int) -> int:
+    tokens = _tokens(name)
+    size, made_for = int(tokens["font_px"]), int(tokens.get("made_for_px", 0))
+    return max(round(size * min(height / made_for, 1.0)), SMALLEST_SCALED_PX) if height and made_for else size
+
+
+@cache
+def _tokens(name: str) -> dict[str, Any]:
+    return dict(json.loads((resource_dir() / "themes" / f"{name}.json").read_text(encoding="utf-8")))
+
+
+@cache
+def _scaled_theme(name: str, size: int) -> Theme:
+    tokens = dict(_tokens(name))
+    share = size / tokens["font_px"]
+    tokens.update(font_px=size, row_px=round(tokens["row_px"] * share), icon_px=round(tokens["icon_px"] * share))
     tokens.update(
         small_px=round(size * 0.86),
         status_px=round(size * 0.92),
@@ -94,9 +125,9 @@ def current_theme() -> Theme:
     return _current[0]
 
 
-def apply_theme(application: QApplication, name: str) -> Theme:
-    """Give the whole application another theme and return it."""
-    theme = load_theme(name)
+def apply_theme(application: QApplication, name: str, height: int = 0) -> Theme:
+    """Give the whole application another theme, sized for a window of a height [px] (see `load_theme`), and return it."""
+    theme = load_theme(name, height)
     _current[:] = [theme]
     application.setFont(theme.font())
     application.setPalette(_palette(theme))

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QSplitter, QStackedWidg
 
 from cimdesk.base.i18n import language_changed, tr
 from cimdesk.ui.settings import WindowSettings
-from cimdesk.ui.theme import apply_theme, current_theme
+from cimdesk.ui.theme import apply_theme, current_theme, load_theme
 
 if TYPE_CHECKING:
     from cimdesk.model.document import Changes
@@ -70,6 +70,7 @@ class MainWindow(QMainWindow):
         from cimdesk.ui.status_bar import StatusBar
         from cimdesk.ui.viewport import Viewport
 
+        self._use_theme(current_theme().name)
         self.desk = Desk(self._asker or WindowAsker(), self)
         self._links = Links()
         self.actions_ = ActionSet(self.desk, self)
@@ -158,9 +159,7 @@ class MainWindow(QMainWindow):
 
     def set_theme(self, name: str) -> None:
         """Use another theme at once."""
-        application = QApplication.instance()
-        assert isinstance(application, QApplication)
-        apply_theme(application, name)
+        self._use_theme(name)
         self._size_panels()
         self.retranslate()
         self.view.set_theme(name)
@@ -275,6 +274,8 @@ class MainWindow(QMainWindow):
         super().resizeEvent(event)
         if not self.is_filled:
             return
+        if load_theme(current_theme().name, self.height()) is not current_theme():
+            self.set_theme(current_theme().name)
         self.tools.fit(self.width())
         if self.palette_.isVisible():
             self.palette_.place()
@@ -338,6 +339,12 @@ class MainWindow(QMainWindow):
         # High enough for a few rows of a table: the row of tabs stays where it is when one goes from tab to tab.
         low = min(max(round(unit * 14.5), round(self.height() * 0.22)), round(self.height() * 0.3))
         self.outer.setSizes([max(240, self.height() - low), low])
+
+    def _use_theme(self, name: str) -> None:
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        if load_theme(name, self.height()) is not current_theme():
+            apply_theme(application, name, self.height())
 
     def _keep_picture(self) -> None:
         from cimdesk.ui.start_page import project_picture
