@@ -17,6 +17,7 @@ class LayerKind(StrEnum):
 
     BUILDINGS = "buildings"
     TILES = "tiles"
+    POINTS = "points"
     TERRAIN = "terrain"
     VECTOR = "vector"
     NETWORK = "network"
@@ -25,7 +26,7 @@ class LayerKind(StrEnum):
 
 
 GROUPS: tuple[tuple[str, tuple[LayerKind, ...]], ...] = (
-    ("City model", (LayerKind.BUILDINGS, LayerKind.TILES, LayerKind.TERRAIN)),
+    ("City model", (LayerKind.BUILDINGS, LayerKind.TILES, LayerKind.POINTS, LayerKind.TERRAIN)),
     ("Underground", (LayerKind.NETWORK,)),
     ("Sensors", (LayerKind.SENSORS,)),
     ("Flood", (LayerKind.FLOOD,)),

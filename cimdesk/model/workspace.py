@@ -18,11 +18,12 @@ from cimdesk.model.flood import FloodResult
 from cimdesk.model.layers import Layer, layers_of
 from cimdesk.model.lifecycle import StageBook
 from cimdesk.model.network import UtilityNetwork
+from cimdesk.model.points import PointCloud
 from cimdesk.model.sensors import Sensors
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
 
-LayerData: TypeAlias = CityModel | TiledCity | Terrain | VectorLayer | UtilityNetwork | Sensors | FloodResult
+LayerData: TypeAlias = CityModel | TiledCity | Terrain | VectorLayer | UtilityNetwork | Sensors | FloodResult | PointCloud
 
 
 class Workspace:
