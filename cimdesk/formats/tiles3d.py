@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +19,7 @@ from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.formats.tiles3d_archive import MAGIC, TilesetArchive, holds_tileset, is_archive_name
 from cimdesk.formats.tiles3d_content import ContentReader, TileContent, merged_columns
 from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, JSON_BYTES, BrokenPart, TilePlace, TilesetFolder, is_json
+from cimdesk.formats.tiles3d_stated import stated_error
 from cimdesk.formats.tiles3d_tree import KNOWN_VERSIONS, NO_VOLUME, TileTree, TreeReader
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable, as_strings
@@ -106,7 +107,7 @@ def read_from(place: TilePlace, name: str, file: Path, options: ReadOptions) -> 
     crs = projected(tree) if is_geocentric(tree) else None
     tileset = tileset_of(document, tree, crs)
     contents = ContentReader(place, findings, up_axis(document))
-    rows = shown_rows(tileset, options.max_error)
+    rows = shown_rows(tileset, min(options.max_error, stated_error(document)))
     opened = _open(tileset, tree, rows, contents, options, findings)
     if crs is None and not np.isfinite(tileset.centres).any():
         crs = _projected_by_contents(opened)
@@ -164,7 +165,9 @@ def is_geocentric(tree: TileTree) -> bool:
 
 
 def projected(tree: TileTree) -> Crs | None:
-    """Return the UTM system of the zone the tileset lies in; None when no tile says where that is."""
+    """Return the system the tileset says it came from, else UTM of the zone it lies in; None when no tile says where that is."""
+    if tree.crs is not None:
+        return tree.crs
     centres = np.array(tree.centres).reshape(-1, 3)
     centres = centres[np.isfinite(centres).all(axis=1)]
     if not len(centres):
@@ -302,7 +305,26 @@ def build_city(opened: Sequence[tuple[str, TileContent]], crs: Crs | None, metad
         Projected system for earth-centred contents; None leaves coordinates as they are.
     metadata : mapping
     """
-    ids = feature_ids(opened)
+    lasting = [name for _, content in opened for name in content.lasting]
+    if opened and all(len(content.lasting) == len(content.names) for _, content in opened):
+        return _merged_by_name(_build_city(opened, crs, metadata, lasting))
+    return _build_city(opened, crs, metadata, feature_ids(opened))
+
+
+def _merged_by_name(city: CityModel) -> CityModel:
+    """Return a city with one row for each identifier: a feature that lies in several tiles is one feature."""
+    known: dict[str, int] = {}
+    rows = np.array([known.setdefault(str(key), len(known)) for key in city.features.ids], dtype=np.int32)
+    if len(known) == len(rows):
+        return city
+    _, first = np.unique(rows, return_index=True)
+    table, mesh = city.features.take(first), city.meshes["tiles"]
+    mesh = replace(mesh, feature_index=rows[mesh.feature_index])
+    merged = FeatureTable(table.ids, {**table.columns, **_measured(mesh, len(known))})
+    return CityModel(merged, city.parents[first], {"tiles": mesh}, city.metadata)
+
+
+def _build_city(opened: Sequence[tuple[str, TileContent]], crs: Crs | None, metadata: Any, ids: Sequence[str]) -> CityModel:
     columns = merged_columns([(len(content.names), content.columns) for _, content in opened])
     tiles = as_strings(reference for reference, content in opened for _ in content.names)
     kinds = columns.pop("type", np.full(len(ids), None, dtype=object))

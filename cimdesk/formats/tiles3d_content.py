@@ -15,6 +15,7 @@ from cimdesk.formats.gltf import GltfModel, read_gltf
 from cimdesk.formats.gltf_json import as_list
 from cimdesk.formats.gltf_metadata import PropertyTables
 from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, BrokenPart, TilePlace
+from cimdesk.formats.tiles3d_stated import named_as_written
 
 MAX_NESTING = 8
 _UP = {
@@ -41,6 +42,8 @@ class TileContent:
     names : list of str
         What tells a feature from the others of the content.
     columns : dict of str to (features,) array
+    lasting : list of str
+        Identifiers the content itself declares; as many as ``names``, or none.
     point_count, instance_count : int
         Counted, not drawn.
     """
@@ -51,6 +54,7 @@ class TileContent:
     colors: list[AnyArray] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     columns: dict[str, AnyArray] = field(default_factory=dict)
+    lasting: list[str] = field(default_factory=list)
     point_count: int = 0
     instance_count: int = 0
 
@@ -204,6 +208,8 @@ def _table_rows(
         except BrokenPart as broken:
             findings.add(broken.code, where, broken.template, **broken.values)
             continue
+        columns, lasting = named_as_written(model.document, tables.class_name(table), columns)
+        content.lasting += [] if lasting is None else lasting.tolist()
         kind = np.full(count, tables.class_name(table) or None, dtype=object)
         starts[table] = (len(content.names), count)
         content.names.extend(f"{table}.{k}" if len(used) > 1 else str(k) for k in range(count))

@@ -10,9 +10,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from cimdesk.base.arrays import Float
+from cimdesk.base.crs import Crs
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_json import as_dict, as_int, as_list, json_object, number_list
 from cimdesk.formats.tiles3d_paths import JSON_BYTES, SUBTREE_BYTES, BrokenPart, TilePlace, is_json
+from cimdesk.formats.tiles3d_stated import stated_crs
 from cimdesk.formats.tiles3d_subtree import from_morton, read_subtree, tiles_in_levels
 
 MAX_TILES = 1_000_000
@@ -34,6 +36,8 @@ class TileTree:
     is_geocentric : bool
         Whether a region or a place on the globe says that tileset coordinates are earth-centred.
     missing : list of str
+    crs : Crs or None
+        Projected system the tileset says it came from.
     external, implicit_roots, explicit : int
         Counts of what was followed.
     explicit_here : int
@@ -49,6 +53,7 @@ class TileTree:
     contents: list[tuple[str, ...]] = field(default_factory=list)
     transforms: list[Float] = field(default_factory=list)
     is_geocentric: bool = False
+    crs: Crs | None = None
     missing: list[str] = field(default_factory=list)
     external: int = 0
     implicit_roots: int = 0
@@ -117,6 +122,7 @@ class TreeReader:
 
     def read(self, document: Mapping[str, Any], name: str) -> TileTree:
         """Return the tree of an opened tileset file called ``name``."""
+        self.tree.crs = stated_crs(document)
         self._tileset(document, name, -1, np.eye(4), float("inf"), True, (name,))
         return self.tree
 

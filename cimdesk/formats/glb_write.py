@@ -1,0 +1,245 @@
+"""GLB contents of tiles: triangles with flat normals, features told apart by EXT_mesh_features, attributes as property tables."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from cimdesk.base.arrays import AnyArray, Bool, Float32, Int, Int32, UInt8
+from cimdesk.formats.metadata_write import MetadataClass
+from cimdesk.model.features import FeatureTable
+
+GENERATOR = "cimdesk"
+MOST_COLORS = 32
+"""Colours of one content; a content with more is drawn in one."""
+ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
+_BYTE, _USHORT, _UINT, _FLOAT = 5120, 5123, 5125, 5126
+
+
+@dataclass(frozen=True)
+class TileMesh:
+    """Triangles of one content in the axes of its frame, z up.
+
+    Attributes
+    ----------
+    points : (V, 3) float32
+        Relative to the frame's origin [m]; shared between faces or not.
+    triangles : (T, 3) int
+        Counter-clockwise seen from outside.
+    owner : (T,) int
+        Row of the feature each triangle belongs to.
+    colors : (T, 4) uint8 or None
+        sRGB colours of the source; None for none.
+    """
+
+    points: Float32
+    triangles: Int | Int32
+    owner: Int | Int32
+    colors: UInt8 | None = None
+
+
+def write_glb(
+    mesh: TileMesh,
+    node_matrix: list[float],
+    features: FeatureTable | None = None,
+    metadata: MetadataClass | None = None,
+    extras: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return the bytes of a GLB.
+
+    Parameters
+    ----------
+    mesh : TileMesh
+    node_matrix : list of 16 floats
+        Of `TileFrame.node_matrix`: places the content, in double precision.
+    features : FeatureTable or None
+        Rows that ``mesh.owner`` names; None for a content whose triangles belong to nobody.
+    metadata : MetadataClass or None
+        Class of the features; needed with ``features``.
+    extras : mapping or None
+        Kept in ``asset.extras``.
+    """
+    builder = _Builder()
+    primitives, materials = _primitives(builder, mesh, features is not None)
+    document: dict[str, Any] = {
+        "asset": {"version": "2.0", "generator": GENERATOR, **({"extras": dict(extras)} if extras else {})},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"matrix": node_matrix, "mesh": 0}],
+        "meshes": [{"primitives": primitives}],
+        "materials": materials,
+    }
+    # Normals as bytes: a byte is finer than shading shows, and a vertex is a third smaller.
+    used = ["KHR_mesh_quantization"]
+    if features is not None:
+        assert metadata is not None
+        table = _property_table(builder, features, metadata)
+        document["extensions"] = {"EXT_structural_metadata": {"schema": metadata.schema, "propertyTables": [table]}}
+        for primitive in primitives:
+            described = {"featureCount": len(features), "attribute": 0, "propertyTable": 0, "label": "feature"}
+            primitive["extensions"] = {"EXT_mesh_features": {"featureIds": [described]}}
+        used += ["EXT_mesh_features", "EXT_structural_metadata"]
+    document["extensionsUsed"] = used
+    document["extensionsRequired"] = ["KHR_mesh_quantization"]
+    return builder.glb(document)
+
+
+class _Builder:
+    """Collects buffer views and accessors."""
+
+    def __init__(self) -> None:
+        self.views: list[dict[str, Any]] = []
+        self.accessors: list[dict[str, Any]] = []
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def view(self, data: bytes, target: int = 0, stride: int = 0) -> int:
+        """Add a buffer view, aligned to eight bytes as property tables need it; return its number."""
+        pad = -self._size % 8
+        if pad:
+            self._parts.append(b"\0" * pad)
+            self._size += pad
+        entry: dict[str, Any] = {"buffer": 0, "byteOffset": self._size, "byteLength": len(data)}
+        if target:
+            entry["target"] = target
+        if stride:
+            entry["byteStride"] = stride
+        self._parts.append(data)
+        self._size += len(data)
+        self.views.append(entry)
+        return len(self.views) - 1
+
+    def accessor(self, view: int, component: int, kind: str, count: int, **more: Any) -> int:
+        """Add an accessor; return its number."""
+        self.accessors.append({"bufferView": view, "componentType": component, "count": count, "type": kind, **more})
+        return len(self.accessors) - 1
+
+    def glb(self, document: dict[str, Any]) -> bytes:
+        """Return the file."""
+        body = b"".join(self._parts)
+        body += b"\0" * (-len(body) % 4)
+        full = {**document, "accessors": self.accessors, "bufferViews": self.views, "buffers": [{"byteLength": len(body)}]}
+        text = orjson.dumps(full, option=orjson.OPT_SERIALIZE_NUMPY)
+        text += b" " * (-len(text) % 4)
+        length = 12 + 8 + len(text) + 8 + len(body)
+        head = struct.pack("<4sII", b"glTF", 2, length)
+        return b"".join((head, struct.pack("<I4s", len(text), b"JSON"), text, struct.pack("<I4s", len(body), b"BIN\0"), body))
+
+
+def _primitives(builder: _Builder, mesh: TileMesh, has_features: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Add the triangles, one primitive for each colour; return the primitives and their materials."""
+    normals, is_face = face_normals(mesh.points, mesh.triangles)
+    owner = mesh.owner[is_face]
+    triangles = mesh.triangles[is_face]
+    palette, group = _palette(mesh, is_face)
+    primitives, materials = [], []
+    for number, color in enumerate(palette):
+        mine = slice(None) if len(palette) == 1 else group == number
+        primitives.append(_primitive(builder, mesh.points, triangles[mine], normals[mine], owner[mine] if has_features else None))
+        primitives[-1]["material"] = number
+        materials.append(_material(color))
+    return primitives, materials
+
+
+def _primitive(
+    builder: _Builder, points: Float32, triangles: AnyArray, normals: AnyArray, owner: AnyArray | None
+) -> dict[str, Any]:
+    corners, picked, owned, indices = split_vertices(points, triangles, normals, owner)
+    at = np.empty_like(corners)
+    # Z up becomes y up.
+    at[:, 0], at[:, 1], at[:, 2] = corners[:, 0], corners[:, 2], -corners[:, 1]
+    turned = np.zeros((len(corners), 4), dtype=np.int8)
+    turned[:, 0], turned[:, 1], turned[:, 2] = picked[:, 0], picked[:, 2], -picked[:, 1]
+    count = len(corners)
+    low, high = at.min(axis=0).tolist(), at.max(axis=0).tolist()
+    attributes = {
+        "POSITION": builder.accessor(builder.view(at.tobytes(), ARRAY_BUFFER, 12), _FLOAT, "VEC3", count, min=low, max=high),
+        "NORMAL": builder.accessor(builder.view(turned.tobytes(), ARRAY_BUFFER, 4), _BYTE, "VEC3", count, normalized=True),
+    }
+    if owned is not None:
+        view = builder.view(owned.astype("<f4").tobytes(), ARRAY_BUFFER, 4)
+        attributes["_FEATURE_ID_0"] = builder.accessor(view, _FLOAT, "SCALAR", count)
+    kind, dtype = (_USHORT, "<u2") if count <= 65535 else (_UINT, "<u4")
+    rows = builder.view(indices.astype(dtype).tobytes(), ELEMENT_ARRAY_BUFFER)
+    return {"attributes": attributes, "indices": builder.accessor(rows, kind, "SCALAR", indices.size), "mode": 4}
+
+
+def face_normals(points: Float32, triangles: AnyArray) -> tuple[AnyArray, Bool]:
+    """Return (F, 3) int8 normals of the triangles that have an area, of length 127, and (T,) which those are."""
+    a, b, c = (points[triangles[:, k]] for k in range(3))
+    u, v = b - a, c - a
+    normal = np.empty(u.shape, dtype=np.float64)
+    for k, (i, j) in enumerate(((1, 2), (2, 0), (0, 1))):
+        normal[:, k] = u[:, i].astype(np.float64) * v[:, j] - u[:, j].astype(np.float64) * v[:, i]
+    length = np.sqrt(np.einsum("ij,ij->i", normal, normal))
+    is_face = length > 1e-12
+    return np.rint(normal[is_face] * (127.0 / length[is_face, None])).astype(np.int8), is_face
+
+
+def split_vertices(
+    points: Float32, triangles: AnyArray, normals: AnyArray, owner: AnyArray | None
+) -> tuple[Float32, AnyArray, AnyArray | None, Int]:
+    """Return vertices that are shared only within one feature and one direction.
+
+    Parameters
+    ----------
+    points : (V, 3) float32
+    triangles : (T, 3) int
+    normals : (T, 3) int8
+    owner : (T,) int or None
+
+    Returns
+    -------
+    corners : (U, 3) float32
+    normals : (U, 3) int8
+    owner : (U,) int or None
+    indices : (T, 3) int64
+    """
+    packed = ((normals[:, 0].astype(np.int64) + 128) << 16) | ((normals[:, 1].astype(np.int64) + 128) << 8)
+    packed |= normals[:, 2].astype(np.int64) + 128
+    face = packed if owner is None else packed | (np.asarray(owner, dtype=np.int64) << 24)
+    # Features first: 2^24 directions leave 39 bits, and vertices need their own; so both are numbered by rank.
+    _, rank = np.unique(face, return_inverse=True)
+    keys = (rank[:, None] * np.int64(len(points)) + triangles).ravel()
+    _, first, indices = np.unique(keys, return_index=True, return_inverse=True)
+    from_triangle = first // 3
+    corners = points[triangles.ravel()[first]]
+    return corners, normals[from_triangle], None if owner is None else owner[from_triangle], indices.reshape(-1, 3)
+
+
+def _palette(mesh: TileMesh, is_face: Bool) -> tuple[list[AnyArray], AnyArray]:
+    white = [np.full(4, 255, dtype=np.uint8)]
+    if mesh.colors is None:
+        return white, np.zeros(0)
+    packed = np.ascontiguousarray(mesh.colors[is_face]).view(np.uint32).ravel()
+    found, group = np.unique(packed, return_inverse=True)
+    if len(found) > MOST_COLORS:
+        return white, np.zeros(len(packed), dtype=np.int64)
+    return [np.array([value], dtype=np.uint32).view(np.uint8) for value in found], group
+
+
+def _material(color: AnyArray) -> dict[str, Any]:
+    share = color.astype(np.float64) / 255.0
+    # Factors are linear light.
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    factor = [*(round(float(v), 6) for v in linear[:3]), round(float(share[3]), 6)]
+    material: dict[str, Any] = {
+        "pbrMetallicRoughness": {"baseColorFactor": factor, "metallicFactor": 0.0, "roughnessFactor": 0.9},
+        "doubleSided": True,
+    }
+    if factor[3] < 1.0:
+        material["alphaMode"] = "BLEND"
+    return material
+
+
+def _property_table(builder: _Builder, features: FeatureTable, metadata: MetadataClass) -> dict[str, Any]:
+    properties = {}
+    for key, entry, blocks in metadata.encode(features.ids, features.columns):
+        numbers = [builder.view(block) for block in blocks]
+        properties[key] = {name: numbers[position] for name, position in entry.items()}
+    return {"class": metadata.name, "count": len(features), "properties": properties}

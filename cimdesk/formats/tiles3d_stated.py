@@ -1,0 +1,79 @@
+"""What a tileset says of itself beyond the standard: its projected system, where its features are, what names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import AnyArray
+from cimdesk.base.crs import Crs
+from cimdesk.formats.gltf_json import as_dict
+
+EXTRAS = "cimdesk"
+"""Key of what we say about a tileset in ``asset.extras``."""
+MAX_DEFINITION = 20_000
+
+
+def stated_crs(document: Mapping[str, Any]) -> Crs | None:
+    """Return the projected system that a written tileset came from; None when it does not say."""
+    text = _stated(document).get("crs")
+    if not isinstance(text, str) or len(text) > MAX_DEFINITION:
+        return None
+    crs = Crs.parse(text)
+    return None if crs is None or crs.is_geocentric else crs
+
+
+def stated_error(document: Mapping[str, Any]) -> float:
+    """Return the largest geometric error at which a tileset still has every feature; infinite when it does not say."""
+    value = _stated(document).get("featureError")
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return float(value)
+    return float("inf")
+
+
+def named_as_written(
+    document: Mapping[str, Any], class_name: str, columns: Mapping[str, AnyArray]
+) -> tuple[dict[str, AnyArray], AnyArray | None]:
+    """Return a table's columns with the names they had before identifiers had to be made of them, and what names each feature.
+
+    Parameters
+    ----------
+    document : mapping
+        The glTF JSON.
+    class_name : str
+        Of the table.
+    columns : mapping of str to (N,) array
+
+    Returns
+    -------
+    columns : dict of str to (N,) array
+    names : (N,) object or None
+        Values of the property whose semantic is ``ID``, where every one is a text.
+    """
+    schema = as_dict(as_dict(as_dict(document.get("extensions")).get("EXT_structural_metadata")).get("schema"))
+    described = as_dict(as_dict(as_dict(schema.get("classes")).get(class_name)).get("properties"))
+    out: dict[str, AnyArray] = {}
+    names: AnyArray | None = None
+    for key, values in columns.items():
+        about = as_dict(described.get(key))
+        column = as_dict(about.get("extras")).get("column", key)
+        if about.get("semantic") == "ID" and values.dtype == object and all(isinstance(v, str) and v for v in values.tolist()):
+            names = values
+        if column:
+            out[str(column)] = _without_gaps(values, about.get("noData"))
+    return out, names
+
+
+def _without_gaps(values: AnyArray, missing: object) -> AnyArray:
+    """Return texts with None where the class says that there is nothing."""
+    if values.dtype != object or not isinstance(missing, str):
+        return values
+    out = np.empty(len(values), dtype=object)
+    out[:] = [None if value == missing else value for value in values.tolist()]
+    return out
+
+
+def _stated(document: Mapping[str, Any]) -> dict[str, Any]:
+    return as_dict(as_dict(as_dict(document.get("asset")).get("extras")).get(EXTRAS))
