@@ -15,6 +15,7 @@ from cimdesk.formats.registry import Source
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import VectorLayer
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.imagery import Imagery
 from cimdesk.model.mesh import TriangleMesh
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.sensors import Sensors
@@ -24,6 +25,8 @@ from cimdesk.model.workspace import LayerData, bounds_of
 from cimdesk.services.tile_store import TileStore
 
 CHINA_WEST, CHINA_EAST = 73.5, 136.5
+WIDEST_PICTURE = 20.0
+"""Degrees across up to which the project takes a system in metres for a picture."""
 
 
 def frame_for(source: Source, path: Path | None = None) -> LocalFrame:
@@ -38,7 +41,7 @@ def frame_for(source: Source, path: Path | None = None) -> LocalFrame:
     centre = np.nan_to_num(box.mean(axis=0))
     if source.crs is None:
         return LocalFrame.around(None, centre)
-    crs = project_crs_for(source.crs, centre)
+    crs = system_for_pictures(source.data) if isinstance(source.data, Imagery) else project_crs_for(source.crs, centre)
     middle = source.crs.transform(crs, centre[None, :])[0]
     if not np.isfinite(middle[:2]).all():
         raise DataError(
@@ -70,11 +73,23 @@ def project_crs_for(crs: Crs, centre: Float) -> Crs:
     return Crs.epsg((32600 if lat >= 0 else 32700) + zone)
 
 
+def system_for_pictures(imagery: Imagery) -> Crs:
+    """Return the system of a project whose first layer is a picture: metres where it lies, Web Mercator for half the earth."""
+    corners = imagery.crs.transform(Crs.epsg(4326), np.nan_to_num(imagery.bounds))
+    if not np.isfinite(corners).all() or float(np.ptp(corners[:, :2], axis=0).max()) > WIDEST_PICTURE:
+        return Crs.epsg(3857)
+    if imagery.crs.code == "EPSG:3857":
+        return project_crs_for(Crs.epsg(4326), corners.mean(axis=0))
+    return project_crs_for(imagery.crs, np.nan_to_num(imagery.bounds.mean(axis=0)))
+
+
 def place(data: LayerData, crs: Crs | None, frame: LocalFrame) -> LayerData:
     """Return ``data`` in the project's system; unchanged when either system is unknown or both are the same."""
     target = frame.crs
     if crs is None or target is None or crs == target:
         return data
+    if isinstance(data, Imagery):
+        return data.in_system(target)
     if isinstance(data, CityModel):
         return _place_city(data, crs, target)
     if isinstance(data, TiledCity):

@@ -16,6 +16,7 @@ from cimdesk.base.units import format_quantity
 from cimdesk.model.city import CityModel
 from cimdesk.model.coloring import NO_DATA_LABEL, OTHER_LABEL, color_by_codes, color_features
 from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer, plain_value
+from cimdesk.model.imagery import Imagery
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.lifecycle import STAGE_PALETTE
@@ -321,6 +322,8 @@ def default_style(kind: LayerKind, data: Any) -> Style:
         return Style(mode=StyleMode.DEPTH, color="#6db7e3", ramp="depth")
     if isinstance(data, Terrain):
         return Style(color="#cccbc6")
+    if isinstance(data, Imagery):
+        return Style(color="#9db8a4")
     if isinstance(data, VectorLayer):
         colors = {ShapeKind.POINT: "#b4531a", ShapeKind.LINE: "#8d8f94", ShapeKind.POLYGON: "#d7b34a"}
         return Style(color=colors[data.shapes.kind], size=8.0 if data.shapes.kind is ShapeKind.POINT else 2.0)

@@ -23,6 +23,7 @@ class LayerKind(StrEnum):
     NETWORK = "network"
     SENSORS = "sensors"
     FLOOD = "flood"
+    IMAGERY = "imagery"
 
 
 GROUPS: tuple[tuple[str, tuple[LayerKind, ...]], ...] = (
@@ -31,6 +32,7 @@ GROUPS: tuple[tuple[str, tuple[LayerKind, ...]], ...] = (
     ("Sensors", (LayerKind.SENSORS,)),
     ("Flood", (LayerKind.FLOOD,)),
     ("Planning", (LayerKind.VECTOR,)),
+    ("Basemap", (LayerKind.IMAGERY,)),
 )
 """Groups of the layer tree in order, by the English name of the group."""
 

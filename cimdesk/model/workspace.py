@@ -15,6 +15,7 @@ from cimdesk.model.city import CityModel
 from cimdesk.model.document import Changes, Document, RecordChange
 from cimdesk.model.features import FeatureTable, VectorLayer
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.imagery import Imagery
 from cimdesk.model.layers import Layer, layers_of
 from cimdesk.model.lifecycle import StageBook
 from cimdesk.model.network import UtilityNetwork
@@ -23,7 +24,9 @@ from cimdesk.model.sensors import Sensors
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
 
-LayerData: TypeAlias = CityModel | TiledCity | Terrain | VectorLayer | UtilityNetwork | Sensors | FloodResult | PointCloud
+LayerData: TypeAlias = (
+    CityModel | TiledCity | Terrain | VectorLayer | UtilityNetwork | Sensors | FloodResult | PointCloud | Imagery
+)
 
 
 class Workspace:
