@@ -45,6 +45,7 @@ class Ground:
         self.base = self._base([data for _, data in loaded])
         surfaces = [data.bounds if not isinstance(data, TiledCity) else data.city.bounds for data in _surfaces(loaded)]
         buried = [data.bounds for _, data in loaded if isinstance(data, UtilityNetwork)]
+        self.context.carries_city = any(_is_city(data) and layer.visible for layer, data in loaded)
         self.context.is_covered = any(_meet(surface, network) for surface in surfaces for network in buried)
         self._placed = None
 
@@ -95,6 +96,10 @@ class Ground:
 
 def _surfaces(loaded: list[tuple[Layer, Any]]) -> list[Terrain | CityModel | TiledCity]:
     return [data for layer, data in loaded if layer.visible and isinstance(data, Terrain | CityModel | TiledCity)]
+
+
+def _is_city(data: Any) -> bool:
+    return isinstance(data, CityModel | TiledCity | FloodResult)
 
 
 def _meet(first: Float, second: Float) -> bool:

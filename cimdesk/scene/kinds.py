@@ -15,7 +15,7 @@ from cimdesk.scene.flood import FloodVisual
 from cimdesk.scene.network import NetworkVisual
 from cimdesk.scene.sensors import SensorsVisual
 from cimdesk.scene.streaming import StreamedVisual
-from cimdesk.scene.terrain import TerrainVisual
+from cimdesk.scene.terrain_visual import TerrainVisual
 from cimdesk.scene.tiles import CityVisual
 from cimdesk.scene.vector import VectorVisual
 from cimdesk.scene.visual import Context, Visual

@@ -81,6 +81,8 @@ class Context:
         (N, 2 or 3) local points -> (N,) local ground heights, never NaN.
     wake : callable
         Asks for a frame, from any thread.
+    carries_city : bool
+        Whether buildings or water stand on the terrain, which then keeps quiet.
     drape : Drape or None
         Gives pictures to lay over terrain; see `terrain_chunks`.
     """
@@ -93,6 +95,7 @@ class Context:
     is_covered: bool = False
     ground: Callable[[Float], Float] = field(default=lambda points: np.zeros(len(points)))
     wake: Callable[[], None] = field(default=lambda: None)
+    carries_city: bool = False
     drape: Drape | None = None
 
     def to_local(self, points: Float) -> Float32:

@@ -1,4 +1,4 @@
-"""Shapes made for drawing: tubes, edges, drapes, relief, textures."""
+"""Shapes made for drawing: tubes, edges, drapes, textures."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cimdesk.model.terrain import Terrain
 from cimdesk.scene.drape import dense_lines, ribbons, subdivided, triangulated
 from cimdesk.scene.geometry import sharp_edges
 from cimdesk.scene.network import tubes
 from cimdesk.scene.plan_picture import PlanGrid, ground_cells, paint
-from cimdesk.scene.relief import relief
 from cimdesk.scene.textures import WIDTH, FeatureTexture
 from cimdesk.scene.tiles import _tile_rows
 from tests.scene import cities
@@ -69,36 +67,6 @@ def test_tiles_hold_every_triangle_once_and_no_feature_twice():
     assert np.array_equal(np.sort(np.concatenate(tiles)), np.arange(len(mesh.triangles)))
     owners = [set(mesh.feature_index[rows].tolist()) for rows in tiles]
     assert sum(len(owner) for owner in owners) == len(set().union(*owners))
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(2, 150), st.integers(2, 150), st.integers(0, 5))
-def test_relief_stays_close_to_the_elevations(rows, columns, seed):
-    rng = np.random.default_rng(seed)
-    east, north = np.meshgrid(np.arange(columns), np.arange(rows))
-    z = (5 * np.sin(east / 17.0) + 3 * np.cos(north / 11.0) + rng.normal(0, 0.01, (rows, columns))).astype(np.float32)
-    terrain = Terrain(z, 0.0, rows * 10.0, 10.0, 10.0)
-    points, triangles, coordinates = relief(terrain, np.zeros(3))
-    assert triangles.max() < len(points) == len(coordinates)
-    flat = np.abs(
-        np.cross(points[triangles[:, 1]] - points[triangles[:, 0]], points[triangles[:, 2]] - points[triangles[:, 0]])[:, 2]
-    )
-    assert flat.sum() / 2 == pytest.approx(rows * columns * 100.0, rel=1e-3)
-    assert coordinates.min() >= 0.0
-    assert coordinates.max() <= 1.0
-
-
-def test_cells_without_data_are_holes():
-    z = np.zeros((20, 20), dtype=np.float32)
-    z[5:9, 5:9] = np.nan
-    points, triangles, _ = relief(Terrain(z, 0.0, 20.0, 1.0, 1.0), np.zeros(3))
-    centre = points[triangles].mean(axis=1)
-    assert not ((abs(centre[:, 0] - 7.0) < 1.5) & (abs(centre[:, 1] - 13.0) < 1.5)).any()
-
-
-def test_a_flat_plain_needs_few_triangles():
-    _, triangles, _ = relief(Terrain(np.zeros((1000, 1000), dtype=np.float32), 0.0, 1000.0, 1.0, 1.0), np.zeros(3))
-    assert len(triangles) < 12_000
 
 
 def test_polygons_keep_their_area_and_their_holes():
