@@ -75,6 +75,7 @@ def run_export(arguments: argparse.Namespace, console: Console) -> Outcome:
 def feature_count(data: Any) -> int:
     """Return how many features, cells or tiles a layer's data has, as the tables of the command line count them."""
     from cimdesk.model.flood import FloodResult
+    from cimdesk.model.imagery import Imagery
     from cimdesk.model.network import UtilityNetwork
     from cimdesk.model.terrain import Terrain
     from cimdesk.model.tileset import TiledCity
@@ -87,6 +88,8 @@ def feature_count(data: Any) -> int:
         return int(data.elevations.size)
     if isinstance(data, FloodResult):
         return len(data.times)
+    if isinstance(data, Imagery):
+        return data.source.zooms[1] - data.source.zooms[0] + 1
     return 0 if data is None else len(data.features)
 
 

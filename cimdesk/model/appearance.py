@@ -16,8 +16,8 @@ from cimdesk.base.units import format_quantity
 from cimdesk.model.city import CityModel
 from cimdesk.model.coloring import NO_DATA_LABEL, OTHER_LABEL, color_by_codes, color_features
 from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer, plain_value
-from cimdesk.model.imagery import Imagery
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.imagery import Imagery
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.lifecycle import STAGE_PALETTE
 from cimdesk.model.network import NODE_PREFIX as NODE_PREFIX

@@ -235,6 +235,8 @@ def swatch_colors(layer: Layer, index: Index | None = None) -> tuple[str, ...]:
         return tuple(color for _, _, color in DEPTH_CLASSES)
     if layer.kind is LayerKind.TERRAIN:
         return ("#a9c88a",)
+    if layer.kind is LayerKind.IMAGERY:
+        return ("#d8e6c8", "#f1f0ec", "#b9d6e8")
     if layer.style.mode is StyleMode.GRADUATED:
         return RAMPS.get(layer.style.ramp, RAMPS["viridis"])
     if layer.kind is LayerKind.NETWORK and layer.style.mode is StyleMode.SINGLE and index is not None:
