@@ -43,10 +43,16 @@ class PictureSource(Protocol):
     crs: Crs
     bounds: Float
     """(2, 2) coverage in `crs`; NaN where it is unknown."""
-    finest: float
-    """Size of the finest pixel [units of `crs`]."""
-    zooms: tuple[int, int]
-    """First and last level of detail."""
+
+    @property
+    def finest(self) -> float:
+        """Size of the finest pixel [units of `crs`]."""
+        ...
+
+    @property
+    def zooms(self) -> tuple[int, int]:
+        """First and last level of detail."""
+        ...
 
     def picture(self, box: Float, crs: Crs, width: int, height: int, theme: str, cancel: CancelToken) -> Picture:
         """Return the picture of ``box``.

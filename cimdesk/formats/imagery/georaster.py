@@ -29,8 +29,12 @@ DRIVERS = {
 }  # fmt: skip
 WHOLE = 24_000_000
 """Pixels up to which a picture without overviews is looked at whole when it is opened."""
+SPLITS = 4
+"""How often a window that cannot be read is halved to save the rest of it."""
 MOST_READ = 4096
 """Pixels along a side read for one picture."""
+CHECKED = 4_000_000
+"""Pixels up to which every block is looked at when a picture is opened."""
 LOOK = 512
 LOW_SHARE, HIGH_SHARE = 1.0, 99.0
 """Percentiles that become black and white in pictures of more than 8 bits."""
@@ -117,20 +121,35 @@ class GeoPicture:
         step = (right - left) / shape[1], (bottom - top) / shape[0]
         return warped(data, pixels, (float(left), float(top)), step)
 
-    def _read(self, frame: Frame, window: tuple[int, int, int, int], shape: tuple[int, int]) -> UInt8 | None:
+    def _read(self, frame: Frame, window: tuple[int, int, int, int], shape: tuple[int, int], depth: int = 0) -> UInt8 | None:
+        """Read a window; where a part of it is damaged the others are read alone."""
         from rasterio.errors import RasterioError
 
         try:
             return read_rgba(self._dataset(frame), window, shape, self.stretch)
         except (RasterioError, OSError, MemoryError) as error:
-            reason = str(error.__cause__ or error).splitlines()[0].strip(".")[:120]
-            with self._lock:
-                if (frame.path.name, reason) not in self._told:
-                    self._told.add((frame.path.name, reason))
-                    self._findings.error(
-                        "unreadable-part", frame.path.name, "A part of the picture cannot be read ({reason}).", reason=reason
-                    )
+            self._tell(frame.path.name, str(error.__cause__ or error).splitlines()[0].strip(".")[:120])
+        left, top, right, bottom = window
+        if depth >= SPLITS or min(shape) < 2 or right - left < 2 or bottom - top < 2:
             return None
+        out = np.zeros((*shape, 4), dtype=np.uint8)
+        rows, columns = (0, shape[0] // 2, shape[0]), (0, shape[1] // 2, shape[1])
+        x = [left + round((right - left) * c / shape[1]) for c in columns]
+        y = [top + round((bottom - top) * r / shape[0]) for r in rows]
+        for i in range(2):
+            for j in range(2):
+                part = self._read(
+                    frame, (x[j], y[i], x[j + 1], y[i + 1]), (rows[i + 1] - rows[i], columns[j + 1] - columns[j]), depth + 1
+                )
+                if part is not None:
+                    out[rows[i] : rows[i + 1], columns[j] : columns[j + 1]] = part
+        return out
+
+    def _tell(self, name: str, reason: str) -> None:
+        with self._lock:
+            if (name, reason) not in self._told:
+                self._told.add((name, reason))
+                self._findings.error("unreadable-part", name, "A part of the picture cannot be read ({reason}).", reason=reason)
 
     def _dataset(self, frame: Frame) -> DatasetReader:
         """Return the file opened for this thread: GDAL's handles are not shared."""
@@ -291,7 +310,8 @@ def _look(path: Path, dataset: DatasetReader, findings: Findings) -> tuple[AnyAr
     from rasterio.errors import RasterioError
 
     bands = color_bands(dataset)
-    shape = min(LOOK, dataset.height), min(LOOK, dataset.width)
+    is_small = dataset.width * dataset.height <= CHECKED
+    shape = (dataset.height, dataset.width) if is_small else (min(LOOK, dataset.height), min(LOOK, dataset.width))
     if dataset.width * dataset.height > WHOLE and not dataset.overviews(bands[0]):
         findings.info("no-overviews", path.name, "The picture has no overviews; far views of it are slow.")
         return _corner(dataset, bands)

@@ -120,5 +120,4 @@ def lonlat_box(west: float, south: float, east: float, north: float) -> Float:
     lat = np.radians(np.clip([south, north], -85.06, 85.06))
     y = radius * np.log(np.tan(np.pi / 4.0 + lat / 2.0))
     x = radius * np.radians(np.clip([west, east], -180.0, 180.0))
-    half = SPHERE_HALF
-    return np.clip(np.column_stack([x, y]), -half, half)
+    return np.asarray(np.clip(np.column_stack([x, y]), -SPHERE_HALF, SPHERE_HALF))

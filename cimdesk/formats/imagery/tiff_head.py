@@ -5,17 +5,16 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-BITS, PHOTOMETRIC, SAMPLES, SAMPLE_FORMAT = 258, 262, 277, 339
-GREY_FROM_WHITE, GREY, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
+PHOTOMETRIC, SAMPLE_FORMAT = 262, 339
+RGB, PALETTE, YCBCR = 2, 3, 6
 MAX_ENTRIES = 1000
 
 
 def looks_like_picture(path: Path) -> bool:
-    """Return whether a TIFF holds colours: red, green and blue, a palette, or JPEG; grey and single bands may be anything."""
+    """Return whether a TIFF holds colours: red, green and blue, a palette, or JPEG; a single grey band may be anything."""
     tags = tiff_tags(path)
-    photometric = tags.get(PHOTOMETRIC, -1)
-    is_numbers = tags.get(SAMPLE_FORMAT, 1) == 3
-    return photometric in (RGB, PALETTE, YCBCR) and not is_numbers
+    is_float = tags.get(SAMPLE_FORMAT, 1) == 3
+    return tags.get(PHOTOMETRIC, -1) in (RGB, PALETTE, YCBCR) and not is_float
 
 
 def tiff_tags(path: Path) -> dict[int, int]:
