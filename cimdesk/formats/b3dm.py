@@ -54,9 +54,9 @@ def read_b3dm(data: bytes, findings: Findings, where: str) -> BatchedModel:
         If the header or the feature table is broken.
     """
     at, lengths, legacy_batch = _header(data, findings, where)
-    feature_json, feature_binary, batch_json, batch_binary = _slices(data, at, lengths)
+    feature_json, feature_binary, batch_json, batch_binary = slices(data, at, lengths)
     features = json_object(feature_json) if feature_json.strip(b" \0") else {}
-    batch_length = legacy_batch if legacy_batch is not None else as_int(_global(features, feature_binary, "BATCH_LENGTH"), 0)
+    batch_length = legacy_batch if legacy_batch is not None else as_int(global_value(features, feature_binary, "BATCH_LENGTH"), 0)
     if not 0 <= batch_length <= MAX_BATCH:
         raise BrokenPart("bad-batch", "The tile announces {count} features.", count=batch_length)
     columns: dict[str, AnyArray] = {}
@@ -65,12 +65,18 @@ def read_b3dm(data: bytes, findings: Findings, where: str) -> BatchedModel:
             columns = batch_columns(json_object(batch_json), batch_binary, batch_length, findings, where)
         except BrokenPart as broken:
             findings.add("bad-batch-table", where, "The batch table is left out: {reason}", reason=broken.message)
+    center = rtc_center(features, feature_binary)
+    return BatchedModel(data[at + sum(lengths) :], batch_length, columns, None if center is None else np.array(center))
+
+
+def rtc_center(features: dict[str, Any], binary: bytes) -> list[float] | None:
+    """Return RTC_CENTER of a feature table; None when it has none."""
     center = number_list(features.get("RTC_CENTER"), 3)
     if center is None and isinstance(features.get("RTC_CENTER"), dict):
         start = as_int(features["RTC_CENTER"].get("byteOffset"), -1)
-        if 0 <= start <= len(feature_binary) - 12:
-            center = list(struct.unpack_from("<3f", feature_binary, start))
-    return BatchedModel(data[at + sum(lengths) :], batch_length, columns, None if center is None else np.array(center))
+        if 0 <= start <= len(binary) - 12:
+            center = number_list([float(each) for each in struct.unpack_from("<3f", binary, start)], 3)
+    return center
 
 
 def _header(data: bytes, findings: Findings, where: str) -> tuple[int, tuple[int, int, int, int], int | None]:
@@ -89,7 +95,8 @@ def _header(data: bytes, findings: Findings, where: str) -> tuple[int, tuple[int
     return 28, (a, b, c, d), None
 
 
-def _slices(data: bytes, at: int, lengths: tuple[int, int, int, int]) -> list[bytes]:
+def slices(data: bytes, at: int, lengths: tuple[int, int, int, int]) -> list[bytes]:
+    """Return the parts of a tile after its header; raises BrokenPart when it is too short for them."""
     if at + sum(lengths) > len(data):
         raise BrokenPart(
             "short-tile", "The tile says {said} bytes and has {size}; it is cut off.", said=at + sum(lengths), size=len(data)
@@ -101,7 +108,8 @@ def _slices(data: bytes, at: int, lengths: tuple[int, int, int, int]) -> list[by
     return parts
 
 
-def _global(features: dict[str, Any], binary: bytes, name: str) -> Any:
+def global_value(features: dict[str, Any], binary: bytes, name: str) -> Any:
+    """Return a whole number of a feature table, which may stand in its binary body."""
     value = features.get(name)
     if isinstance(value, dict):
         start = as_int(value.get("byteOffset"), -1)
@@ -193,5 +201,5 @@ def counted(data: bytes, name: str) -> int:
     if size > len(data) or start + json_length + binary_length > len(data):
         raise BrokenPart("short-tile", "The tile says {said} bytes and has {size}; it is cut off.", said=size, size=len(data))
     features = as_dict(json_object(data[start : start + json_length]))
-    value = as_int(_global(features, data[start + json_length : start + json_length + binary_length], name), 0)
+    value = as_int(global_value(features, data[start + json_length : start + json_length + binary_length], name), 0)
     return value if 0 <= value <= MAX_BATCH * 100 else 0

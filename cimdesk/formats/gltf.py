@@ -1,60 +1,37 @@
-"""glTF 2.0 (GLB or JSON) -> triangles in numpy. Geometry, colours and feature identifiers; no textures, skins or animation.
+"""glTF 2.0 (GLB or JSON) -> triangles in numpy, with colours and features; no skins or animation.
 
 Cesium's and pg2b3dm's tiles are small files by the thousand; this reads one without building an object per node or vertex.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float, Int
 from cimdesk.formats.findings import Findings
+from cimdesk.formats.gltf_buffers import Buffers, Resolver, accessor, item_of
+from cimdesk.formats.gltf_instances import Primitive, read_crowd, repeated
 from cimdesk.formats.gltf_json import as_dict, as_int, as_list, json_object, number_list
+from cimdesk.formats.gltf_metadata import PropertyTables
+from cimdesk.formats.gltf_surface import Surface
+from cimdesk.formats.gltf_textures import Textures
+from cimdesk.formats.metadata_schema import Schema
 from cimdesk.formats.tiles3d_paths import BrokenPart
 
-MAX_ELEMENTS = 200_000_000
 MAX_DEPTH = 200
 FARTHEST = 1e9
 """Vertices beyond this are damage, not places [m]."""
-_COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5124: "<i4", 5125: "<u4", 5126: "<f4", 5130: "<f8"}
-_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 _SUPPORTED = frozenset({
     "KHR_draco_mesh_compression", "KHR_mesh_quantization", "EXT_mesh_features", "EXT_structural_metadata", "CESIUM_RTC",
-    "EXT_instance_features", "KHR_texture_transform", "EXT_texture_webp", "KHR_texture_basisu", "KHR_techniques_webgl",
-    "CESIUM_primitive_outline", "EXT_feature_metadata", "KHR_materials_pbrSpecularGlossiness", "KHR_materials_unlit",
+    "EXT_instance_features", "EXT_mesh_gpu_instancing", "EXT_meshopt_compression", "KHR_texture_transform", "EXT_texture_webp",
+    "KHR_texture_basisu", "KHR_techniques_webgl", "CESIUM_primitive_outline", "EXT_feature_metadata",
+    "KHR_materials_pbrSpecularGlossiness", "KHR_materials_unlit",
 })  # fmt: skip
-
-Resolver = Callable[[str], bytes]
-
-
-@dataclass(frozen=True)
-class Primitive:
-    """Triangles of one glTF primitive, placed by its nodes.
-
-    Attributes
-    ----------
-    points : (V, 3) float64
-        In glTF's axes, y up [m].
-    triangles : (T, 3) int64
-    color : (4,) uint8
-    feature_ids : (V,) int64 or None
-        Feature of each vertex, -1 for none.
-    table : int
-        Property table the identifiers index, -1 for none.
-    """
-
-    points: Float
-    triangles: Int
-    color: AnyArray
-    feature_ids: Int | None
-    table: int = -1
 
 
 @dataclass
@@ -65,59 +42,34 @@ class GltfModel:
     ----------
     primitives : list of Primitive
     document : dict
-        The JSON, for metadata.
+        The JSON.
+    buffers : Buffers
+    tables : PropertyTables or None
+        Properties of features.
     center : (3,) float64 or None
         CESIUM_RTC offset in tile axes.
     point_count : int
         Points of point primitives; counted, not drawn.
-    has_feature_textures : bool
-        Whether features are told apart by a texture somewhere, which is not read.
+    instance_count : int
     """
 
     primitives: list[Primitive]
     document: dict[str, Any]
     buffers: Buffers
+    tables: PropertyTables | None = None
     center: Float | None = None
     point_count: int = 0
-    has_feature_textures: bool = False
+    instance_count: int = 0
 
 
-@dataclass
-class Buffers:
-    """Bytes of a glTF file, by buffer and buffer view."""
+@dataclass(frozen=True)
+class _Work:
+    """What reading the primitives of one file needs."""
 
-    document: Mapping[str, Any]
-    binary: bytes
-    resolve: Resolver
-    _loaded: dict[int, bytes] = field(default_factory=dict)
-
-    def buffer(self, index: int) -> bytes:
-        """Return the bytes of one buffer, wherever it lies."""
-        if index not in self._loaded:
-            entry = _item(self.document, "buffers", index)
-            uri = entry.get("uri")
-            if uri is None:
-                self._loaded[index] = self.binary
-            elif isinstance(uri, str) and uri.startswith("data:"):
-                self._loaded[index] = _data_uri(uri)
-            else:
-                self._loaded[index] = self.resolve(str(uri))
-        return self._loaded[index]
-
-    def view(self, index: int) -> bytes:
-        """Return the bytes of one buffer view."""
-        entry = _item(self.document, "bufferViews", index)
-        data = self.buffer(as_int(entry.get("buffer"), 0))
-        start, length = as_int(entry.get("byteOffset"), 0), as_int(entry.get("byteLength"), 0)
-        if start < 0 or length < 0 or start + length > len(data):
-            raise BrokenPart(
-                "short-buffer", "A buffer view ends after its buffer: {end} of {size} bytes.", end=start + length, size=len(data)
-            )
-        return data[start : start + length]
-
-    def stride(self, index: int) -> int:
-        """Return the byte stride of a buffer view, 0 when packed."""
-        return as_int(_item(self.document, "bufferViews", index).get("byteStride"), 0)
+    model: GltfModel
+    surface: Surface
+    findings: Findings
+    where: str
 
 
 def read_gltf(data: bytes, resolve: Resolver, findings: Findings, where: str) -> GltfModel:
@@ -144,15 +96,22 @@ def read_gltf(data: bytes, resolve: Resolver, findings: Findings, where: str) ->
     if unknown:
         raise BrokenPart("gltf-extension", "The content needs {names}, which is not read.", names=", ".join(unknown)[:120])
     model = GltfModel([], document, Buffers(document, binary, resolve))
+    model.tables = _tables(model, findings, where)
     rtc = number_list(as_dict(as_dict(document.get("extensions")).get("CESIUM_RTC")).get("center"), 3)
     model.center = None if rtc is None else np.array(rtc)
-    for node_matrix, mesh in _placed_meshes(document, findings, where):
-        for entry in as_list(as_dict(mesh).get("primitives")):
-            try:
-                _add_primitive(model, as_dict(entry), node_matrix)
-            except BrokenPart as broken:
-                findings.error(broken.code, where, broken.template, **broken.values)
+    work = _Work(model, Surface(document, Textures(document, model.buffers), model.tables, findings, where), findings, where)
+    for matrix, node, mesh in _placed_meshes(document, findings, where):
+        _add_mesh(work, matrix, node, mesh)
     return model
+
+
+def _tables(model: GltfModel, findings: Findings, where: str) -> PropertyTables | None:
+    extension = as_dict(as_dict(model.document.get("extensions")).get("EXT_structural_metadata"))
+    try:
+        return PropertyTables(extension, model.buffers.view, Schema.of(extension, model.buffers.resolve))
+    except BrokenPart as broken:
+        findings.add(broken.code, where, broken.template, **broken.values)
+        return None
 
 
 def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -184,24 +143,10 @@ def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
     return document, binary
 
 
-def _data_uri(uri: str) -> bytes:
-    head, _, body = uri.partition(",")
-    try:
-        return base64.b64decode(body) if head.endswith(";base64") else body.encode()
-    except (binascii.Error, ValueError):
-        raise BrokenPart("bad-data-uri", "An embedded buffer is not base64.") from None
-
-
-def _item(document: Mapping[str, Any], name: str, index: Any) -> dict[str, Any]:
-    items = as_list(document.get(name))
-    if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(items):
-        raise BrokenPart("bad-index", "The content refers to {name} {index}, of which there are {count}.",
-                         name=name, index=str(index)[:20], count=len(items))  # fmt: skip
-    return as_dict(items[index])
-
-
-def _placed_meshes(document: Mapping[str, Any], findings: Findings, where: str) -> Iterator[tuple[Float, Any]]:
-    """Yield each mesh with the (4, 4) matrix of its nodes, from the roots of the scene."""
+def _placed_meshes(
+    document: Mapping[str, Any], findings: Findings, where: str
+) -> Iterator[tuple[Float, dict[str, Any], dict[str, Any]]]:
+    """Yield each node that has a mesh with the (4, 4) matrix of its place, from the roots of the scene, and the mesh."""
     nodes = as_list(document.get("nodes"))
     scenes = as_list(document.get("scenes"))
     if scenes:
@@ -219,13 +164,10 @@ def _placed_meshes(document: Mapping[str, Any], findings: Findings, where: str) 
             findings.error("node-cycle", where, "The nodes of the content form a cycle; what is left of them is not drawn.")
             return
         try:
-            node = _item(document, "nodes", index)
+            node = item_of(document, "nodes", index)
             placed = matrix @ _node_matrix(node)
             if "mesh" in node:
-                instancing = as_dict(as_dict(node.get("extensions")).get("EXT_mesh_gpu_instancing"))
-                if instancing:
-                    findings.add("instances", where, "Instances of a mesh are not drawn yet; one of them stands for all.")
-                yield placed, _item(document, "meshes", node["mesh"])
+                yield placed, node, item_of(document, "meshes", node["mesh"])
         except BrokenPart as broken:
             findings.error(broken.code, where, broken.template, **broken.values)
             continue
@@ -248,44 +190,95 @@ def _node_matrix(node: Mapping[str, Any]) -> Float:
     return out
 
 
-def _add_primitive(model: GltfModel, entry: dict[str, Any], matrix: Float) -> None:
+def _add_mesh(work: _Work, matrix: Float, node: Mapping[str, Any], mesh: Mapping[str, Any]) -> None:
+    """Add the primitives of a mesh at the place of a node, at every instance of it."""
+    model, findings, where = work.model, work.findings, work.where
+    family = f"{model.instance_count}+" if model.instance_count else ""
+    try:
+        crowd = read_crowd(node, model.document, model.buffers, family, findings, where)
+    except BrokenPart as broken:
+        findings.error(broken.code, where, broken.template, **broken.values)
+        crowd = None
+    if crowd is not None:
+        model.instance_count += len(crowd)
+    for entry in as_list(mesh.get("primitives")):
+        try:
+            primitive = _primitive(work, as_dict(entry))
+            if primitive is None:
+                continue
+            if crowd is not None:
+                primitive = repeated(primitive, crowd, findings, where)
+            model.primitives.append(_placed(primitive, matrix))
+        except BrokenPart as broken:
+            findings.error(broken.code, where, broken.template, **broken.values)
+
+
+def _primitive(work: _Work, entry: dict[str, Any]) -> Primitive | None:
+    """Return a primitive where its file has it; None for one that is not drawn."""
+    model = work.model
     mode = as_int(entry.get("mode"), 4)
     attributes = as_dict(entry.get("attributes"))
     if "POSITION" not in attributes:
-        return
+        return None
     if mode == 0:
-        model.point_count += as_int(_item(model.document, "accessors", attributes["POSITION"]).get("count"), 0)
-        return
+        model.point_count += as_int(item_of(model.document, "accessors", attributes["POSITION"]).get("count"), 0)
+        return None
     if mode not in (4, 5, 6):
-        return
-    extensions = as_dict(entry.get("extensions"))
-    draco = as_dict(extensions.get("KHR_draco_mesh_compression"))
-    read = _draco_reader(model, draco) if draco else None
-    positions = _attribute(model, attributes, "POSITION", read)
-    if positions.ndim != 2 or positions.shape[1] != 3:
+        return None
+    draco = as_dict(as_dict(entry.get("extensions")).get("KHR_draco_mesh_compression"))
+    attribute = _Attributes(model, attributes, _draco_reader(model, draco) if draco else None)
+    positions = attribute("POSITION")
+    if positions is None or positions.ndim != 2 or positions.shape[1] != 3:
         raise BrokenPart("bad-positions", "The positions of a primitive are not three numbers each.")
     points = positions.astype(np.float64)
-    if read is not None and read.faces is not None:
-        indices = read.faces.reshape(-1).astype(np.int64)
+    triangles = _indexed(model, entry, mode, attribute.draco, len(points))
+    painted = work.surface.paint(entry, points, triangles, attribute)
+    cells = painted.cells
+    return Primitive(
+        cells.points,
+        cells.triangles,
+        painted.colors,
+        painted.features,
+        painted.table,
+        painted.values,
+        added=len(cells.triangles) - len(triangles),
+        has_outline=not painted.is_cut_out,
+    )
+
+
+def _indexed(model: GltfModel, entry: Mapping[str, Any], mode: int, draco: _Draco | None, count: int) -> Int:
+    """Return the (T, 3) vertex rows of a primitive's triangles."""
+    if draco is not None and draco.faces is not None:
+        indices, mode = draco.faces.reshape(-1).astype(np.int64), 4
     elif "indices" in entry:
         indices = accessor(model.document, model.buffers, entry["indices"]).reshape(-1).astype(np.int64)
     else:
-        indices = np.arange(len(points), dtype=np.int64)
-    triangles = _triangles(indices, 4 if read is not None and read.faces is not None else mode)
-    if len(triangles) and (triangles.max() >= len(points) or triangles.min() < 0):
-        raise BrokenPart(
-            "bad-triangles", "A primitive uses vertex {index} of {count}.", index=int(triangles.max()), count=len(points)
-        )
-    ids, table = _feature_ids(model, attributes, extensions, read, len(points))
+        indices = np.arange(count, dtype=np.int64)
+    triangles = _triangles(indices, mode)
+    if len(triangles) and (triangles.max() >= count or triangles.min() < 0):
+        raise BrokenPart("bad-triangles", "A primitive uses vertex {index} of {count}.", index=int(triangles.max()), count=count)
+    return triangles
+
+
+def _placed(primitive: Primitive, matrix: Float) -> Primitive:
+    """Return a primitive moved by a node, faces outward, without vertices that cannot be places."""
     with np.errstate(over="ignore", invalid="ignore"):
-        points = points @ matrix[:3, :3].T + matrix[:3, 3]
+        points = primitive.points @ matrix[:3, :3].T + matrix[:3, 3]
+        usable = np.asarray((np.abs(points) < FARTHEST).all(axis=1))
+    triangles = primitive.triangles
     if np.linalg.det(matrix[:3, :3]) < 0:
         triangles = triangles[:, ::-1]
-    usable = np.asarray((np.abs(points) < FARTHEST).all(axis=1))
-    if not usable.all():
-        triangles = triangles[usable[triangles].all(axis=1)]
-        points = np.where(usable[:, None], points, points[usable][0] if usable.any() else 0.0)
-    model.primitives.append(Primitive(points, triangles, _color(model.document, entry), ids, table))
+    if usable.all():
+        return replace(primitive, points=points, triangles=triangles)
+    kept = usable[triangles].all(axis=1)
+    return replace(
+        primitive,
+        points=np.where(usable[:, None], points, points[usable][0] if usable.any() else 0.0),
+        triangles=triangles[kept],
+        color=primitive.color if primitive.color.ndim == 1 else primitive.color[kept],
+        feature_ids=None if primitive.feature_ids is None else primitive.feature_ids[kept],
+        values={name: column[kept] for name, column in primitive.values.items()},
+    )
 
 
 def _triangles(indices: Int, mode: int) -> Int:
@@ -322,114 +315,15 @@ def _draco_reader(model: GltfModel, extension: dict[str, Any]) -> _Draco:
     return _Draco(None if faces is None else np.asarray(faces), by_name)
 
 
-def _attribute(model: GltfModel, attributes: dict[str, Any], name: str, draco: _Draco | None) -> AnyArray:
-    if draco is not None and name in draco.by_name:
-        return draco.by_name[name]
-    return accessor(model.document, model.buffers, attributes[name])
+@dataclass(frozen=True)
+class _Attributes:
+    """Gives the vertex attributes of a primitive by their names."""
 
+    model: GltfModel
+    names: dict[str, Any]
+    draco: _Draco | None
 
-def accessor(document: Mapping[str, Any], buffers: Buffers, index: Any) -> AnyArray:
-    """Return (N,) or (N, width) values of an accessor; normalised integers become 0..1 or -1..1.
-
-    Raises
-    ------
-    BrokenPart
-        If it is inconsistent or reaches beyond its buffer.
-    """
-    entry = _item(document, "accessors", index)
-    dtype_name = _COMPONENTS.get(as_int(entry.get("componentType"), 0))
-    width = _WIDTHS.get(str(entry.get("type")), 0)
-    count = as_int(entry.get("count"), -1)
-    if dtype_name is None or not width or not 0 <= count <= MAX_ELEMENTS:
-        raise BrokenPart("bad-accessor", "Accessor {index} has no usable type or count.", index=index)
-    dtype = np.dtype(dtype_name)
-    if "bufferView" in entry:
-        start = as_int(entry.get("byteOffset"), 0)
-        values = _strided(
-            buffers.view(as_int(entry["bufferView"], -1)), dtype, width, count, start, buffers.stride(entry["bufferView"])
-        )
-    elif count > MAX_ELEMENTS // 20:
-        raise BrokenPart("bad-accessor", "Accessor {index} has no usable type or count.", index=index)
-    else:
-        values = np.zeros((count, width), dtype)
-    if "sparse" in entry:
-        values = _with_sparse(values.copy(), as_dict(entry["sparse"]), buffers, dtype, width)
-    if entry.get("normalized") is True and dtype.kind in "iu":
-        values = np.maximum(values.astype(np.float64) / np.iinfo(dtype).max, -1.0)
-    return values[:, 0] if width == 1 else values
-
-
-def _strided(data: bytes, dtype: np.dtype[Any], width: int, count: int, start: int, stride: int) -> AnyArray:
-    size = dtype.itemsize * width
-    stride = stride or size
-    end = start + (stride * (count - 1) + size if count else 0)
-    if start < 0 or stride < size or end > len(data):
-        raise BrokenPart("short-buffer", "A buffer view ends after its buffer: {end} of {size} bytes.", end=end, size=len(data))
-    return np.ndarray((count, width), dtype, data, start, (stride, dtype.itemsize))
-
-
-def _with_sparse(values: AnyArray, sparse: dict[str, Any], buffers: Buffers, dtype: np.dtype[Any], width: int) -> AnyArray:
-    count = as_int(sparse.get("count"), 0)
-    where, what = as_dict(sparse.get("indices")), as_dict(sparse.get("values"))
-    index_type = _COMPONENTS.get(as_int(where.get("componentType"), 0))
-    if index_type is None or not 0 <= count <= len(values):
-        raise BrokenPart("bad-accessor", "A sparse accessor is inconsistent.")
-    rows = _strided(
-        buffers.view(as_int(where.get("bufferView"), -1)), np.dtype(index_type), 1, count, as_int(where.get("byteOffset"), 0), 0
-    )
-    news = _strided(buffers.view(as_int(what.get("bufferView"), -1)), dtype, width, count, as_int(what.get("byteOffset"), 0), 0)
-    if count and (rows.max() >= len(values) or rows.min() < 0):
-        raise BrokenPart("bad-accessor", "A sparse accessor is inconsistent.")
-    values[rows[:, 0].astype(np.int64)] = news
-    return values
-
-
-def _feature_ids(
-    model: GltfModel, attributes: dict[str, Any], extensions: dict[str, Any], draco: _Draco | None, count: int
-) -> tuple[Int | None, int]:
-    """Return the feature of each vertex and the property table: EXT_mesh_features, else the legacy batch identifiers."""
-    sets = [as_dict(each) for each in as_list(as_dict(extensions.get("EXT_mesh_features")).get("featureIds"))]
-    sets.sort(key=lambda each: "propertyTable" not in each)
-    for each in sets:
-        if "texture" in each:
-            model.has_feature_textures = True
-            continue
-        table = as_int(each.get("propertyTable"), -1)
-        if "attribute" not in each:
-            return np.arange(count, dtype=np.int64), table
-        name = f"_FEATURE_ID_{each['attribute']}"
-        if name in attributes:
-            ids = _whole(_attribute(model, attributes, name, draco), count)
-            null = each.get("nullFeatureId")
-            return (np.where(ids == null, -1, ids) if isinstance(null, int) else ids), table
-    for name in ("_BATCHID", "BATCHID", "_FEATURE_ID_0"):
-        if name in attributes:
-            return _whole(_attribute(model, attributes, name, draco), count), -1
-    return None, -1
-
-
-def _whole(values: AnyArray, count: int) -> Int:
-    """Return identifiers as whole numbers: files keep them as floats, and Draco may quantise those."""
-    values = values.reshape(len(values), -1)[:, 0] if len(values) else np.zeros(0)
-    if len(values) != count:
-        raise BrokenPart("bad-features", "{found} feature identifiers for {count} vertices.", found=len(values), count=count)
-    whole = np.rint(np.nan_to_num(values.astype(np.float64), nan=-1.0, posinf=-1.0, neginf=-1.0))
-    return np.clip(whole, -1, 2**31 - 1).astype(np.int64)
-
-
-def _color(document: Mapping[str, Any], entry: dict[str, Any]) -> AnyArray:
-    materials = as_list(document.get("materials"))
-    index = entry.get("material")
-    factor = None
-    if isinstance(index, int) and 0 <= index < len(materials):
-        material = as_dict(materials[index])
-        shiny = as_dict(as_dict(material.get("extensions")).get("KHR_materials_pbrSpecularGlossiness"))
-        factor = number_list(as_dict(material.get("pbrMetallicRoughness")).get("baseColorFactor"), 4) or number_list(
-            shiny.get("diffuseFactor"), 4
-        )
-    if factor is None:
-        return np.full(4, 255, dtype=np.uint8)
-    # Factors are linear light; screens and our palette are sRGB.
-    linear = np.clip(factor[:3], 0.0, 1.0)
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.round(np.append(encoded, np.clip(factor[3], 0.0, 1.0)) * 255).astype(np.uint8)
+    def __call__(self, name: str) -> AnyArray | None:
+        if self.draco is not None and name in self.draco.by_name:
+            return self.draco.by_name[name]
+        return accessor(self.model.document, self.model.buffers, self.names[name]) if name in self.names else None

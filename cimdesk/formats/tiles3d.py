@@ -401,7 +401,7 @@ def _mesh(opened: Sequence[tuple[str, TileContent]], crs: Crs | None) -> Triangl
             points.append(p)
             triangles.append(t + vertex_start)
             features.append(f + feature_start)
-            colors.append(np.tile(color, (len(t), 1)))
+            colors.append(np.broadcast_to(color, (len(t), 4)))
             vertex_start += len(p)
         feature_start += len(content.names)
     if not vertex_start:
@@ -444,7 +444,7 @@ def _result(
         "contents": sum(len(each) for each in tileset.contents),
         "missing": len(tileset.missing),
         "features": len(city.features),
-        "triangles": len(mesh.triangles),
+        "triangles": len(mesh.triangles) - sum(content.added_triangles for _, content in opened),
         "points": sum(content.point_count for _, content in opened),
         "instances": sum(content.instance_count for _, content in opened),
     }

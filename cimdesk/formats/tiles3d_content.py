@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from cimdesk.formats.b3dm import composite_parts, counted, read_b3dm
 from cimdesk.formats.crease_edges import crease_edges
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf import GltfModel, read_gltf
-from cimdesk.formats.gltf_json import as_list
-from cimdesk.formats.gltf_metadata import PropertyTables
+from cimdesk.formats.gltf_instances import Crowd, repeated
+from cimdesk.formats.i3dm import read_i3dm
 from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, BrokenPart, TilePlace
 from cimdesk.formats.tiles3d_stated import named_as_written
 
@@ -38,25 +38,32 @@ class TileContent:
         Rows of the array of the same place.
     features : list of (T,) int64
         Row in this content's features, of each triangle.
-    colors : list of (4,) uint8
+    colors : list of (4,) or (T, 4) uint8
+        Of all triangles or of each.
+    outlined : list of bool
+        Whether the creases of a primitive are worth drawing.
     names : list of str
         What tells a feature from the others of the content.
     columns : dict of str to (features,) array
     lasting : list of str
         Identifiers the content itself declares; as many as ``names``, or none.
     point_count, instance_count : int
-        Counted, not drawn.
+        Points are counted, not drawn.
+    added_triangles : int
+        Triangles more than the file has, from cutting those with a picture on them.
     """
 
     points: list[Float] = field(default_factory=list)
     triangles: list[Int] = field(default_factory=list)
     features: list[Int] = field(default_factory=list)
     colors: list[AnyArray] = field(default_factory=list)
+    outlined: list[bool] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     columns: dict[str, AnyArray] = field(default_factory=dict)
     lasting: list[str] = field(default_factory=list)
     point_count: int = 0
     instance_count: int = 0
+    added_triangles: int = 0
 
     @property
     def triangle_count(self) -> int:
@@ -65,11 +72,15 @@ class TileContent:
 
     def edges(self) -> Int:
         """Return (E, 2) int64 outlines of the faces, as rows of all ``points`` one below the other."""
-        if not self.points:
-            return np.zeros((0, 2), dtype=np.int64)
         starts = np.cumsum([0, *(len(each) for each in self.points[:-1])])
-        rows = np.concatenate([each + start for each, start in zip(self.triangles, starts, strict=True)])
-        return crease_edges(np.concatenate(self.points), rows)
+        rows = [
+            each + start
+            for each, start, is_outlined in zip(self.triangles, starts, self.outlined, strict=True)
+            if is_outlined and len(each)
+        ] if self.points else []  # fmt: skip
+        if not rows:
+            return np.zeros((0, 2), dtype=np.int64)
+        return crease_edges(np.concatenate(self.points), np.concatenate(rows))
 
 
 @dataclass(frozen=True)
@@ -109,11 +120,9 @@ class ContentReader:
             self.findings.add("points", reference, "Point tiles are not drawn yet ({count} points).", count=points)
             return [TileContent(point_count=points)]
         if magic == b"i3dm":
-            instances = counted(data, "INSTANCES_LENGTH")
-            self.findings.add("instances", reference, "Instanced tiles are not drawn yet ({count} instances).", count=instances)
-            return [TileContent(instance_count=instances)]
+            return [self._instanced(data, reference, transform)]
         if magic == b"glTF" or data.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] == b"{":
-            return [self._model(data, reference, transform, None, 0, {})]
+            return [self._model(data, reference, transform, _Wrapping())]
         raise BrokenPart("unknown-content", "This is no tile content of a known kind (it begins with {magic}).", magic=repr(magic))
 
     def _composite(self, data: bytes, reference: str, transform: Float, depth: int) -> list[TileContent]:
@@ -129,74 +138,135 @@ class ContentReader:
 
     def _batched(self, data: bytes, reference: str, transform: Float) -> TileContent:
         model = read_b3dm(data, self.findings, reference)
-        return self._model(model.gltf, reference, transform, model.center, model.batch_length, model.columns)
+        return self._model(model.gltf, reference, transform, _Wrapping(model.center, model.batch_length, model.columns))
 
-    def _model(
-        self, data: bytes, reference: str, transform: Float, center: Float | None, batch_length: int, columns: dict[str, AnyArray]
-    ) -> TileContent:
+    def _instanced(self, data: bytes, reference: str, transform: Float) -> TileContent:
+        try:
+            model = read_i3dm(data, transform, self.findings, reference)
+            gltf = model.gltf
+            if model.uri:
+                gltf = self.folder.read(self.folder.reference(model.uri, self.folder.base_of(reference)), CONTENT_BYTES)
+            wrapping = _Wrapping(None, model.batch_length, model.columns, model.crowd)
+            content = self._model(gltf, reference, transform, wrapping)
+        except BrokenPart as broken:
+            # How many things are missing from the picture is still worth knowing.
+            self.findings.error(broken.code, reference, broken.template, **broken.values)
+            return TileContent(instance_count=counted(data, "INSTANCES_LENGTH"))
+        content.instance_count = model.count
+        return content
+
+    def _model(self, data: bytes, reference: str, transform: Float, wrapping: _Wrapping) -> TileContent:
         base = self.folder.base_of(reference)
 
         def resolve(uri: str) -> bytes:
             return self.folder.read(self.folder.reference(uri, base), CONTENT_BYTES)
 
         model = read_gltf(data, resolve, self.findings, reference)
-        tables: PropertyTables | None = None
-        try:
-            tables = PropertyTables(model.document, model.buffers, resolve)
-        except BrokenPart as broken:
-            self.findings.add(broken.code, reference, broken.template, **broken.values)
-        content = TileContent(point_count=model.point_count, instance_count=_instances(model))
-        if columns:
-            content.names = [str(k) for k in range(batch_length)]
-            content.columns = dict(columns)
-        if model.has_feature_textures:
-            self.findings.info("feature-texture", reference, "Features told apart by a texture are not read yet.")
+        content = TileContent(point_count=model.point_count, instance_count=model.instance_count)
         if model.point_count:
             self.findings.add("points", reference, "Point tiles are not drawn yet ({count} points).", count=model.point_count)
-        _add_features(content, model, tables if not columns else None, batch_length if columns else -1, self.findings, reference)
+        if wrapping.columns:
+            content.names = [str(k) for k in range(wrapping.batch_length)]
+            content.columns = dict(wrapping.columns)
+        self._place(model, wrapping, reference)
+        _add_features(content, model, wrapping, self.findings, reference)
+        is_mirrored = np.linalg.det(transform[:3, :3]) < 0
+        for primitive in model.primitives:
+            content.points.append(primitive.points @ transform[:3, :3].T + transform[:3, 3])
+            content.triangles.append(primitive.triangles[:, ::-1] if is_mirrored else primitive.triangles)
+            content.colors.append(primitive.color)
+            content.outlined.append(primitive.has_outline)
+            content.added_triangles += primitive.added
+        return content
+
+    def _place(self, model: GltfModel, wrapping: _Wrapping, where: str) -> None:
+        """Take the primitives of a model from the axes of glTF to those of its tile, at every place it stands."""
         shift = np.zeros(3)
-        for each in (center, model.center):
+        for each in (wrapping.center, model.center):
             if each is not None:
                 shift = shift + each
         turn = _UP.get(self.up_axis, _UP["Y"])
-        for primitive in model.primitives:
-            local = primitive.points @ turn.T + shift
-            content.points.append(local @ transform[:3, :3].T + transform[:3, 3])
-            flipped = np.linalg.det(transform[:3, :3]) < 0
-            content.triangles.append(primitive.triangles[:, ::-1] if flipped else primitive.triangles)
-            content.colors.append(primitive.color)
-        return content
+        for k, primitive in enumerate(model.primitives):
+            placed = replace(primitive, points=primitive.points @ turn.T + shift)
+            model.primitives[k] = placed if wrapping.crowd is None else repeated(placed, wrapping.crowd, self.findings, where)
 
 
-def _add_features(
-    content: TileContent, model: GltfModel, tables: PropertyTables | None, batch_length: int, findings: Findings, where: str
-) -> None:
-    """Number the features of all primitives: rows of tables first, then identifiers without a table, then what has none.
+@dataclass(frozen=True)
+class _Wrapping:
+    """What the container around a glTF adds to it.
 
-    ``batch_length`` is -1 without a batch table; with one, its rows are already in ``content``.
+    Attributes
+    ----------
+    center : (3,) float64 or None
+    batch_length : int
+    columns : dict of str to (batch_length,) array
+        Batch table.
+    crowd : Crowd or None
+        Places of an instanced tile.
     """
-    starts = _table_rows(content, model, tables, findings, where)
-    loose: dict[int, int] = {}
+
+    center: Float | None = None
+    batch_length: int = 0
+    columns: dict[str, AnyArray] = field(default_factory=dict)
+    crowd: Crowd | None = None
+
+
+def _add_features(content: TileContent, model: GltfModel, wrapping: _Wrapping, findings: Findings, where: str) -> None:
+    """Number the features of all primitives: rows of tables first, then identifiers without a table, then what has none."""
+    has_batch = bool(wrapping.columns)
+    starts = {} if has_batch or wrapping.crowd is not None else _table_rows(content, model, findings, where)
+    loose: dict[tuple[str, int], int] = {}
     for primitive in model.primitives:
-        corner = primitive.triangles[:, 0]
-        ids = np.full(len(corner), -1, dtype=np.int64) if primitive.feature_ids is None else primitive.feature_ids[corner]
-        start, size = starts.get(primitive.table, (0, batch_length if batch_length >= 0 else 0))
+        ids = primitive.feature_ids
+        if ids is None:
+            ids = np.full(len(primitive.triangles), -1, dtype=np.int64)
+        start, size = starts.get(primitive.table, (0, wrapping.batch_length if has_batch else 0))
         in_table = (ids >= 0) & (ids < size)
         rows = np.where(in_table, ids + start, -1)
         values, inverse = np.unique(ids[~in_table], return_inverse=True)
-        for value in values.tolist():
-            if value not in loose:
-                loose[value] = len(content.names)
-                content.names.append(str(value) if value >= 0 else "")
-        rows[~in_table] = np.array([loose[value] for value in values.tolist()], dtype=np.int64)[inverse]
+        keys = [(primitive.family if value >= 0 else "", value) for value in values.tolist()]
+        for key in keys:
+            if key not in loose:
+                loose[key] = len(content.names)
+                content.names.append(f"{key[0]}{key[1]}" if key[1] >= 0 else "")
+        rows[~in_table] = np.array([loose[key] for key in keys], dtype=np.int64)[inverse]
         content.features.append(rows)
+    _add_values(content, model)
 
 
-def _table_rows(
-    content: TileContent, model: GltfModel, tables: PropertyTables | None, findings: Findings, where: str
-) -> dict[int, tuple[int, int]]:
+def _add_values(content: TileContent, model: GltfModel) -> None:
+    """Add properties that are kept by place (textures, vertices) as columns: the mean over a feature, or its commonest name."""
+    count = len(content.names)
+    names = dict.fromkeys(name for primitive in model.primitives for name in primitive.values)
+    for name in names:
+        found = [
+            (rows, each.values[name]) for rows, each in zip(content.features, model.primitives, strict=True) if name in each.values
+        ]
+        rows = np.concatenate([rows for rows, _ in found])
+        values = np.concatenate([values for _, values in found])
+        content.columns.setdefault(name, _by_feature(rows, values, count))
+
+
+def _by_feature(rows: Int, values: AnyArray, count: int) -> AnyArray:
+    """Return (count,) means of numbers, or the commonest of names, over the rows of each feature."""
+    if values.dtype == object:
+        texts, codes = np.unique(values.astype(str), return_inverse=True)
+        tally = np.zeros((count, len(texts)), dtype=np.int64)
+        np.add.at(tally, (rows, codes), 1)
+        out: AnyArray = texts[tally.argmax(axis=1)].astype(object)
+        out[tally.sum(axis=1) == 0] = None
+        return out
+    known = np.isfinite(values)
+    total = np.bincount(rows[known], weights=values[known].astype(np.float64), minlength=count)
+    times = np.bincount(rows[known], minlength=count)
+    means: AnyArray = np.divide(total, times, out=np.full(count, np.nan), where=times > 0)
+    return means
+
+
+def _table_rows(content: TileContent, model: GltfModel, findings: Findings, where: str) -> dict[int, tuple[int, int]]:
     """Add the rows of every property table in use; return where each starts and its size."""
     starts: dict[int, tuple[int, int]] = {}
+    tables = model.tables
     if tables is None:
         return starts
     used = sorted({p.table for p in model.primitives if 0 <= p.table < len(tables)})
@@ -216,19 +286,6 @@ def _table_rows(
         blocks.append((count, {"type": kind, **columns}))
     content.columns = merged_columns(blocks)
     return starts
-
-
-def _instances(model: GltfModel) -> int:
-    count = 0
-    for node in as_list(model.document.get("nodes")):
-        extension = node.get("extensions") if isinstance(node, dict) else None
-        attributes = extension.get("EXT_mesh_gpu_instancing", {}).get("attributes") if isinstance(extension, dict) else None
-        accessors = as_list(model.document.get("accessors"))
-        for index in (attributes or {}).values() if isinstance(attributes, dict) else ():
-            if isinstance(index, int) and 0 <= index < len(accessors) and isinstance(accessors[index], dict):
-                count += int(accessors[index].get("count") or 0)
-                break
-    return count
 
 
 def merged_columns(blocks: Sequence[tuple[int, dict[str, AnyArray]]]) -> dict[str, AnyArray]:

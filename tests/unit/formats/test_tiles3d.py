@@ -246,7 +246,7 @@ def test_lists_strips_and_fans_give_the_same_square(tmp_path, mode, indices, wan
 
 def test_material_colours_become_screen_colours(tmp_path):
     glb = Glb().mesh(material=0)
-    glb.document["materials"] = [{"pbrMetallicRoughness": {"baseColorFactor": [0.21586, 0, 1, 0.5]}}]
+    glb.document["materials"] = [{"pbrMetallicRoughness": {"baseColorFactor": [0.21586, 0, 1, 0.5]}, "alphaMode": "BLEND"}]
     colors = mesh_of(read(write_tileset(tmp_path, tile("a.glb"), {"a.glb": glb.write()}))).colors
     assert colors[0].tolist() == [128, 0, 255, 128]
 
@@ -258,16 +258,14 @@ def test_composite_tiles_are_taken_apart(tmp_path):
     assert len(set(city_of(result).features.ids)) == 2
 
 
-def test_points_and_instances_are_counted_and_named_as_not_drawn(tmp_path):
+def test_points_are_counted_and_named_as_not_drawn(tmp_path):
     features = b'{"POINTS_LENGTH": 12 }     '
     features += b" " * (-len(features) % 8)
     pnts = struct.pack("<4s6I", b"pnts", 1, 28 + len(features), len(features), 0, 0, 0) + features
-    features = features.replace(b"POINTS", b"INSTANCES")
-    i3dm = struct.pack("<4s7I", b"i3dm", 1, 32 + len(features), len(features), 0, 0, 0, 1) + features
-    root = tile(error=5, children=[tile("a.pnts"), tile("b.i3dm"), tile("c.glb")])
-    result = read(write_tileset(tmp_path, root, {"a.pnts": pnts, "b.i3dm": i3dm, "c.glb": square_glb()}))
-    assert (result.objects["points"], result.objects["instances"], result.objects["triangles"]) == (12, 12, 2)
-    assert codes(result) == ["points", "instances"]
+    root = tile(error=5, children=[tile("a.pnts"), tile("c.glb")])
+    result = read(write_tileset(tmp_path, root, {"a.pnts": pnts, "c.glb": square_glb()}))
+    assert (result.objects["points"], result.objects["triangles"]) == (12, 2)
+    assert codes(result) == ["points"]
 
 
 def test_crease_edges_outline_a_cube_without_diagonals():

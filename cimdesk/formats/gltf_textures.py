@@ -1,0 +1,179 @@
+"""Textures of glTF as numpy arrays: decoded with limits, sampled by texture coordinates, in linear or screen colours."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import AnyArray, Float, Int, UInt8
+from cimdesk.formats.gltf_buffers import Buffers, item_of
+from cimdesk.formats.gltf_json import as_dict, as_int, as_list, number_list
+from cimdesk.formats.tiles3d_paths import BrokenPart
+
+MAX_PIXELS = 64 << 20
+_CLAMP, _MIRROR = 33071, 33648
+_SOURCES = ("EXT_texture_webp", "MSFT_texture_dds", "KHR_texture_basisu")
+
+
+@dataclass(frozen=True)
+class Texture:
+    """A decoded image and how its texture coordinates are meant.
+
+    Attributes
+    ----------
+    pixels : (H, W, 4) uint8
+        Row 0 is v = 0, as glTF has it.
+    wraps : (int, int)
+        Codes of the sampler for u and v.
+    coordinates : str
+        Attribute with the texture coordinates.
+    placing : (2, 3) float64
+        KHR_texture_transform.
+    """
+
+    pixels: UInt8
+    wraps: tuple[int, int]
+    coordinates: str
+    placing: Float
+
+    def sample(self, places: Float) -> UInt8:
+        """Return (N, 4) texels nearest to (N, 2) texture coordinates."""
+        placed = np.nan_to_num(places @ self.placing[:, :2].T + self.placing[:, 2], posinf=0.0, neginf=0.0)
+        height, width = self.pixels.shape[:2]
+        columns = _texel(placed[:, 0], self.wraps[0], width)
+        return self.pixels[_texel(placed[:, 1], self.wraps[1], height), columns]
+
+    def reduced(self, factor: int) -> Texture:
+        """Return the texture with blocks of so many pixels averaged, clear ones not counted."""
+        if factor <= 1:
+            return self
+        from PIL import Image
+
+        image = Image.fromarray(self.pixels).convert("RGBa").reduce(min(factor, *self.pixels.shape[:2])).convert("RGBA")
+        return Texture(np.asarray(image), self.wraps, self.coordinates, self.placing)
+
+
+def _texel(values: Float, wrap: int, size: int) -> Int:
+    if wrap == _MIRROR:
+        turned = np.mod(values, 2.0)
+        values = np.where(turned > 1.0, 2.0 - turned, turned)
+    elif wrap != _CLAMP:
+        # Whole numbers end a picture as often as they begin it; one at its end belongs to its last column.
+        wrapped = values - np.floor(values)
+        values = np.where((wrapped == 0.0) & (values >= 1.0), 1.0, wrapped)
+    return np.clip(np.floor(values * size), 0, size - 1).astype(np.int64)
+
+
+@dataclass
+class Textures:
+    """The textures of one glTF file, each image decoded once."""
+
+    document: Mapping[str, Any]
+    buffers: Buffers
+    _images: dict[int, UInt8] = field(default_factory=dict)
+
+    def texture(self, info: Any) -> Texture:
+        """Return the texture that a texture info object refers to.
+
+        Raises
+        ------
+        BrokenPart
+            If its image is missing, damaged, too large, or of a kind that is not read.
+        """
+        entry = as_dict(info)
+        described = item_of(self.document, "textures", entry.get("index"))
+        transform = as_dict(as_dict(entry.get("extensions")).get("KHR_texture_transform"))
+        channel = as_int(transform.get("texCoord", entry.get("texCoord")), 0)
+        sampler: dict[str, Any] = {}
+        if "sampler" in described:
+            sampler = item_of(self.document, "samplers", described["sampler"])
+        wraps = (as_int(sampler.get("wrapS"), 0), as_int(sampler.get("wrapT"), 0))
+        return Texture(self._image(_source_of(described)), wraps, f"TEXCOORD_{channel}", _placing(transform))
+
+    def _image(self, index: Any) -> UInt8:
+        entry = item_of(self.document, "images", index)
+        if index not in self._images:
+            uri = entry.get("uri")
+            data = self.buffers.file(uri) if isinstance(uri, str) else self.buffers.view(as_int(entry.get("bufferView"), -1))
+            self._images[index] = read_image(data)
+        return self._images[index]
+
+
+def _source_of(texture: Mapping[str, Any]) -> Any:
+    extensions = as_dict(texture.get("extensions"))
+    webp = as_dict(extensions.get("EXT_texture_webp")).get("source")
+    if webp is not None:
+        return webp
+    if "source" not in texture and any(name in extensions for name in _SOURCES):
+        raise BrokenPart("texture-kind", "A texture is of a kind that is not read (KTX2 or DDS).")
+    return texture.get("source")
+
+
+def _placing(transform: Mapping[str, Any]) -> Float:
+    offset = number_list(transform.get("offset"), 2) or [0.0, 0.0]
+    scale = number_list(transform.get("scale"), 2) or [1.0, 1.0]
+    turn = number_list([transform.get("rotation", 0.0)], 1) or [0.0]
+    c, s = float(np.cos(turn[0])), float(np.sin(turn[0]))
+    return np.array([[c * scale[0], s * scale[1], offset[0]], [-s * scale[0], c * scale[1], offset[1]]])
+
+
+def read_image(data: bytes) -> UInt8:
+    """Return (H, W, 4) uint8 pixels of a PNG, JPEG or WebP.
+
+    Raises
+    ------
+    BrokenPart
+        If it is none of these, damaged, or has more than `MAX_PIXELS`.
+    """
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+            image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP"))
+        if image.width * image.height > MAX_PIXELS:
+            raise BrokenPart("texture-size", "A texture has {width} by {height} pixels, which is too large.",
+                             width=image.width, height=image.height)  # fmt: skip
+        return np.asarray(image.convert("RGBA"))
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError, Warning) as error:
+        raise BrokenPart("bad-texture", "A texture cannot be read: {reason}", reason=str(error)[:120]) from error
+
+
+def to_linear(codes: AnyArray) -> Float:
+    """Return linear light 0..1 of sRGB bytes."""
+    return _LINEAR[codes]
+
+
+def to_screen(light: Float) -> UInt8:
+    """Return sRGB bytes of linear light, clipped to 0..1."""
+    clipped = np.clip(light, 0.0, 1.0)
+    encoded = np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** (1 / 2.4) - 0.055)
+    return np.round(encoded * 255.0).astype(np.uint8)
+
+
+def _linear_table() -> Float:
+    codes = np.arange(256) / 255.0
+    return np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)
+
+
+_LINEAR = _linear_table()
+
+
+def base_color(document: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[Float, dict[str, Any], str, float]:
+    """Return the (4,) linear base colour of a primitive's material, its texture info, alpha mode and alpha cutoff."""
+    materials = as_list(document.get("materials"))
+    index = entry.get("material")
+    material: dict[str, Any] = {}
+    if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < len(materials):
+        material = as_dict(materials[index])
+    rough = as_dict(material.get("pbrMetallicRoughness"))
+    shiny = as_dict(as_dict(material.get("extensions")).get("KHR_materials_pbrSpecularGlossiness"))
+    factor = number_list(rough.get("baseColorFactor"), 4) or number_list(shiny.get("diffuseFactor"), 4) or [1.0] * 4
+    info = as_dict(rough.get("baseColorTexture")) or as_dict(shiny.get("diffuseTexture"))
+    cutoff = number_list([material.get("alphaCutoff", 0.5)], 1) or [0.5]
+    return np.array(factor), info, str(material.get("alphaMode", "OPAQUE")), cutoff[0]
