@@ -18,10 +18,12 @@ from cimdesk.model.flood import FloodResult
 from cimdesk.model.imagery import Imagery
 from cimdesk.model.mesh import TriangleMesh
 from cimdesk.model.network import UtilityNetwork
+from cimdesk.model.points import PointCloud
 from cimdesk.model.sensors import Sensors
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
 from cimdesk.model.workspace import LayerData, bounds_of
+from cimdesk.services.point_store import placed
 from cimdesk.services.tile_store import TileStore
 
 CHINA_WEST, CHINA_EAST = 73.5, 136.5
@@ -86,6 +88,8 @@ def system_for_pictures(imagery: Imagery) -> Crs:
 def place(data: LayerData, crs: Crs | None, frame: LocalFrame) -> LayerData:
     """Return ``data`` in the project's system; unchanged when either system is unknown or both are the same."""
     target = frame.crs
+    if isinstance(data, PointCloud):
+        return placed(data, crs, target)
     if crs is None or target is None or crs == target:
         return data
     if isinstance(data, Imagery):
