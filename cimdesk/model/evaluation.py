@@ -298,9 +298,8 @@ def _texts_compared(node: Binary, left: Value, right: Value) -> Truths:
     if isinstance(left, Texts) and len(left.codes) == 1 and isinstance(right, Texts):
         turned = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(node.operator, node.operator)
         return _with_one(turned, right, left.names[0] if left.codes[0] >= 0 else None)
-    if not (isinstance(left, Texts) and isinstance(right, Texts)):
-        if node.operator not in ("=", "!="):
-            raise ExpressionError(node.position, "A text cannot be compared with a number.")
+    if not (isinstance(left, Texts) and isinstance(right, Texts)) and node.operator not in ("=", "!="):
+        raise ExpressionError(node.position, "A text cannot be compared with a number.")
     a, b = _texts(left), _texts(right)
     every = {name: k for k, name in enumerate(sorted({*map(str.casefold, a.names), *map(str.casefold, b.names)}))}
     ranks = [np.array([*(every[name.casefold()] for name in texts.names), -1], dtype=np.float64)[texts.codes] for texts in (a, b)]

@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float
+from cimdesk.base.arrays import AnyArray, Bool, Float
 from cimdesk.scene import toolkit as vtk
 from cimdesk.scene.visual import Hit
+
+MOST_LOOKED_AT = 400
+"""Cells compared one by one where the nearest is hidden."""
 
 
 class CellIndex:
@@ -20,8 +23,11 @@ class CellIndex:
         self._locator: Any = None
         self._cell: Any = None
 
-    def nearest(self, point: Float, tolerance: float) -> Hit | None:
-        """Return the owner of the cell nearest to a local ``point``, if within ``tolerance`` [m]."""
+    def nearest(self, point: Float, tolerance: float, shown: Bool | None = None) -> Hit | None:
+        """Return the owner of the cell nearest to a local ``point``, if within ``tolerance`` [m].
+
+        ``shown`` (owners,) leaves those out that are not drawn; None takes all.
+        """
         if not len(self._owner):
             return None
         if self._locator is None:
@@ -33,4 +39,27 @@ class CellIndex:
         cell, sub, squared = vtk.reference(0), vtk.reference(0), vtk.reference(0.0)
         if not self._locator.FindClosestPointWithinRadius(list(point), tolerance, closest, self._cell, cell, sub, squared):
             return None
-        return Hit(int(self._owner[int(cell)]), float(np.sqrt(float(squared))))
+        owner = int(self._owner[int(cell)])
+        if shown is not None and not shown[owner]:
+            return self._nearest_shown(point, tolerance, shown)
+        return Hit(owner, float(np.sqrt(float(squared))))
+
+    def _nearest_shown(self, point: Float, tolerance: float, shown: Bool) -> Hit | None:
+        """Look through all cells near the point: two houses share a wall, and one of them is hidden."""
+        ids = vtk.vtkIdList()
+        low, high = point - tolerance, point + tolerance
+        self._locator.FindCellsWithinBounds([low[0], high[0], low[1], high[1], low[2], high[2]], ids)
+        best: Hit | None = None
+        closest, parametric, weights = [0.0] * 3, [0.0] * 3, [0.0] * 8
+        for k in range(min(ids.GetNumberOfIds(), MOST_LOOKED_AT)):
+            owner = int(self._owner[ids.GetId(k)])
+            if not shown[owner]:
+                continue
+            self._data.GetCell(ids.GetId(k), self._cell)
+            sub, squared = vtk.reference(0), vtk.reference(0.0)
+            if self._cell.EvaluatePosition(list(point), closest, sub, parametric, squared, weights) < 0:
+                continue
+            distance = float(np.sqrt(float(squared)))
+            if distance <= tolerance and (best is None or distance < best.distance):
+                best = Hit(owner, distance)
+        return best

@@ -66,6 +66,16 @@ def hide_transparent_texels(actor: Any) -> None:
     )
 
 
+def hide_lines_by_texels(actor: Any) -> None:
+    """Let lines of features whose texel has no alpha disappear; the others keep the colour of the actor, not of the texel."""
+    actor.GetShaderProperty().AddFragmentShaderReplacement(
+        "//VTK::TCoord::Impl",
+        True,
+        "vec4 ownColor = fragOutput0;\n//VTK::TCoord::Impl\n  if (fragOutput0.a < 0.02) discard;\n  fragOutput0 = ownColor;\n",
+        False,
+    )
+
+
 def draw_on_top(actor: Any) -> None:
     """Draw in front of everything that is drawn normally, whatever lies between."""
     _place_vertices(actor, ON_TOP)

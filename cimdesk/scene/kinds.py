@@ -11,6 +11,7 @@ from cimdesk.model.sensors import Sensors
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
 from cimdesk.model.workspace import LayerData
+from cimdesk.scene.columns import ColumnsVisual
 from cimdesk.scene.flood import FloodVisual
 from cimdesk.scene.network import NetworkVisual
 from cimdesk.scene.sensors import SensorsVisual
@@ -37,6 +38,8 @@ def new_visual(context: Context, layer: Layer, data: LayerData) -> Visual:
         return SensorsVisual(context, layer, data)
     if isinstance(data, UtilityNetwork):
         return NetworkVisual(context, layer, data)
+    if isinstance(data, VectorLayer) and layer.style.height:
+        return ColumnsVisual(context, layer, data)
     if isinstance(data, VectorLayer):
         return VectorVisual(context, layer, data)
     raise TypeError(f"nothing draws {type(data).__name__}")

@@ -12,8 +12,17 @@ from cimdesk.model.appearance import NODE_PREFIX, color_layer
 from cimdesk.model.layers import Layer
 from cimdesk.model.network import Utility, UtilityNetwork
 from cimdesk.model.style import rgba
+from cimdesk.model.visibility import shown_nodes
 from cimdesk.scene.cells import CellIndex
-from cimdesk.scene.geometry import actor_of, clear_on_top, draw_on_top, poly_data, set_point_array
+from cimdesk.scene.geometry import (
+    actor_of,
+    clear_on_top,
+    draw_on_top,
+    hide_lines_by_texels,
+    hide_transparent_texels,
+    poly_data,
+    set_point_array,
+)
 from cimdesk.scene.look import unit_rgb
 from cimdesk.scene.textures import FeatureTexture
 from cimdesk.scene.visual import Context, Hit, View, Visual
@@ -44,10 +53,14 @@ class NetworkVisual(Visual):
         line_data = poly_data(self._points.astype(np.float32), lines=self._segments)
         set_point_array(line_data, self.texture.coordinates(self._owner), "tcoords")
         self.rim, self.lines = actor_of(line_data), actor_of(line_data)
+        self.rim.SetTexture(self.texture.texture)
+        hide_lines_by_texels(self.rim)
         self.lines.SetTexture(self.texture.texture)
         self.tubes = self._tube_actor() if len(self._segments) <= MAX_TUBES else None
         self.shafts = self._shaft_actor()
         self.actors = [actor for actor in (self.rim, self.lines, self.tubes, self.shafts) if actor is not None]
+        for actor in self.actors[1:]:
+            hide_transparent_texels(actor)
         self._index = CellIndex(line_data, self._segment_owner)
         self._on_top = False
         if len(self._points):
@@ -89,6 +102,7 @@ class NetworkVisual(Visual):
             for actor in self.actors:
                 (draw_on_top if self._on_top else clear_on_top)(actor)
         for actor in self.actors:
+            (actor.ForceTranslucentOn if layer.opacity < 1.0 else actor.ForceOpaqueOn)()
             surface = actor.GetProperty()
             surface.SetAmbient(0.5)
             surface.SetDiffuse(0.65)
@@ -112,6 +126,9 @@ class NetworkVisual(Visual):
         node: UInt8 = np.tile(np.array(rgba(self.layer.style.color), dtype=np.uint8), (len(self.network.nodes), 1))
         node = readable(node, on_dark)
         node[:, :3] = node[:, :3] // 4 * 3
+        shown = shown_nodes(self.layer, self.network)
+        if shown is not None:
+            node[~shown, 3] = 0
         self.texture.write(node, self.links)
         self.texture.flush()
 
@@ -134,10 +151,13 @@ class NetworkVisual(Visual):
 
     def pick(self, point: Float, tolerance: float) -> Hit | None:
         widest = float(self.diameters.max(initial=0.0)) / 2.0
-        hit = self._index.nearest(point, tolerance + widest)
+        hit = self._index.nearest(point, tolerance + widest, self.in_sight())
         if hit is not None:
             hit = Hit(hit.row, max(0.0, hit.distance - float(self.diameters[hit.row]) / 2.0))
         gap = np.linalg.norm(np.nan_to_num(self.nodes[:, :2], nan=1e12) - point[:2], axis=1)
+        nodes = shown_nodes(self.layer, self.network)
+        if nodes is not None:
+            gap = np.where(nodes, gap, np.inf)
         if len(gap) and gap.min() <= 0.6 + 0.3 * tolerance:
             return Hit(self.links + int(np.argmin(gap)), 0.0)
         return hit
@@ -153,6 +173,10 @@ class NetworkVisual(Visual):
         half = self._offsets[:-1][has] + (counts[has] - 1) // 2
         middle[has] = (self._points[half] + self._points[half + 1]) / 2.0
         return middle
+
+    def rows_in_sight(self, rows: Int) -> Int:
+        links, nodes = self.in_sight(), shown_nodes(self.layer, self.network)
+        return rows if links is None or nodes is None else rows[np.concatenate([links, nodes])[rows]]
 
     def feature_id(self, row: int) -> str:
         if row >= self.links:

@@ -67,6 +67,9 @@ class Picker:
             anchors = visual.anchors()
             screen = view.project(np.nan_to_num(anchors))
             hit = inside_polygon(screen[:, :2], np.asarray(polygon)) & (screen[:, 2] > 0) & np.isfinite(anchors).all(axis=1)
+            shown = visual.in_sight()
+            if shown is not None:
+                hit &= shown[: len(hit)]
             refs.update(AssetRef(visual.layer.id, visual.feature_id(int(row))) for row in np.flatnonzero(hit))
         return frozenset(refs)
 

@@ -57,6 +57,8 @@ def paint(shapes: Shapes, grid: PlanGrid, colors: UInt8) -> UInt8:
         last = outer[k + 1] if k + 1 < len(outer) else len(shapes.is_hole)
         rings = [_pixels(shapes.ring(r), grid) for r in range(int(first), int(last))]
         color = tuple(int(c) for c in colors[shapes.feature_of_ring[first]])
+        if color[3] == 0:
+            continue
         if len(rings) == 1:
             draw.polygon(rings[0], fill=color)
             continue

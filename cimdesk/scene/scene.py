@@ -385,7 +385,8 @@ class Scene:
             (self._selected, self._selection, look.accent, 1.0),
             (self._hovered, hover, look.hover, 0.7),
         ):
-            shapes = [self.visuals[layer].outline(rows) for layer, rows in self.rows_by_layer(refs).items() if len(rows)]
+            seen = {layer: self.visuals[layer].rows_in_sight(rows) for layer, rows in self.rows_by_layer(refs).items()}
+            shapes = [self.visuals[layer].outline(rows) for layer, rows in seen.items() if len(rows)]
             width = look.line_width * factor * self.canvas.pixel_scale
             outline.show([shape for shape in shapes if shape is not None], color, width, self.context.xray)
 

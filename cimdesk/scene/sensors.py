@@ -45,6 +45,7 @@ class SensorsVisual(Visual):
         self._status: UInt8 = np.zeros(len(sensors.features), dtype=np.uint8)
         self._colors: list[str] = []
         self._heads: Float = np.zeros((0, 3))
+        self._boxes: Float = np.zeros((0, 4))
         self._head_rows: Int = np.zeros(0, dtype=np.int64)
         if self._placed.any():
             self.extent = np.array([local[self._placed].min(axis=0), local[self._placed].max(axis=0)])
@@ -64,7 +65,7 @@ class SensorsVisual(Visual):
         return changed and self.layer.visible
 
     def prepare(self, view: View) -> None:
-        self._heads = np.zeros((0, 3))
+        self._heads, self._boxes = np.zeros((0, 3)), np.zeros((0, 4))
         if not self.layer.visible or self.layer.opacity <= 0.0 or not self._placed.any():
             self.sprites.place([], np.zeros((0, 2)), view.height)
             return
@@ -73,6 +74,9 @@ class SensorsVisual(Visual):
         screen = view.project(np.nan_to_num(self._points))
         margin = 60.0
         inside: Bool = self._placed & (screen[:, 2] > view.near)
+        shown = self.in_sight()
+        if shown is not None:
+            inside &= shown
         inside &= (screen[:, 0] > -margin) & (screen[:, 0] < view.width + margin)
         inside &= (screen[:, 1] > -margin) & (screen[:, 1] < view.height + 2 * margin)
         rows = np.flatnonzero(inside)
@@ -96,6 +100,8 @@ class SensorsVisual(Visual):
         sizes = np.array([self.atlas.size(key) for key in keys], dtype=np.float64).reshape(-1, 2)
         corners = np.column_stack([screen[rows, 0] - sizes[:, 0] / 2, screen[rows, 1] - sizes[:, 1]])
         self.sprites.place(keys, corners, view.height)
+        # The foot is thin: a label may come near it.
+        self._boxes = np.column_stack([corners + 1.0, corners + sizes - [1.0, 5.0 * view.pixel_scale]])
         heads = np.array([pin_size(int(self._status[row]), size) for row in rows], dtype=np.float64)
         self._heads = np.column_stack([screen[rows, 0], corners[:, 1] + heads / 2 + 3, heads / 2 + 3])
         self._head_rows = rows
@@ -117,7 +123,9 @@ class SensorsVisual(Visual):
             self.atlas.need(key, lambda key=key: cluster_picture(*key))  # type: ignore[misc]
             keys.append(key)
         sizes = np.array([self.atlas.size(key) for key in keys], dtype=np.float64).reshape(-1, 2)
-        self.sprites.place(keys, np.column_stack(centre) - sizes / 2, view.height)
+        corners = np.column_stack(centre) - sizes / 2
+        self.sprites.place(keys, corners, view.height)
+        self._boxes = np.column_stack([corners, corners + sizes])
 
     def pick_symbol(self, x: float, y: float) -> int | None:
         if not len(self._heads):
@@ -126,6 +134,9 @@ class SensorsVisual(Visual):
         hits = np.flatnonzero(near)
         # The last drawn lies on top.
         return int(self._head_rows[hits[-1]]) if len(hits) else None
+
+    def obstacles(self) -> Float:
+        return self._boxes
 
     def anchors(self) -> Float:
         return self._points

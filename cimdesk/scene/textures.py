@@ -52,6 +52,15 @@ class FeatureTexture:
         packed = np.ascontiguousarray(colors).view(np.uint32).ravel()
         self.texels.view(np.uint32).ravel()[start : start + step * len(packed) : step] = packed
 
+    def write_pairs(self, first: UInt8, second: UInt8, codes: AnyArray, start: int = 0) -> None:
+        """Set two neighbouring entries of each feature, ``start`` being even, to rows of two (K, 4) palettes by (N,) codes.
+
+        One pass over the features, whatever they are coloured by.
+        """
+        pairs = np.ascontiguousarray(np.concatenate([first, second], axis=1)).view(np.uint64).ravel()
+        texels = self.texels.ravel().view(np.uint64)
+        np.take(pairs, codes, out=texels[start // 2 : start // 2 + len(codes)], mode="clip")
+
     def flush(self) -> None:
         """Tell VTK that texels changed."""
         self._array.Modified()

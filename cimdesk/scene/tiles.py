@@ -8,14 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Float32, Int, Int32, UInt8
+from cimdesk.base.arrays import Bool, Float, Float32, Int, Int32, UInt8
 from cimdesk.model.appearance import color_layer
 from cimdesk.model.city import CityModel
 from cimdesk.model.layers import Layer
 from cimdesk.model.mesh import Surface, TriangleMesh
-from cimdesk.model.style import NEUTRAL, Style, StyleMode, rgba
+from cimdesk.model.style import NEUTRAL, Coloring, Style, StyleMode, rgba
 from cimdesk.scene.cells import CellIndex
-from cimdesk.scene.geometry import actor_of, hide_transparent_texels, poly_data, pull_to_eye, set_point_array, set_pull, sharp_edges
+from cimdesk.scene.geometry import (
+    actor_of,
+    hide_lines_by_texels,
+    hide_transparent_texels,
+    poly_data,
+    pull_to_eye,
+    set_point_array,
+    set_pull,
+    sharp_edges,
+)
 from cimdesk.scene.look import Look, unit_rgb
 from cimdesk.scene.textures import FeatureTexture
 from cimdesk.scene.visual import Context, Hit, View, Visual
@@ -51,7 +60,7 @@ class CityVisual(Visual):
         self.mesh = _local_mesh(city.finest, context.origin)
         self.count = len(city.features)
         self._sources = _source_colors(self.mesh) if _shows_source_colors(layer.style) else None
-        extra = 0 if self._sources is None else len(self._sources[0])
+        extra = 0 if self._sources is None else len(self._sources.colors)
         self.texture = FeatureTexture(2 * self.count + extra)
         self.tiles: list[Tile] = []
         self._hides = False
@@ -82,7 +91,7 @@ class CityVisual(Visual):
         roof = self.mesh.surface == Surface.ROOF
         entry: Int = self.mesh.feature_index.astype(np.int64) * 2 + roof
         if self._sources is not None:
-            entry = np.where(self._sources[2], 2 * self.count + self._sources[1], entry)
+            entry = np.where(self._sources.has, 2 * self.count + self._sources.rows, entry)
         return entry
 
     def _tile(self, rows: Int, entry: Int) -> Tile:
@@ -93,24 +102,34 @@ class CityVisual(Visual):
         points = self.mesh.vertices[unique % len(self.mesh.vertices)]
         cells = compact.reshape(-1, 3).astype(np.int32)
         data = poly_data(points, cells)
-        set_point_array(data, self.texture.coordinates(unique // len(self.mesh.vertices)), "tcoords")
+        entries = unique // len(self.mesh.vertices)
+        set_point_array(data, self.texture.coordinates(entries), "tcoords")
         actor = actor_of(data)
         actor.SetTexture(self.texture.texture)
         actor.GetProperty().SetInterpolationToFlat()
         owner = self.mesh.feature_index[rows]
         low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
-        return Tile(actor, self._edge_actor(rows, points, cells, owner), low, high, CellIndex(data, owner))
+        if self._hides:
+            hide_transparent_texels(actor)
+        edges = self._edge_actor(rows, points, cells, owner, entries)
+        return Tile(actor, edges, low, high, CellIndex(data, owner))
 
-    def _edge_actor(self, rows: Int, points: Float32, cells: Int32, owner: Int32) -> Any:
+    def _edge_actor(self, rows: Int, points: Float32, cells: Int32, owner: Int32, entries: Int) -> Any:
         if len(self.mesh.edges):
             used = np.zeros(len(self.mesh.vertices), dtype=bool)
             used[self.mesh.triangles[rows].ravel()] = True
             edges = self.mesh.edges[used[self.mesh.edges[:, 0]] & used[self.mesh.edges[:, 1]]]
             kept, compact = np.unique(edges.ravel(), return_inverse=True)
             data = poly_data(self.mesh.vertices[kept], lines=compact.reshape(-1, 2))
+            owner_of = np.zeros(len(self.mesh.vertices), dtype=np.int64)
+            owner_of[self.mesh.triangles[rows].ravel()] = np.repeat(owner, 3)
+            entries = 2 * owner_of[kept]
         else:
             data = poly_data(points, lines=sharp_edges(points, cells, owner))
+        set_point_array(data, self.texture.coordinates(entries), "tcoords")
         actor = actor_of(data)
+        actor.SetTexture(self.texture.texture)
+        hide_lines_by_texels(actor)
         actor.GetProperty().LightingOff()
         actor.PickableOff()
         pull_to_eye(actor)
@@ -134,8 +153,6 @@ class CityVisual(Visual):
         lines = tile.edges.GetProperty()
         lines.SetColor(*unit_rgb(look.edge))
         lines.SetOpacity(opacity)
-        if self._hides:
-            hide_transparent_texels(tile.actor)
 
     def _opacity(self) -> float:
         return self.layer.opacity * (XRAY_OPACITY if self.context.xray else 1.0)
@@ -151,18 +168,22 @@ class CityVisual(Visual):
 
     def recolor(self) -> None:
         """Write the texels of every feature for the style, the theme and the moment."""
-        colors = color_layer(self.context.workspace, self.layer, self.context.time).colors
-        self.paint(colors)
+        self.show_coloring(color_layer(self.context.workspace, self.layer, self.context.time))
 
     def paint(self, colors: UInt8) -> None:
         """Show these (N, 4) colours; alpha 0 hides a feature."""
-        walls, roofs = shaded_pair(colors, self.context.look)
-        self.texture.write(walls, 0, 2)
-        self.texture.write(roofs, 1, 2)
+        self.show_coloring(Coloring(np.arange(len(colors)), colors))
+
+    def show_coloring(self, coloring: Coloring) -> None:
+        """Show each feature in the palette's colour of its code: the palette is shaded, not the features."""
+        walls, roofs = shaded_pair(coloring.palette, self.context.look)
+        self.texture.write_pairs(walls, roofs, coloring.codes)
         if self._sources is not None:
-            self.texture.write(self._sources[0], 2 * self.count)
+            colors = self._sources.colors.copy()
+            colors[np.take(coloring.palette[:, 3], coloring.codes)[self._sources.owners] == 0, 3] = 0
+            self.texture.write(colors, 2 * self.count)
         self.texture.flush()
-        hides = len(colors) > 0 and int(walls[:, 3].min()) == 0
+        hides = len(coloring) > 0 and int(coloring.palette[:, 3].min()) == 0
         if hides and not self._hides:
             for tile in self.tiles:
                 hide_transparent_texels(tile.actor)
@@ -181,10 +202,11 @@ class CityVisual(Visual):
 
     def pick(self, point: Float, tolerance: float) -> Hit | None:
         best: Hit | None = None
+        shown = self.in_sight()
         for tile in self.tiles:
             if (point < tile.low - tolerance).any() or (point > tile.high + tolerance).any():
                 continue
-            hit = tile.index.nearest(point, tolerance)
+            hit = tile.index.nearest(point, tolerance, shown)
             if hit is not None and (best is None or hit.distance < best.distance):
                 best = hit
         return best
@@ -257,11 +279,33 @@ def _shows_source_colors(style: Style) -> bool:
     return style.mode is StyleMode.SINGLE and style.color == NEUTRAL
 
 
-def _source_colors(mesh: TriangleMesh) -> tuple[UInt8, Int, np.ndarray] | None:
-    """Return the distinct colours of the source, the row of each triangle's, and where it has one; None when it gives none."""
+@dataclass(frozen=True)
+class SourceColors:
+    """Colours that the source gives, one for each feature that has it, so that a feature can be hidden.
+
+    Attributes
+    ----------
+    colors : (M, 4) uint8
+    owners : (M,) int64
+        Feature of each.
+    rows : (T,) int64
+        Row of ``colors`` of each triangle.
+    has : (T,) bool
+        Whether the source gives the triangle a colour.
+    """
+
+    colors: UInt8
+    owners: Int
+    rows: Int
+    has: Bool
+
+
+def _source_colors(mesh: TriangleMesh) -> SourceColors | None:
+    """Return the colours of the source; None when it gives none."""
     if mesh.colors is None or not len(mesh.colors):
         return None
-    packed = np.ascontiguousarray(mesh.colors).view(np.uint32).ravel()
-    unique, inverse = np.unique(packed, return_inverse=True)
-    has = ~((mesh.colors[:, :3] == 255).all(axis=1))
-    return unique.view(np.uint8).reshape(-1, 4), inverse.astype(np.int64), has
+    packed = np.ascontiguousarray(mesh.colors).view(np.uint32).ravel().astype(np.int64)
+    unique, rows = np.unique(packed + (mesh.feature_index.astype(np.int64) << 32), return_inverse=True)
+    colors = (unique & 0xFFFFFFFF).astype(np.uint32).view(np.uint8).reshape(-1, 4).copy()
+    has: Bool = np.asarray(~((mesh.colors[:, :3] == 255).all(axis=1)))
+    return SourceColors(colors, unique >> 32, rows.astype(np.int64), has)

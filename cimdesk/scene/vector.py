@@ -12,7 +12,7 @@ from cimdesk.model.features import ShapeKind, VectorLayer
 from cimdesk.model.layers import Layer
 from cimdesk.scene.cells import CellIndex
 from cimdesk.scene.drape import dense_lines, line_widths, ribbons, step_of, subdivided, triangulated
-from cimdesk.scene.geometry import actor_of, cell_array, poly_data, pull_to_eye, set_point_array, set_pull
+from cimdesk.scene.geometry import actor_of, cell_array, hide_transparent_texels, poly_data, pull_to_eye, set_point_array, set_pull
 from cimdesk.scene.plan_picture import PlanGrid, ground_cells, paint
 from cimdesk.scene.textures import FeatureTexture, PictureTexture
 from cimdesk.scene.visual import Context, Hit, View, Visual
@@ -60,9 +60,16 @@ class VectorVisual(Visual):
             actor.SetVisibility(shown)
             actor.GetProperty().LightingOff()
             actor.GetProperty().SetOpacity(layer.opacity)
+            if layer.opacity < 1.0:
+                actor.ForceTranslucentOn()
+            elif actor is not self.fill or self._grid is None:
+                actor.ForceOpaqueOn()
         if self.fill is not None and self.vector.shapes.kind is ShapeKind.POLYGON:
             self.fill.GetProperty().SetOpacity(layer.opacity * FILL_OPACITY)
         self._recolor()
+
+    def fits(self, layer: Layer) -> bool:
+        return not layer.style.height
 
     def set_time(self, time: float) -> bool:
         if self.style_moves(time):
@@ -89,7 +96,8 @@ class VectorVisual(Visual):
 
     def pick(self, point: Float, tolerance: float) -> Hit | None:
         # What lies flat counts only when nothing stands on it: a little farther than any wall that is hit.
-        hits = [hit for index in self._index if (hit := index.nearest(point, tolerance + 1.5)) is not None]
+        shown = self.in_sight()
+        hits = [hit for index in self._index if (hit := index.nearest(point, tolerance + 1.5, shown)) is not None]
         best = min(hits, key=lambda hit: hit.distance, default=None)
         return None if best is None else Hit(best.row, best.distance + tolerance)
 
@@ -138,7 +146,8 @@ class VectorVisual(Visual):
         if not len(shapes.coordinates):
             return None
         self._grid = PlanGrid.around(shapes)
-        picture = paint(shapes, self._grid, color_layer(self.context.workspace, self.layer, self.context.time).colors)
+        # Everything, so that there is ground under what is hidden now.
+        picture = paint(shapes, self._grid, np.full((self.count, 4), 255, dtype=np.uint8))
         points, triangles, coordinates = ground_cells(picture, self._grid)
         draped = self._draped(np.column_stack([points, np.full(len(points), np.nan)]))
         data = poly_data(draped, triangles)
@@ -166,6 +175,8 @@ class VectorVisual(Visual):
     def _textured(self, data: Any) -> Any:
         actor = actor_of(data)
         actor.SetTexture(self.texture.texture)
+        hide_transparent_texels(actor)
+        actor.ForceOpaqueOn()
         pull_to_eye(actor)
         return actor
 

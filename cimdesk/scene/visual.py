@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Float32, Int
+from cimdesk.base.arrays import Bool, Float, Float32, Int
 from cimdesk.model.appearance import stage_dates
 from cimdesk.model.layers import Layer
 from cimdesk.model.style import StyleMode
+from cimdesk.model.visibility import shown_rows
 from cimdesk.model.workspace import LayerData, Workspace
 from cimdesk.scene.look import Look
 
@@ -186,6 +187,19 @@ class Visual:
     def pick_symbol(self, x: float, y: float) -> int | None:
         """Return the feature whose symbol of constant size covers a pixel (from the top left)."""
         return None
+
+    def in_sight(self) -> Bool | None:
+        """Return (N,) whether each feature is drawn, or kept out of sight by a filter or by hand; None when all are drawn."""
+        return shown_rows(self.context.workspace, self.layer)
+
+    def rows_in_sight(self, rows: Int) -> Int:
+        """Return those of the rows that are drawn."""
+        shown = self.in_sight()
+        return rows if shown is None else rows[shown[rows]]
+
+    def obstacles(self) -> Float:
+        """Return (N, 4) left, top, right and bottom [px] of what labels are to keep clear of in the frame being prepared."""
+        return np.zeros((0, 4))
 
     @property
     def is_on_top(self) -> bool:
