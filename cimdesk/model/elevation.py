@@ -6,14 +6,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int
-
-if TYPE_CHECKING:
-    from cimdesk.model.terrain import Terrain
 
 Rectangle: TypeAlias = tuple[float, float, float, float]
 """West, south, east, north in world coordinates."""
@@ -190,53 +187,3 @@ def halved(cells: Float32) -> Float32:
     count = is_known.sum(axis=0)
     total = np.where(is_known, quads, np.float32(0.0)).sum(axis=0)
     return np.where(count > 0, total / np.maximum(count, 1), np.float32(np.nan)).astype(np.float32)
-
-
-class GridSource:
-    """A terrain in memory as a source; coarser levels are made when first asked for."""
-
-    is_quick = True
-    vertical = ""
-
-    def __init__(self, terrain: Terrain) -> None:
-        self.terrain = terrain
-        self.cell = min(terrain.cell_x, terrain.cell_y)
-        self.bounds: Float = terrain.bounds
-        self._levels: list[Float32] = [terrain.elevations]
-        self._lock = threading.Lock()
-
-    def read(self, area: Rectangle, rows: int, columns: int) -> Float32:
-        """Return (rows, columns) heights at the centres of equal cells over ``area``."""
-        west, south, east, north = area
-        spacing_x, spacing_y = (east - west) / columns, (north - south) / rows
-        level = max(
-            0, int(np.floor(np.log2(max(min(spacing_x / self.terrain.cell_x, spacing_y / self.terrain.cell_y), 1.0)) + 1e-6))
-        )
-        cells = self._level(level)
-        factor = 2.0**level
-        x = (west + (np.arange(columns) + 0.5) * spacing_x - self.terrain.west) / (self.terrain.cell_x * factor) - 0.5
-        y = (self.terrain.north - north + (np.arange(rows) + 0.5) * spacing_y) / (self.terrain.cell_y * factor) - 0.5
-        out = resampled(cells, y, x)
-        edge = 1e-6
-        outside_x = (x < -0.5 - edge) | (x > self.terrain.shape[1] / factor - 0.5 + edge)
-        outside_y = (y < -0.5 - edge) | (y > self.terrain.shape[0] / factor - 0.5 + edge)
-        if outside_x.any() or outside_y.any():
-            out[:, outside_x] = np.nan
-            out[outside_y] = np.nan
-        return out
-
-    def sample(self, xy: Float) -> Float:
-        """Return (N,) bilinear heights at world points."""
-        return self.terrain.sample(xy)
-
-    def raised(self, offset: float) -> ElevationSource:
-        """Return the same with all heights ``offset`` metres higher."""
-        from dataclasses import replace
-
-        return GridSource(replace(self.terrain, elevations=self.terrain.elevations + np.float32(offset)))
-
-    def _level(self, level: int) -> Float32:
-        with self._lock:
-            while len(self._levels) <= level and max(self._levels[-1].shape) > 1:
-                self._levels.append(halved(self._levels[-1]))
-            return self._levels[min(level, len(self._levels) - 1)]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from cimdesk.base.arrays import Float, Float32, Int
-from cimdesk.model.elevation import ElevationSource, GridSource, Rectangle
+from cimdesk.model.elevation import ElevationSource, Rectangle
+from cimdesk.model.grid_source import GridSource
 from cimdesk.model.layers import Layer
 from cimdesk.model.terrain import Terrain, TerrainLook, TerrainStyle
 from cimdesk.scene.geometry import actor_of, poly_data, pull_to_eye, set_pull

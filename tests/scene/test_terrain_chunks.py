@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cimdesk.base.signals import Signal
-from cimdesk.model.elevation import GridSource
+from cimdesk.model.grid_source import GridSource
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.terrain import Terrain, TerrainLook, TerrainStyle
 from cimdesk.model.workspace import Workspace
