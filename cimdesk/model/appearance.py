@@ -22,6 +22,8 @@ from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.lifecycle import STAGE_PALETTE
 from cimdesk.model.network import NODE_PREFIX as NODE_PREFIX
 from cimdesk.model.network import LinkKind, NodeKind, Utility, UtilityNetwork
+from cimdesk.model.point_style import HIDDEN_CLASSES, default_point_style, dimension_title, point_legend, value_of
+from cimdesk.model.points import PointCloud
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.sensors import STATUS_PALETTE, Sensors
 from cimdesk.model.style import NEUTRAL, Coloring, LegendEntry, Style, StyleMode, rgba
@@ -130,6 +132,9 @@ def color_layer(workspace: Workspace, layer: Layer, time: float) -> Coloring:
     """
     data = workspace.data(layer.id)
     table = workspace.features(layer.id)
+    if isinstance(data, PointCloud):
+        hidden = tuple(layer.options.get(HIDDEN_CLASSES) or ())
+        return Coloring(np.zeros(0, dtype=np.uint8), np.zeros((1, 4), dtype=np.uint8), point_legend(layer.style, data, hidden))
     if isinstance(data, FloodResult) or table is None:
         legend = depth_legend() if isinstance(data, FloodResult) else ()
         return Coloring(np.zeros(0, dtype=np.uint8), np.zeros((1, 4), dtype=np.uint8), legend)
@@ -297,7 +302,8 @@ def _card_title(layer: Layer) -> str:
         return f"{layer.name} · {tr('Stage')}"
     if mode is StyleMode.RULES:
         return layer.name
-    return f"{layer.name} · {layer.style.attribute}"
+    name = layer.style.attribute
+    return f"{layer.name} · {dimension_title(name) if layer.kind is LayerKind.POINTS else name}"
 
 
 def _symbol(layer: Layer, data: Any) -> str:
@@ -305,7 +311,7 @@ def _symbol(layer: Layer, data: Any) -> str:
         return "ramp"
     if layer.kind is LayerKind.NETWORK:
         return "line"
-    if layer.kind is LayerKind.SENSORS:
+    if layer.kind in (LayerKind.SENSORS, LayerKind.POINTS):
         return "point"
     if isinstance(data, VectorLayer):
         return {ShapeKind.POINT: "point", ShapeKind.LINE: "line", ShapeKind.POLYGON: "fill"}[data.shapes.kind]
@@ -320,6 +326,8 @@ def default_style(kind: LayerKind, data: Any) -> Style:
         return Style(mode=StyleMode.STATUS, color="#66727f", size=14.0)
     if isinstance(data, FloodResult):
         return Style(mode=StyleMode.DEPTH, color="#6db7e3", ramp="depth")
+    if isinstance(data, PointCloud):
+        return default_point_style(data)
     if isinstance(data, Terrain):
         return Style(color="#cccbc6")
     if isinstance(data, Imagery):
@@ -346,6 +354,8 @@ def describe(workspace: Workspace, ref: AssetRef) -> str:
     data = workspace.data(ref.layer)
     if isinstance(data, UtilityNetwork):
         return _describe_network(data, ref.feature)
+    if isinstance(data, PointCloud):
+        return tr("Point {name}").format(name=ref.feature)
     table = workspace.features(ref.layer)
     if table is None or ref.feature not in table:
         return ref.feature
@@ -364,6 +374,8 @@ def value_text(workspace: Workspace, ref: AssetRef, time: float) -> str:
     """Return what the layer's style shows of a feature, with its unit: a class, a stage, a reading, a depth."""
     layer = workspace.layer(ref.layer)
     data, table = workspace.data(ref.layer), workspace.features(ref.layer)
+    if isinstance(data, PointCloud):
+        return value_of(layer.style, data.attributes(ref.feature))
     if table is None or ref.feature not in table:
         return ""
     row, style = table.row_of(ref.feature), layer.style

@@ -7,6 +7,7 @@ from cimdesk.model.features import VectorLayer
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.layers import Layer
 from cimdesk.model.network import UtilityNetwork
+from cimdesk.model.points import PointCloud
 from cimdesk.model.sensors import Sensors
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
@@ -14,6 +15,7 @@ from cimdesk.model.workspace import LayerData
 from cimdesk.scene.columns import ColumnsVisual
 from cimdesk.scene.flood import FloodVisual
 from cimdesk.scene.network import NetworkVisual
+from cimdesk.scene.points import PointsVisual
 from cimdesk.scene.sensors import SensorsVisual
 from cimdesk.scene.streaming import StreamedVisual
 from cimdesk.scene.terrain_visual import TerrainVisual
@@ -30,6 +32,8 @@ def new_visual(context: Context, layer: Layer, data: LayerData) -> Visual:
         return CityVisual(context, layer, data.city)
     if isinstance(data, CityModel):
         return CityVisual(context, layer, data)
+    if isinstance(data, PointCloud):
+        return PointsVisual(context, layer, data)
     if isinstance(data, Terrain):
         return TerrainVisual(context, layer, data)
     if isinstance(data, FloodResult):

@@ -23,6 +23,7 @@ from cimdesk.scene.kinds import new_visual
 from cimdesk.scene.labels import Labels
 from cimdesk.scene.look import look_of
 from cimdesk.scene.picking import Pick, Picker
+from cimdesk.scene.points import point_budget
 from cimdesk.scene.visual import Context, View, Visual
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Scene:
         self.ground = Ground(self.context)
         self.context.ground = self.ground.heights
         self.context.wake = lambda: self.woken.emit(None)
+        self.context.point_budget = self._point_budget
         self.camera = CameraControl(self._pivot_at, self._ground_under, lambda: self.canvas.size)
         self.visuals: dict[str, Visual] = {}
         self._data: dict[str, object] = {}
@@ -162,6 +164,13 @@ class Scene:
         self._quality = quality
         self.canvas.set_quality(quality)
 
+    def show_only(self, layers: tuple[str, ...] | None) -> None:
+        """Draw only these layers, whatever their visibility; None follows the records."""
+        if layers != self.layers:
+            self.layers = layers
+            self._stale.update(layer.id for layer in self.workspace.layers())
+            self.needs_render.emit(None)
+
     def make_transparent(self) -> None:
         """Leave out the sky and the plane, so that the picture can be laid over something else."""
         self.ground.is_shown = False
@@ -253,7 +262,7 @@ class Scene:
         """Bring everything visible (the buildings, where there are any), or these assets, into the picture."""
         everything = self._bounds()
         if refs is None:
-            city = self._bounds((LayerKind.BUILDINGS, LayerKind.TILES))
+            city = self._bounds((LayerKind.BUILDINGS, LayerKind.TILES, LayerKind.POINTS))
             boxes = [city if np.isfinite(city).all() else everything]
         else:
             boxes = self._bounds_of(refs)
@@ -389,6 +398,12 @@ class Scene:
             shapes = [self.visuals[layer].outline(rows) for layer, rows in seen.items() if len(rows)]
             width = look.line_width * factor * self.canvas.pixel_scale
             outline.show([shape for shape in shapes if shape is not None], color, width, self.context.xray)
+
+    def _point_budget(self, is_moving: bool) -> int:
+        """Return the points that each visible cloud may draw."""
+        clouds = sum(v.layer.kind is LayerKind.POINTS and v.layer.visible for v in self.visuals.values())
+        quality = "moving" if is_moving or self._quality == "moving" else self._quality
+        return point_budget(quality, self.canvas.has_graphics_card) // max(clouds, 1)
 
     def _ground_under(self, world: Float) -> float:
         local = (world - self.context.origin)[None, :]

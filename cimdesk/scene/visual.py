@@ -82,6 +82,8 @@ class Context:
         (N, 2 or 3) local points -> (N,) local ground heights, never NaN.
     wake : callable
         Asks for a frame, from any thread.
+    point_budget : callable
+        Whether the camera moves -> points that a cloud may draw.
     carries_city : bool
         Whether buildings or water stand on the terrain, which then keeps quiet.
     drape : Drape or None
@@ -96,6 +98,7 @@ class Context:
     is_covered: bool = False
     ground: Callable[[Float], Float] = field(default=lambda points: np.zeros(len(points)))
     wake: Callable[[], None] = field(default=lambda: None)
+    point_budget: Callable[[bool], int] = field(default=lambda is_moving: 80_000 if is_moving else 400_000)
     carries_city: bool = False
     drape: Drape | None = None
 
