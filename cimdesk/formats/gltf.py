@@ -72,7 +72,7 @@ class _Work:
     where: str
 
 
-def read_gltf(data: bytes, resolve: Resolver, findings: Findings, where: str) -> GltfModel:
+def read_gltf(data: bytes, resolve: Resolver, findings: Findings, where: str, copies: int = 1) -> GltfModel:
     """Read a GLB or glTF JSON file.
 
     Parameters
@@ -82,6 +82,8 @@ def read_gltf(data: bytes, resolve: Resolver, findings: Findings, where: str) ->
         Gives the bytes of a file that the model refers to by a relative path.
     findings : Findings
         Told of primitives that cannot be used; ``where`` is their place.
+    copies : int
+        How often it is going to be drawn: pictures on a crowd are shown less finely.
 
     Raises
     ------
@@ -99,7 +101,8 @@ def read_gltf(data: bytes, resolve: Resolver, findings: Findings, where: str) ->
     model.tables = _tables(model, findings, where)
     rtc = number_list(as_dict(as_dict(document.get("extensions")).get("CESIUM_RTC")).get("center"), 3)
     model.center = None if rtc is None else np.array(rtc)
-    work = _Work(model, Surface(document, Textures(document, model.buffers), model.tables, findings, where), findings, where)
+    surface = Surface(document, Textures(document, model.buffers), model.tables, findings, where, copies)
+    work = _Work(model, surface, findings, where)
     for matrix, node, mesh in _placed_meshes(document, findings, where):
         _add_mesh(work, matrix, node, mesh)
     return model
@@ -199,8 +202,10 @@ def _add_mesh(work: _Work, matrix: Float, node: Mapping[str, Any], mesh: Mapping
     except BrokenPart as broken:
         findings.error(broken.code, where, broken.template, **broken.values)
         crowd = None
+    copies = work.surface.copies
     if crowd is not None:
         model.instance_count += len(crowd)
+        work.surface.copies = copies * len(crowd)
     for entry in as_list(mesh.get("primitives")):
         try:
             primitive = _primitive(work, as_dict(entry))
@@ -211,6 +216,7 @@ def _add_mesh(work: _Work, matrix: Float, node: Mapping[str, Any], mesh: Mapping
             model.primitives.append(_placed(primitive, matrix))
         except BrokenPart as broken:
             findings.error(broken.code, where, broken.template, **broken.values)
+    work.surface.copies = copies
 
 
 def _primitive(work: _Work, entry: dict[str, Any]) -> Primitive | None:

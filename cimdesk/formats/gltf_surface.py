@@ -22,6 +22,8 @@ from cimdesk.formats.tiles3d_paths import BrokenPart
 Attribute = Callable[[str], AnyArray | None]
 PICTURE_CELLS = 8_000
 """Triangles a picture may be cut into, for one primitive."""
+LEAST_CELLS = 32
+"""The same, for the pictures of a large crowd."""
 FEATURE_CELLS = 60_000
 MOST_PARTS = 128
 MOST_COLORS = 200
@@ -88,13 +90,14 @@ class Painted:
 
 @dataclass
 class Surface:
-    """Paints the primitives of one file."""
+    """Paints the primitives of one file, which are going to be drawn ``copies`` times."""
 
     document: Mapping[str, Any]
     textures: Textures
     tables: PropertyTables | None
     findings: Findings
     where: str
+    copies: int = 1
 
     def paint(self, entry: Mapping[str, Any], points: Float, triangles: Int, attribute: Attribute) -> Painted:
         """Return the triangles of a primitive with their colours, features and values."""
@@ -107,7 +110,9 @@ class Surface:
             feature_map = self._texture(chosen["texture"], attribute)
         described = self._described(extensions)
         maps = {name: found for name, (info, _) in described.items() if (found := self._texture(info, attribute)) is not None}
-        cells = _cut(points, triangles, picture, [feature_map, *maps.values()], attribute)
+        picture_cells = max(PICTURE_CELLS * 8 // max(self.copies, 8), LEAST_CELLS)
+        wanted = [(each, FEATURE_CELLS) for each in (feature_map, *maps.values()) if each is not None]
+        cells = _cut(points, triangles, wanted + ([(picture, picture_cells)] if picture is not None else []), attribute)
         colors, is_kept = self._colors(cells, factor, picture, mode, cutoff, attribute)
         features, table = self._features(cells, chosen, feature_map, attribute)
         values = {name: tables_value(self.tables, described[name], _texels(cells, each, attribute)) for name, each in maps.items()}
@@ -263,10 +268,9 @@ def _pixels_per_cell(cells: Cells, texture: Texture, attribute: Attribute) -> in
     return int(np.clip(np.median(reach) / 2.0, 1, 256))
 
 
-def _cut(points: Float, triangles: Int, picture: Texture | None, maps: list[Texture | None], attribute: Attribute) -> Cells:
+def _cut(points: Float, triangles: Int, wanted: list[tuple[Texture, int]], attribute: Attribute) -> Cells:
     """Return the triangles cut as finely as what lies on them asks for, within the number of cells that is kept."""
     parts = 1
-    wanted = [(each, FEATURE_CELLS) for each in maps if each is not None] + ([(picture, PICTURE_CELLS)] if picture else [])
     for texture, most in wanted:
         if not len(triangles):
             continue

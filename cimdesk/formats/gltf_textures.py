@@ -173,7 +173,11 @@ def base_color(document: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[F
         material = as_dict(materials[index])
     rough = as_dict(material.get("pbrMetallicRoughness"))
     shiny = as_dict(as_dict(material.get("extensions")).get("KHR_materials_pbrSpecularGlossiness"))
-    factor = number_list(rough.get("baseColorFactor"), 4) or number_list(shiny.get("diffuseFactor"), 4) or [1.0] * 4
+    shaders = as_dict(as_dict(as_dict(material.get("extensions")).get("KHR_techniques_webgl")).get("values"))
+    drawn = [shaders[name] for name in sorted(shaders) if "diffuse" in name.lower() or "color" in name.lower()]
+    factor = number_list(rough.get("baseColorFactor"), 4) or number_list(shiny.get("diffuseFactor"), 4)
+    factor = factor or next((found for each in drawn if (found := number_list(each, 4))), [1.0] * 4)
     info = as_dict(rough.get("baseColorTexture")) or as_dict(shiny.get("diffuseTexture"))
+    info = info or next((each for each in drawn if isinstance(each, dict) and "index" in each), {})
     cutoff = number_list([material.get("alphaCutoff", 0.5)], 1) or [0.5]
     return np.array(factor), info, str(material.get("alphaMode", "OPAQUE")), cutoff[0]

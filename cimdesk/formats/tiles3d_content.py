@@ -161,7 +161,8 @@ class ContentReader:
         def resolve(uri: str) -> bytes:
             return self.folder.read(self.folder.reference(uri, base), CONTENT_BYTES)
 
-        model = read_gltf(data, resolve, self.findings, reference)
+        copies = 1 if wrapping.crowd is None else len(wrapping.crowd)
+        model = read_gltf(data, resolve, self.findings, reference, copies)
         content = TileContent(point_count=model.point_count, instance_count=model.instance_count)
         if model.point_count:
             self.findings.add("points", reference, "Point tiles are not drawn yet ({count} points).", count=model.point_count)

@@ -81,7 +81,8 @@ def test_scales_multiply_and_axes_turn(tmp_path):
     up, right = f4([[0, 0, 1]] * 3), f4([[0, 1, 0]] * 3)
     data = i3dm(
         square_glb(points=np.add(FLAT, (5, 5, 0), dtype=np.float32), matrix=[1, 0, 0, 0, 0, 0, -1, 0, 0, 1, 0, 0, 0, 0, 0, 1]),
-        POSITION=f4(PLACES), NORMAL_UP=up, NORMAL_RIGHT=right, SCALE=f4([1, 2, 1]), SCALE_NON_UNIFORM=f4([[1, 1, 1], [3, 1, 1], [1, 1, 1]]),
+        POSITION=f4(PLACES), NORMAL_UP=up, NORMAL_RIGHT=right,
+        SCALE=f4([1, 2, 1]), SCALE_NON_UNIFORM=f4([[1, 1, 1], [3, 1, 1], [1, 1, 1]]),
     )  # fmt: skip
     found = boxes(opened(tmp_path, data))
     # Right is y and up is z, so what was x lies along y, and what was y along z; the second is 6 times 10 m by 2 times 10 m.
@@ -165,7 +166,8 @@ def gpu(features=None, **attributes):
 def test_instances_of_gltf_are_moved_turned_and_scaled(tmp_path):
     quarter = np.sqrt(0.5)
     glb = gpu(
-        TRANSLATION=f4([[0, 0, 0], [100, 0, 0]]), ROTATION=f4([[0, 0, 0, 1], [quarter, 0, 0, quarter]]), SCALE=f4([[2, 1, 1], [1, 1, 1]])
+        TRANSLATION=f4([[0, 0, 0], [100, 0, 0]]), ROTATION=f4([[0, 0, 0, 1], [quarter, 0, 0, quarter]]),
+        SCALE=f4([[2, 1, 1], [1, 1, 1]]),
     )  # fmt: skip
     result = read(write_tileset(tmp_path, tile("a.glb"), {"a.glb": glb.write()}, gltfUpAxis="Z"))
     assert boxes(result) == pytest.approx(np.array([[[-10, -5, 0], [10, 5, 0]], [[95, 0, -5], [105, 0, 5]]]), abs=1e-5)
