@@ -138,33 +138,52 @@ def moved_bounds(bounds: Float, crs: Crs, target: Crs) -> Float:
     return np.array([known.min(axis=0), known.max(axis=0)])
 
 
-def composed(pictures: Iterable[tuple[UInt8, float]], base: UInt8) -> UInt8:
+def laid_over(pictures: Iterable[tuple[UInt8, float]], height: int, width: int) -> UInt8:
     """Return pictures laid over each other.
 
     Parameters
     ----------
     pictures : iterable of ((h, w, 4) uint8, float)
         From the lowest to the highest, with the opacity of each.
-    base : (h, w, 3) or (3,) uint8
-        What is seen where they are transparent.
+    height, width : int
 
     Returns
     -------
-    (h, w, 3) uint8
+    (h, w, 4) uint8
+        Not premultiplied, like the pictures.
     """
     out: UInt8 | None = None
     for pixels, opacity in pictures:
-        if out is None:
-            out = np.empty((*pixels.shape[:2], 3), dtype=np.uint8)
-            out[:] = base
-        if opacity >= 1.0 and int(pixels[..., 3].min()) == 255:
-            out[:] = pixels[..., :3]
+        top = pixels[..., 3]
+        if opacity >= 1.0 and (out is None or int(top.min()) == 255):
+            out = pixels
             continue
         # 8.8 fixed point: a whole chunk takes a millisecond or two.
-        alpha = (pixels[..., 3:].astype(np.uint16) * round(opacity * 257.0) + 255) >> 8
-        mixed = out.astype(np.uint16) * (256 - alpha) + pixels[..., :3].astype(np.uint16) * alpha
-        out = (mixed >> 8).astype(np.uint8)
-    return out if out is not None else np.asarray(base, dtype=np.uint8)
+        cover = (top.astype(np.uint16) * round(opacity * 257.0) + 255) >> 8
+        if out is None:
+            out = pixels.copy()
+            out[..., 3] = np.minimum(cover, 255)
+            continue
+        below = (out[..., 3].astype(np.uint16) * (256 - cover) + 128) >> 8
+        alpha = np.minimum(cover + below, 255)
+        share = ((cover << 8) // np.maximum(alpha, 1))[..., None].astype(np.int32)
+        mixed = out.copy()
+        mixed[..., :3] = out[..., :3] + (((pixels[..., :3].astype(np.int32) - out[..., :3]) * np.minimum(share, 256)) >> 8)
+        mixed[..., 3] = alpha
+        out = mixed
+    return np.zeros((height, width, 4), dtype=np.uint8) if out is None else out
+
+
+def flattened(picture: UInt8, base: UInt8) -> UInt8:
+    """Return a (h, w, 4) picture over an opaque (h, w, 3) or (3,) one, as (h, w, 3) uint8."""
+    alpha = picture[..., 3:].astype(np.uint16) + (picture[..., 3:] >> 7)
+    mixed = picture[..., :3].astype(np.uint16) * alpha + base.astype(np.uint16) * (256 - alpha)
+    return (mixed >> 8).astype(np.uint8)
+
+
+def attributions(imageries: Iterable[Imagery]) -> tuple[str, ...]:
+    """Return whom the pictures are owed to, each once, in order."""
+    return tuple(dict.fromkeys(item.source.attribution for item in imageries if item.source.attribution))
 
 
 def _with_heights(bounds: Float) -> Float:
