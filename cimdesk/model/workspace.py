@@ -118,14 +118,18 @@ class Workspace:
 
     def bounds(self, visible_only: bool = False) -> Float:
         """Return (2, 3) world bounds of all loaded data; NaN when there is none."""
-        boxes = []
+        boxes: list[Float] = []
+        pictures: list[Float] = []
         for layer in self.layers():
             data = self._data.get(layer.id)
             if data is None or (visible_only and not layer.visible):
                 continue
             box = bounds_of(data)
             if np.isfinite(box[:, :2]).all():
-                boxes.append(np.where(np.isfinite(box), box, 0.0))
+                known = np.where(np.isfinite(box), box, 0.0)
+                (pictures if isinstance(data, Imagery) else boxes).append(known)
+        # A basemap of the whole country says nothing about where the city is, unless it is all there is.
+        boxes = boxes or pictures
         if not boxes:
             return np.full((2, 3), np.nan)
         return np.array([np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)])

@@ -20,6 +20,8 @@ from cimdesk.scene.visual import Context, View
 UNDER_NETWORKS = 3.0
 """Metres between the lowest pipe and the plane, where a network is all there is."""
 XRAY_OPACITY = 0.5
+BELOW_PICTURES = 0.002
+"""How far the plane lies below pictures, in radii."""
 
 
 class Ground:
@@ -59,7 +61,8 @@ class Ground:
 
     def sync(self, bounds: Float) -> None:
         """Lay the plane around the local bounds of what is visible."""
-        key = (bounds.tobytes(), self.context.look.name, self.context.xray, self.base)
+        has_pictures = self.context.drape is not None
+        key = (bounds.tobytes(), self.context.look.name, self.context.xray, self.base, has_pictures)
         if key == self._placed:
             return
         self._placed = key
@@ -70,7 +73,9 @@ class Ground:
         if not is_known:
             return
         radius = 1.25 * float(np.linalg.norm(bounds[1, :2] - bounds[0, :2])) / 2.0 + 50.0
-        self.plane.place(bounds.mean(axis=0), radius, self.base, self.context.look)
+        # Pictures lie where the plane would; it then lies a little lower.
+        height = self.base - (BELOW_PICTURES * radius if has_pictures else 0.0)
+        self.plane.place(bounds.mean(axis=0), radius, height, self.context.look)
         self.plane.set_opacity(XRAY_OPACITY if self.context.xray and self.terrain is None else 1.0)
 
     def restyle(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import VectorLayer
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.imagery import Imagery
 from cimdesk.model.layers import Layer
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.points import PointCloud
@@ -14,6 +15,7 @@ from cimdesk.model.tileset import TiledCity
 from cimdesk.model.workspace import LayerData
 from cimdesk.scene.columns import ColumnsVisual
 from cimdesk.scene.flood import FloodVisual
+from cimdesk.scene.imagery import ImageryVisual
 from cimdesk.scene.network import NetworkVisual
 from cimdesk.scene.points import PointsVisual
 from cimdesk.scene.sensors import SensorsVisual
@@ -36,6 +38,8 @@ def new_visual(context: Context, layer: Layer, data: LayerData) -> Visual:
         return PointsVisual(context, layer, data)
     if isinstance(data, Terrain):
         return TerrainVisual(context, layer, data)
+    if isinstance(data, Imagery):
+        return ImageryVisual(context, layer, data)
     if isinstance(data, FloodResult):
         return FloodVisual(context, layer, data)
     if isinstance(data, Sensors):
