@@ -133,6 +133,7 @@ def add_layers(session: Session, loaded: Iterable[LoadedSource]) -> None:
             _relative(item.path, session.base_dir),
             item.source.part,
             item.crs,
+            visible=item.source.visible,
             order=float(len(taken)),
             style=default_style(item.source.kind, item.data),
             options=dict(item.source.options),

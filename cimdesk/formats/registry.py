@@ -74,6 +74,8 @@ class Source:
         What to pass as ``ReadOptions.part`` to read it again.
     options : mapping
         Kept with the layer, passed back as ``ReadOptions.extra``.
+    visible : bool
+        Whether it is shown at first.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Source:
     crs: Crs | None
     part: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    visible: bool = True
 
 
 @dataclass(frozen=True)

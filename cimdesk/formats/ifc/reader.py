@@ -107,7 +107,7 @@ def _sources(path: Path, model: Model, placing: Placing, options: ReadOptions) -
     for part, wanted in (("", ~is_space), (SPACES, is_space)):
         city = _city(model, placing, wanted, parents, {**metadata, "placed": placing.way})
         if len(city.features) and (part == "" or city.meshes):
-            found.append(Source(f"{name} – {part}" if part else name, LayerKind.BUILDINGS, city, crs, part))
+            found.append(Source(f"{name} – {part}" if part else name, LayerKind.BUILDINGS, city, crs, part, visible=part != SPACES))
     lines = _lines(model, placing)
     if lines is not None:
         found.append(Source(f"{name} – {LINES}", LayerKind.VECTOR, lines, crs, LINES))
