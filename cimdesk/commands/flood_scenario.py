@@ -159,7 +159,13 @@ def grid_of(terrain: Terrain, cell: float | None, extent: Sequence[float] | None
     """Return the computational grid: the terrain cut to ``extent`` and resampled to square cells of size ``cell``."""
     from cimdesk.analysis.flood.footprints import resample
 
-    if extent is not None:
+    if terrain.source is not None:
+        (west, south, _), (east, north, _) = terrain.bounds.tolist()
+        try:
+            terrain = terrain.part(*(extent or (west, south, east, north)))
+        except ValueError as error:
+            raise DataError(path, "the extent does not meet the terrain.", where="scenario.extent") from error
+    elif extent is not None:
         west, south, east, north = extent
         first = np.clip(round((west - terrain.west) / terrain.cell_x), 0, terrain.shape[1])
         last = np.clip(round((east - terrain.west) / terrain.cell_x), 0, terrain.shape[1])

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ import numpy as np
 from cimdesk.base.arrays import Float, Float32
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem, Severity
+from cimdesk.formats.raster_large import LARGE, mosaic_files, read_large, read_mosaic, vertical_name
 from cimdesk.formats.raster_tiles import is_terrain_tile, is_tile_set, read_terrain_tile, refuse_tile_set
 from cimdesk.formats.raster_warp import reproject_terrain
 from cimdesk.formats.raster_write import write_ascii_grid, write_geotiff
@@ -67,6 +68,8 @@ class RasterReader:
     def claim(self, path: Path, head: bytes) -> float:
         """Return how surely the file is a raster."""
         suffix = path.suffix.lower()
+        if not head and path.is_dir():
+            return _claim_folder(path)
         if suffix == ".terrain":
             return 0.95
         if suffix == ".json":
@@ -81,6 +84,8 @@ class RasterReader:
 
     def read(self, path: Path, options: ReadOptions) -> ReadResult:
         """Read the file; raises `DataError` when no elevation in it can be read."""
+        if path.is_dir():
+            return read_mosaic(path, options)
         if path.suffix.lower() == ".json":
             raise refuse_tile_set(path)
         if is_terrain_tile(path):
@@ -95,6 +100,13 @@ class RasterReader:
 
 
 READER = RasterReader()
+
+
+def _claim_folder(path: Path) -> float:
+    """A folder of rasters is one terrain, unless something else in it says what it is."""
+    if (path / "tileset.json").exists() or (path / "layer.json").exists():
+        return 0.0
+    return 0.5 if mosaic_files(path) else 0.0
 
 
 @dataclass
@@ -213,16 +225,27 @@ def _read_dataset(path: Path, dataset: DatasetReader, crs_text: str, options: Re
     found = Crs.parse(dataset.crs.to_wkt() if dataset.crs else crs_text)
     band = _band(reading, dataset)
     gcps = bool(dataset.gcps[0]) and dataset.transform.is_identity
+    if gcps and dataset.gcps[1]:
+        found = Crs.parse(dataset.gcps[1].to_wkt())
     place = np.array(tuple(dataset.transform)[:6], dtype=np.float64)
     if not gcps and not (np.isfinite(place).all() and abs(dataset.transform.determinant) > 0):
         raise _misplaced(path)
-    if not gcps and place[1] == 0 and place[3] == 0:
+    if _is_large(reading, dataset):
+        terrain = read_large(path, dataset, band, found, options)
+        reading.note(
+            Severity.INFO,
+            "large",
+            "The raster has {cells} cells; they are read when they are looked at.",
+            cells=dataset.width * dataset.height,
+        )
+    elif not gcps and place[1] == 0 and place[3] == 0:
         terrain = _read_upright(reading, dataset, band)
     else:
         terrain, found = _read_warped(reading, dataset, band, found, gcps)
     _report(reading, dataset, terrain, found)
     driver = str(dataset.driver)
     crs = options.crs_for(found)
+    terrain = replace(terrain, vertical=vertical_name(found))
     return ReadResult(
         format=_DRIVER_NAMES.get(driver, driver),
         version=None,
@@ -232,6 +255,12 @@ def _read_dataset(path: Path, dataset: DatasetReader, crs_text: str, options: Re
         sources=(Source(path.stem, LayerKind.TERRAIN, terrain, crs, options=dict(options.extra)),),
         problems=tuple(reading.problems),
     )
+
+
+def _is_large(reading: _Reading, dataset: DatasetReader) -> bool:
+    """Whether a raster is to be read bit by bit, when it is looked at."""
+    asked = {"max_cells", "window"} & reading.options.extra.keys()
+    return dataset.width * dataset.height > LARGE and not asked and reading.path.suffix.lower() != ".zip"
 
 
 def _band(reading: _Reading, dataset: DatasetReader) -> int:

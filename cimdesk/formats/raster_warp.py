@@ -44,7 +44,7 @@ def reproject_terrain(terrain: Terrain, crs: Crs, target: Crs, cell: float | Non
     from rasterio.transform import from_origin
     from rasterio.warp import Resampling, calculate_default_transform, reproject
 
-    source, wanted = (CRS.from_wkt(_horizontal_wkt(system)) for system in (crs, target))
+    source, wanted = (CRS.from_wkt(horizontal_wkt(system)) for system in (crs, target))
     rows, columns = terrain.shape
     (west, south, _), (east, north, _) = terrain.bounds.tolist()
     try:
@@ -67,10 +67,12 @@ def reproject_terrain(terrain: Terrain, crs: Crs, target: Crs, cell: float | Non
             source=crs.code or crs.name,
             target=target.code or target.name,
         ) from error
-    return Terrain(out, float(transform.c), float(transform.f), float(transform.a), float(-transform.e))
+    source = None if terrain.source is None else terrain.source.aimed(crs, target)
+    place = float(transform.c), float(transform.f), float(transform.a), float(-transform.e)
+    return Terrain(out, *place, source, terrain.vertical)
 
 
-def _horizontal_wkt(crs: Crs) -> str:
+def horizontal_wkt(crs: Crs) -> str:
     """Return WKT of the horizontal part; a vertical datum would need grids that may not be installed."""
     system = crs.pyproj
     if system.is_compound:

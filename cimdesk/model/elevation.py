@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int
+from cimdesk.base.crs import Crs
 
 Rectangle: TypeAlias = tuple[float, float, float, float]
 """West, south, east, north in world coordinates."""
@@ -54,8 +55,16 @@ class ElevationSource(Protocol):
         """Return (N,) heights at (N, 2 or 3) world points, as fine as their spread allows; NaN where there are none."""
         ...
 
-    def raised(self, offset: float) -> ElevationSource:
+
+class LargeSource(ElevationSource, Protocol):
+    """A source of more than fits into memory, which can be moved without being read."""
+
+    def raised(self, offset: float) -> LargeSource:
         """Return the same with all heights ``offset`` metres higher."""
+        ...
+
+    def aimed(self, crs: Crs | None, target: Crs) -> LargeSource:
+        """Return the same in the system ``target``; ``crs`` is its own, None where it knows that itself."""
         ...
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 
 import numpy as np
 
 from cimdesk.base.arrays import Float, Float32
-from cimdesk.model.elevation import ElevationSource, Rectangle, halved, resampled
+from cimdesk.model.elevation import Rectangle, halved, resampled
 from cimdesk.model.terrain import Terrain
 
 
@@ -48,10 +47,6 @@ class GridSource:
     def sample(self, xy: Float) -> Float:
         """Return (N,) bilinear heights at world points."""
         return self.terrain.sample(xy)
-
-    def raised(self, offset: float) -> ElevationSource:
-        """Return the same with all heights ``offset`` metres higher."""
-        return GridSource(replace(self.terrain, elevations=self.terrain.elevations + np.float32(offset)))
 
     def _level(self, level: int) -> Float32:
         with self._lock:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cimdesk.base.arrays import Float, Float32
-from cimdesk.model.elevation import ElevationSource
+from cimdesk.model.elevation import LargeSource
 
 HEIGHT_TINTS = ("#8fae8b", "#a9bf94", "#c6cfa0", "#ddd6ad", "#d8c297", "#c6a781", "#b3937b", "#b9aaa2", "#dcd8d6", "#f7f6f5")
 """Colours of heights from low to high: meadows, sand, rock, snow."""
@@ -84,7 +84,7 @@ class Terrain:
         World coordinates of the outer corner of cell (0, 0).
     cell_x, cell_y : float
         Cell size, positive [m, or degrees in a geographic system].
-    source : ElevationSource or None
+    source : LargeSource or None
         Where finer elevations are.
     vertical : str
         Name of the vertical datum as the file says it; empty where it says none.
@@ -95,7 +95,7 @@ class Terrain:
     north: float
     cell_x: float
     cell_y: float
-    source: ElevationSource | None = None
+    source: LargeSource | None = None
     vertical: str = ""
 
     @property
@@ -175,7 +175,7 @@ class Terrain:
             self.cell_y,
         )
 
-    def _fine_part(self, source: ElevationSource, west: float, south: float, east: float, north: float) -> Terrain:
+    def _fine_part(self, source: LargeSource, west: float, south: float, east: float, north: float) -> Terrain:
         low, high = self.bounds[:, :2]
         west, south = max(west, float(low[0])), max(south, float(low[1]))
         east, north = min(east, float(high[0])), min(north, float(high[1]))
