@@ -32,7 +32,7 @@ def crease_edges(points: Float, triangles: Int) -> Int:
     if not has_area.any():
         return np.zeros((0, 2), dtype=np.int64)
     triangles, normals = triangles[has_area], normals[has_area] / lengths[has_area, None]
-    welded = _welded(points)
+    welded = weld(points)
     edges = triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
     faces = np.repeat(np.arange(len(triangles)), 3)
     ends = np.sort(welded[edges], axis=1)
@@ -49,7 +49,7 @@ def crease_edges(points: Float, triangles: Int) -> Int:
     return creases
 
 
-def _welded(points: Float) -> Int:
+def weld(points: Float) -> Int:
     """Return (V,) the same number for vertices at the same place."""
     low = points.min(axis=0)
     step = max(float((points.max(axis=0) - low).max()) / _STEPS, 1e-4)

@@ -10,6 +10,7 @@ import numpy as np
 from cimdesk.base.arrays import AnyArray, Float, Strings
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem
+from cimdesk.formats.facing import outward_features
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_json import json_object
 from cimdesk.formats.tiles3d import build_city, is_geocentric, note_version, projected, tileset_of, up_axis
@@ -170,6 +171,7 @@ def block_of(row: int, mesh: TriangleMesh, features: int) -> TileBlock:
         mesh.vertices[kept],
         lines.reshape(-1, 2).astype(np.int32),
         _tops(mesh, features),
+        outward_features(mesh.vertices, mesh.triangles, mesh.feature_index, features)[mesh.feature_index],
     )
 
 

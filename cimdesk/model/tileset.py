@@ -145,6 +145,8 @@ class TileBlock:
     edge_points : (Q, 3) float32, edges : (E, 2) int32
     anchors : (F, 3) float32
         Middle of the top of each feature; NaN for those without triangles.
+    is_outward : (T,) bool or None
+        Whether a triangle is seen from its front only, as part of a skin without holes.
     size : int
         Memory it takes [bytes].
     """
@@ -162,6 +164,7 @@ class TileBlock:
     edge_points: Float32
     edges: Int32
     anchors: Float32
+    is_outward: Bool | None = None
 
     @property
     def size(self) -> int:
@@ -319,7 +322,13 @@ class _Walk:
 
 
 def select_tiles(
-    tileset: Tileset, view: TileView, ready: Collection[int], lost: Collection[int] = (), most: int = MOST_TILES
+    tileset: Tileset,
+    view: TileView,
+    ready: Collection[int],
+    lost: Collection[int] = (),
+    most: int = MOST_TILES,
+    triangles: Mapping[int, int] | None = None,
+    most_triangles: int = 0,
 ) -> TileChoice:
     """Choose tiles by the size of their error on the screen, with what stands in for those that are not there yet.
 
@@ -336,18 +345,34 @@ def select_tiles(
         Rows that cannot be had; what they would have replaced stays.
     most : int
         Tiles to show at most; the error allowed grows until so many suffice, unless the tileset has nothing coarser.
+    triangles : mapping of int to int
+        Triangles of the tiles that have been seen; others count as many as those do on average.
+    most_triangles : int
+        Triangles to show at most, in the same way; 0 for any number.
     """
     allowed = view.max_pixels
     walk = _walk(tileset, view, allowed)
-    count = walk.ends(tileset)
-    while count > most:
-        allowed *= max(COARSER, float(np.sqrt(count / most)))
+    weight = _weight(tileset, walk, most, triangles or {}, most_triangles)
+    while weight > 1.0:
+        allowed *= max(COARSER, float(np.sqrt(weight)))
         walk = _walk(tileset, view, allowed)
-        before, count = count, walk.ends(tileset)
-        if count == before and allowed > max(walk.pixels, default=0.0):
+        before, weight = weight, _weight(tileset, walk, most, triangles or {}, most_triangles)
+        if weight == before and allowed > max(walk.pixels, default=0.0):
             break
     covered = _covered(tileset, walk, ready)
     return _chosen(tileset, walk, covered, ready, lost)
+
+
+def _weight(tileset: Tileset, walk: _Walk, most: int, triangles: Mapping[int, int], most_triangles: int) -> float:
+    """Return how many times too much a walk comes to: tiles or triangles, whichever is worse."""
+    tiles = walk.ends(tileset) / most
+    if not most_triangles or not triangles:
+        return tiles
+    ends = [row for row in walk.rows if row not in walk.opened or not tileset.replaces[row]]
+    known = [triangles[row] for row in ends if row in triangles]
+    mean = sum(known) / len(known) if known else sum(triangles.values()) / len(triangles)
+    unknown = sum(row not in triangles and not tileset.is_empty[row] for row in ends)
+    return max(tiles, (sum(known) + mean * unknown) / most_triangles)
 
 
 def _walk(tileset: Tileset, view: TileView, allowed: float) -> _Walk:

@@ -3,50 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Bool, Float, Float32, Int, UInt8
+from cimdesk.base.arrays import Bool, Float, Float32, Int
 from cimdesk.model.appearance import color_layer
 from cimdesk.model.layers import Layer
-from cimdesk.model.style import NEUTRAL, StyleMode, rgba
+from cimdesk.model.style import NEUTRAL, StyleMode
 from cimdesk.model.tileset import TileBlock, TileChoice, TiledCity, TileSource, TileView, select_tiles
 from cimdesk.model.workspace import LayerData
-from cimdesk.scene.cells import CellIndex
-from cimdesk.scene.geometry import actor_of, hide_transparent_texels, poly_data, pull_to_eye, set_point_array, set_pull, sharp_edges
-from cimdesk.scene.look import unit_rgb
-from cimdesk.scene.textures import WIDTH, FeatureTexture
-from cimdesk.scene.tiles import EDGE_METRES_PER_PIXEL, MOVING_METRES_PER_PIXEL, XRAY_OPACITY, shaded_pair
+from cimdesk.scene.geometry import sharp_edges
+from cimdesk.scene.tile_colors import TileColors
+from cimdesk.scene.tile_drawing import DrawnTile, TileDrawing
+from cimdesk.scene.tile_style import ArrivingStyle
+from cimdesk.scene.tiles import XRAY_OPACITY
 from cimdesk.scene.visual import Context, Hit, View, Visual
 
 STILL_PIXELS, MOVING_PIXELS = 4.0, 16.0
 """Errors on the screen that are good enough."""
-STILL_BUDGET, MOVING_BUDGET = (0.040, 24), (0.004, 3)
-"""Seconds and tiles uploaded in one frame: while the camera moves no frame may take noticeably longer than the others."""
-PALETTE = 4096
-"""Entries of the texture for colours that the source gives."""
-FIRST_ROWS = 256
+STILL_BUDGET, MOVING_BUDGET = (0.040, 24, 400_000), (0.004, 3, 16_000)
+"""Seconds, tiles and triangles given to the graphics in one frame: while the camera moves no frame may take noticeably longer."""
+STILL_TRIANGLES, MOVING_TRIANGLES = 150_000, 80_000
+"""Drawn at most where the tileset has something coarser: what one processor draws in a tenth, or a twentieth, of a second."""
 COARSER, COARSEST = 1.5, 64.0
-EDGES_A_FRAME = 4
-
-
-@dataclass
-class DrawnTile:
-    """A tile with what draws it; its edges are made when they are first near enough to be seen."""
-
-    block: TileBlock
-    actor: Any
-    tcoords: Float32
-    array: Any
-    low: Float
-    high: Float
-    box: tuple[list[float], list[float]]
-    shift: Float
-    index: CellIndex
-    edges: Any = None
 
 
 class StreamedVisual(Visual):
@@ -57,36 +38,44 @@ class StreamedVisual(Visual):
     def __init__(self, context: Context, layer: Layer, source: TileSource) -> None:
         super().__init__(context, layer)
         self.source = source
-        self.tiles: dict[int, DrawnTile] = {}
-        self.shown: frozenset[int] = frozenset()
-        self.texture = FeatureTexture(FIRST_ROWS * WIDTH)
+        self.colors = TileColors()
+        self.drawing = TileDrawing(context, self.colors)
+        self.arriving = ArrivingStyle(context, source, layer)
+        self.drawing.kept_edges = self.arriving.edges
         self.choice = TileChoice((), {}, frozenset(), False)
         self._known = source.tileset
         self.extent = self._known.bounds - context.origin
-        self._palette: dict[int, int] = {}
         self._anchors: Float = np.full((0, 3), np.nan)
-        self._painted = 0
-        self._hides = False
+        self._triangles: dict[int, int] = {}
         self._is_moving = False
         self._coarser = 1.0
         self._eye: Float | None = None
-        self._shows_source = self._wants_source(layer)
+        self.colors.shows_source = self._wants_source(layer)
         self.is_waiting = True
         source.arrived.connect(self._on_arrived)
         self.sync(layer)
+
+    @property
+    def tiles(self) -> dict[int, DrawnTile]:
+        """The tiles that have actors, by row."""
+        return self.drawing.tiles
+
+    @property
+    def shown(self) -> frozenset[int]:
+        """Rows of the tiles that are drawn."""
+        return self.drawing.shown
 
     def follows(self, data: LayerData) -> bool:
         return isinstance(data, TiledCity) and data.tiles is self.source
 
     def fits(self, layer: Layer) -> bool:
-        return not self._palette or self._wants_source(layer) == self._shows_source
+        return not self.colors.has_source or self._wants_source(layer) == self.colors.shows_source
 
     def sync(self, layer: Layer) -> None:
         super().sync(layer)
-        if not self._palette:
-            self._shows_source = self._wants_source(layer)
-        for tile in self.tiles.values():
-            self._style(tile)
+        if not self.colors.has_source:
+            self.colors.shows_source = self._wants_source(layer)
+        self.drawing.set_opacity(self._opacity())
         self._show()
         self.recolor()
 
@@ -102,27 +91,27 @@ class StreamedVisual(Visual):
 
     def release(self) -> None:
         self.stop()
-        self.tiles.clear()
+        self.drawing.clear()
         super().release()
 
     # --- tiles in and out -----------------------------------------------------------------------------------------------
 
     def advance(self, deadline: float) -> list[Any]:
-        seconds, most = MOVING_BUDGET if self._is_moving else STILL_BUDGET
+        seconds, most, triangles = MOVING_BUDGET if self._is_moving else STILL_BUDGET
         deadline = min(deadline, perf_counter() + seconds)
-        joined: list[Any] = []
+        if self.drawing.settle():
+            self.is_pending = True
         for row in self._there_to_upload():
             block = self.source.block(row)
             if block is None:
                 continue
-            tile = self._uploaded(block)
-            self._style(tile)
-            self.tiles[row] = tile
-            joined.append(tile.actor)
-            if len(joined) >= most or perf_counter() > deadline:
+            self._add(block)
+            triangles -= len(block.triangles)
+            most -= 1
+            if most <= 0 or triangles <= 0 or perf_counter() > deadline:
                 break
-        if joined:
-            self.texture.flush()
+        self.colors.flush()
+        joined, self.drawing.joined = self.drawing.joined, []
         self.actors += joined
         return joined
 
@@ -133,22 +122,28 @@ class StreamedVisual(Visual):
         self._is_moving = view.is_moving
         self._ease(view)
         self._drop_evicted()
-        allowed = (MOVING_PIXELS if view.is_moving else STILL_PIXELS) * view.pixel_scale * self._coarser
         tileset = self.source.tileset
         if tileset is not self._known:
             self._known = tileset
             self.extent = tileset.bounds - self.context.origin
-        lost = _Lost(self.source)
-        self.choice = select_tiles(tileset, tile_view(view, self.context.origin, allowed), self.tiles, lost)
+        self.choice = self._choose(view)
         wishes = {row: px for row, px in self.choice.wanted.items() if self.source.block(row) is None}
         if self._coarser >= COARSEST and self.source.is_full:
             wishes = {}
         coming = [row for row in self.choice.wanted if row not in wishes]
         self.source.want(self, wishes, self.choice.kept.union(coming))
-        self.is_pending = bool(coming)
-        self.is_waiting = bool(wishes) and not self.choice.complete
         self._show()
-        self._show_edges(view)
+        has_more_edges = self.drawing.show_edges(view)
+        self._exchange()
+        self.is_pending = bool(coming) or has_more_edges
+        self.is_waiting = bool(wishes) and not self.choice.complete
+
+    def _choose(self, view: View) -> TileChoice:
+        pixels, triangles = (MOVING_PIXELS, MOVING_TRIANGLES) if view.is_moving else (STILL_PIXELS, STILL_TRIANGLES)
+        seen = tile_view(view, self.context.origin, pixels * view.pixel_scale * self._coarser)
+        return select_tiles(
+            self._known, seen, self.drawing.ready, _Lost(self.source), triangles=self._triangles, most_triangles=triangles
+        )
 
     def _ease(self, view: View) -> None:
         """Ask for coarser tiles while the memory does not hold those wanted, and for finer ones again when the eye has moved."""
@@ -166,160 +161,79 @@ class StreamedVisual(Visual):
         return sorted(ready, key=lambda row: -wanted[row])
 
     def _drop_evicted(self) -> None:
-        for row in [row for row, tile in self.tiles.items() if self.source.block(row) is not tile.block]:
-            tile = self.tiles.pop(row)
-            gone = [actor for actor in (tile.actor, tile.edges) if actor is not None]
-            self.leaving += gone
-            self.actors = [actor for actor in self.actors if actor not in gone]
+        self.drawing.drop([row for row, tile in self.tiles.items() if self.source.block(row) is not tile.block])
+        self._exchange()
 
-    def _uploaded(self, block: TileBlock) -> DrawnTile:
-        shift = block.origin - self.context.origin
-        points = block.points + shift.astype(np.float32)
-        data = poly_data(points, block.triangles)
-        self._make_room(block)
-        tcoords = self.texture.coordinates(self._entries(block))
-        array = set_point_array(data, tcoords, "tcoords")
-        actor = actor_of(data)
-        actor.SetTexture(self.texture.texture)
-        actor.GetProperty().SetInterpolationToFlat()
-        actor.SetVisibility(False)
-        low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
-        self._anchors[block.features] = block.anchors + shift
-        fresh = block.features[block.features >= self._painted]
-        if len(fresh):
-            self._write(fresh, np.tile(np.array(rgba(self.layer.style.color), dtype=np.uint8), (len(fresh), 1)))
-        return DrawnTile(
-            block, actor, tcoords, array, low, high, (low.tolist(), high.tolist()), shift, CellIndex(data, block.owner)
-        )
+    def _exchange(self) -> None:
+        """Tell the scene what joined and left."""
+        gone = set(self.drawing.left)
+        self.leaving += self.drawing.left
+        self.joining += self.drawing.joined
+        if gone or self.drawing.joined:
+            self.actors = [actor for actor in self.actors if actor not in gone] + self.drawing.joined
+        self.drawing.left, self.drawing.joined = [], []
 
-    def _entries(self, block: TileBlock) -> Int:
-        """Return (P,) texels: two per feature (walls, roofs), or one per colour where the source gives colours."""
-        entry: Int = PALETTE + block.features[block.point_owner] * 2 + block.is_roof
-        colored = block.point_color != 0
-        if self._shows_source and colored.any():
-            for color in np.unique(block.point_color[colored]).tolist():
-                if color not in self._palette and len(self._palette) < PALETTE:
-                    self._palette[color] = len(self._palette)
-                    self.texture.write(np.array([color], dtype=np.uint32).view(np.uint8).reshape(1, 4), self._palette[color])
-                if color in self._palette:
-                    entry = np.where(block.point_color == color, self._palette[color], entry)
-        return entry
-
-    def _make_room(self, block: TileBlock) -> None:
-        """Let the texture and the anchors have a place for every feature of a tile."""
+    def _add(self, block: TileBlock) -> None:
         count = int(block.features.max(initial=-1)) + 1
-        while PALETTE + 2 * count > len(self.texture.texels):
-            self.texture = self.texture.doubled()
-            self.texture.flush()
-            for tile in self.tiles.values():
-                tile.tcoords[:, 1] /= 2.0
-                tile.array.Modified()
-                tile.actor.SetTexture(self.texture.texture)
+        if self.colors.make_room(count):
+            self.drawing.follow_texture()
         if count > len(self._anchors):
             grown = np.full((max(count, 2 * len(self._anchors), 4096), 3), np.nan)
             grown[: len(self._anchors)] = self._anchors
             self._anchors = grown
+        self._anchors[block.features] = block.anchors + (block.origin - self.context.origin)
+        self._triangles[block.row] = len(block.triangles)
+        self._paint_fresh(block.features[block.features >= self.colors.painted])
+        self.drawing.add(block)
 
     def _show(self) -> None:
-        shown = frozenset(self.choice.shown) if self._is_visible() else frozenset()
-        for row in self.shown - shown:
-            if row in self.tiles:
-                self.tiles[row].actor.SetVisibility(False)
-                if self.tiles[row].edges is not None:
-                    self.tiles[row].edges.SetVisibility(False)
-        for row in shown:
-            self.tiles[row].actor.SetVisibility(True)
-        self.is_redrawn = self.is_redrawn or shown != self.shown
-        self.shown = shown
-
-    def _show_edges(self, view: View) -> None:
-        limit = MOVING_METRES_PER_PIXEL if view.is_moving else EDGE_METRES_PER_PIXEL
-        made = 0
-        reach = (limit / (view.slope * view.pixel_scale)) ** 2
-        eye = view.eye.tolist()
-        for row in self.shown:
-            tile = self.tiles[row]
-            away = (max(low - e, e - high, 0.0) for e, low, high in zip(eye, *tile.box, strict=True))
-            near = sum(step * step for step in away) < reach
-            if near and tile.edges is None and made < EDGES_A_FRAME and len(tile.block.edges):
-                made += 1
-                self._make_edges(tile)
-            if tile.edges is not None:
-                tile.edges.SetVisibility(near)
-                if near:
-                    tile.edges.GetProperty().SetLineWidth(self.context.look.edge_width * view.pixel_scale)
-                    set_pull(tile.edges, 0.0015, view.near, view.far)
-        self.is_pending = self.is_pending or made == EDGES_A_FRAME
-
-    def _make_edges(self, tile: DrawnTile) -> None:
-        points = tile.block.edge_points + tile.shift.astype(np.float32)
-        tile.edges = actor_of(poly_data(points, lines=tile.block.edges))
-        tile.edges.GetProperty().LightingOff()
-        tile.edges.PickableOff()
-        pull_to_eye(tile.edges)
-        self._style(tile)
-        self.joining.append(tile.edges)
-        self.actors.append(tile.edges)
+        is_visible = self.layer.visible and self._opacity() > 0.0
+        shown = frozenset(self.choice.shown).intersection(self.drawing.ready) if is_visible else frozenset()
+        if self.drawing.show(shown):
+            self.is_redrawn = True
 
     # --- colours --------------------------------------------------------------------------------------------------------
 
     def recolor(self) -> None:
         """Write the texels of every feature for the style, the theme and the moment."""
-        colors = color_layer(self.context.workspace, self.layer, self.context.time).colors
-        room = (len(self.texture.texels) - PALETTE) // 2
-        self._painted = min(len(colors), room)
-        self._write_all(colors[: self._painted])
-        rest = np.arange(self._painted, min(self.source.feature_count, room))
-        if len(rest):
-            self._write(rest, np.tile(np.array(rgba(self.layer.style.color), dtype=np.uint8), (len(rest), 1)))
-        self.texture.flush()
-        if not self._hides and self._painted and int(colors[: self._painted, 3].min()) == 0:
-            self._hides = True
-            for tile in self.tiles.values():
-                hide_transparent_texels(tile.actor)
+        coloring = color_layer(self.context.workspace, self.layer, self.context.time)
+        if self.arriving.follow(self.layer, self.context.workspace.features(self.layer.id)):
+            self.drawing.forget_edges()
+        if self.colors.make_room(len(coloring)):
+            self.drawing.follow_texture()
+        self.colors.paint(coloring, self.context.look)
+        if self.colors.has_clear:
+            self.drawing.hide_clear()
+        self._paint_fresh(np.arange(len(coloring), min(self.source.feature_count, self.colors.room)))
+        self.colors.flush()
 
-    def _write_all(self, colors: UInt8) -> None:
-        walls, roofs = shaded_pair(colors, self.context.look)
-        self.texture.write(walls, PALETTE, 2)
-        self.texture.write(roofs, PALETTE + 1, 2)
+    def _paint_fresh(self, rows: Int) -> None:
+        """Colour features that came since the last edit as the layer's style, filter and hidden features have it."""
+        if len(rows):
+            self.colors.paint_rows(rows, self.arriving.coloring(rows), self.context.look)
+            if self.colors.has_clear:
+                self.drawing.hide_clear()
 
-    def _write(self, rows: Int, colors: UInt8) -> None:
-        walls, roofs = shaded_pair(colors, self.context.look)
-        self.texture.texels[PALETTE + 2 * rows] = walls
-        self.texture.texels[PALETTE + 2 * rows + 1] = roofs
-
-    def _style(self, tile: DrawnTile) -> None:
-        look, opacity = self.context.look, self._opacity()
-        surface = tile.actor.GetProperty()
-        surface.SetAmbient(0.42)
-        surface.SetDiffuse(0.78)
-        surface.SetOpacity(opacity)
-        (tile.actor.ForceTranslucentOn if opacity < 1.0 else tile.actor.ForceOpaqueOn)()
-        if tile.edges is not None:
-            tile.edges.GetProperty().SetColor(*unit_rgb(look.edge))
-            tile.edges.GetProperty().SetOpacity(opacity)
-        if self._hides and tile.block.row not in self.tiles:
-            hide_transparent_texels(tile.actor)
+    def in_sight(self) -> Bool | None:
+        return self.arriving.in_sight()
 
     def _opacity(self) -> float:
         return self.layer.opacity * (XRAY_OPACITY if self.context.xray else 1.0)
 
-    def _is_visible(self) -> bool:
-        return self.layer.visible and self._opacity() > 0.0
-
     @staticmethod
     def _wants_source(layer: Layer) -> bool:
-        return layer.style.mode is StyleMode.SINGLE and layer.style.color == NEUTRAL
+        # The texels of source colours are shared by features, so that none of them can be hidden alone.
+        return layer.style.mode is StyleMode.SINGLE and layer.style.color == NEUTRAL and not layer.shows_part
 
     # --- features -------------------------------------------------------------------------------------------------------
 
     def pick(self, point: Float, tolerance: float) -> Hit | None:
         best: Hit | None = None
-        for row in self.shown:
-            tile = self.tiles[row]
+        shown = self.in_sight()
+        for tile in self.drawing.shown_tiles():
             if (point < tile.low - tolerance).any() or (point > tile.high + tolerance).any():
                 continue
-            hit = tile.index.nearest(point, tolerance)
+            hit = tile.index.nearest(point, tolerance, None if shown is None else shown[tile.block.features])
             if hit is not None and (best is None or hit.distance < best.distance):
                 best = Hit(int(tile.block.features[hit.row]), hit.distance)
         return best
@@ -340,8 +254,7 @@ class StreamedVisual(Visual):
         points: list[Float32] = []
         lines: list[Int] = []
         start = 0
-        for row in self.shown:
-            tile = self.tiles[row]
+        for tile in self.drawing.shown_tiles():
             is_wanted: Bool = np.isin(tile.block.features, rows)
             if not is_wanted.any():
                 continue

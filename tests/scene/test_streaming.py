@@ -194,13 +194,13 @@ def test_memory_stays_within_what_is_allowed_through_a_flight(town, stage_of):
 
 
 def test_the_texture_grows_with_the_features(town, stage_of, monkeypatch):
-    monkeypatch.setattr("cimdesk.scene.streaming.FIRST_ROWS", 5)
+    monkeypatch.setattr("cimdesk.scene.tile_colors.FIRST_ROWS", 5)
     session = opened(town)
     stage = stage_of(session.workspace)
     wait_for(stage)
     tiled.publish(session)
     small = wait_for(stage)
-    assert drawn(stage).texture.rows > 5
+    assert drawn(stage).colors.texture.rows > 5
     monkeypatch.undo()
     other = stage_of(session.workspace)
     assert np.array_equal(small, wait_for(other))
