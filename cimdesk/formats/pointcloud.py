@@ -28,7 +28,7 @@ from cimdesk.formats.pointcloud_nodes import (
     make_room,
     write_index,
 )
-from cimdesk.formats.pointcloud_tree import Cube, MemorySink, TreeBuilder
+from cimdesk.formats.pointcloud_tree import Cube, MemorySink, TreeBuilder, coordinates
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.points import CLASSIFICATION, COLOR, HEIGHT, Dimension, PointBlock, PointCloud, PointNodes
@@ -243,8 +243,8 @@ def _trusted_cube(las: LasFile, options: ReadOptions) -> Cube:
 
 
 def _box(records: AnyArray, scale: RecordScale) -> tuple[Float, Float]:
-    ends = np.array([[pick(records[name]) for name in "XYZ"] for pick in (np.min, np.max)])
-    world = ends * scale.scale + scale.offset
+    raw = coordinates(records)
+    world = np.array([raw.min(axis=0), raw.max(axis=0)]) * scale.scale + scale.offset
     return world.min(axis=0), world.max(axis=0)
 
 
@@ -261,7 +261,7 @@ def _usable(parts: Iterable[AnyArray], las: LasFile, findings: Findings) -> Iter
         if (low >= las.low - reach).all() and (high <= las.high + reach).all():
             yield records
             continue
-        world = np.column_stack([records[name] for name in "XYZ"]) * las.scale + las.offset
+        world = coordinates(records) * las.scale + las.offset
         is_near = ((world >= las.low - reach) & (world <= las.high + reach)).all(axis=1)
         if 2 * int(is_near.sum()) < len(records):
             yield records  # it is the header that is wrong

@@ -19,7 +19,7 @@ from cimdesk.formats.findings import Findings
 if TYPE_CHECKING:
     import laspy
 
-CHUNK_POINTS = 1_000_000
+CHUNK_POINTS = 500_000
 PATCH_POINTS = 1_000
 """Points read at a time where a file is damaged, so that few good ones are lost."""
 _DAMAGE = "Export or download the point cloud again."

@@ -17,7 +17,7 @@ import numpy as np
 from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.base.errors import DataError
 from cimdesk.base.paths import cache_dir
-from cimdesk.formats.pointcloud_tree import PENDING_BYTES
+from cimdesk.formats.pointcloud_tree import PENDING_BYTES, coordinates
 from cimdesk.model.points import COLOR, PointBlock, PointTree
 
 LAYOUT = 2
@@ -47,7 +47,7 @@ class RecordScale:
 
 def block_of(row: int, records: AnyArray, scale: RecordScale) -> PointBlock:
     """Return records as a block: fields other than ``X Y Z`` are columns, ``red green blue`` one of colours."""
-    world = np.column_stack([records[name] for name in _BOX]) * scale.scale + scale.offset
+    world = coordinates(records) * scale.scale + scale.offset
     origin = np.floor(world.mean(axis=0)) if len(world) else np.zeros(3)
     columns: dict[str, AnyArray] = {}
     names = [name for name in records.dtype.names or () if name not in _BOX]
@@ -128,9 +128,10 @@ class DiskSink:
         self.extents[new] = self.extents.pop(key)
 
     def close(self) -> None:
-        """Write what waits and close the file."""
-        self.flush()
-        self._file.close()
+        """Write what waits and close the file; safe to call twice."""
+        if not self._file.closed:
+            self.flush()
+            self._file.close()
 
 
 class DiskNodes:

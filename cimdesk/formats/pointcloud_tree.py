@@ -24,7 +24,7 @@ MOST_IN_NODE = 200_000
 """A node with more of them is split further."""
 DEEPEST = 18
 SPLIT_LEVELS = 3
-PENDING_BYTES = 96 << 20
+PENDING_BYTES = 64 << 20
 SLICE_POINTS = 1_000_000
 _FIRST_BITS = 17
 _MOST_BITS = 28
@@ -158,7 +158,7 @@ class TreeBuilder:
     def _distribute(self, records: AnyArray, levels: _Levels, apart: int | None = None) -> None:
         from cimdesk.formats.pointcloud_kernels import assign_nodes
 
-        raw = np.column_stack([records["X"], records["Y"], records["Z"]])
+        raw = coordinates(records)
         cells = self.cube.cells(raw * self.scale + self.offset)
         keys = np.empty(len(records), dtype=np.int64)
         assign_nodes(cells, BITS, GRID_BITS, levels.first, levels.last, levels.starts, levels.masks, levels.table, keys)
@@ -194,6 +194,12 @@ class TreeBuilder:
             counts[row], low[row], high[row] = tally.count, ends.min(axis=0), ends.max(axis=0)
         keys = unpack(np.array(packed, dtype=np.int64))
         return tree_of(keys, parent, counts, low, high, self.cube.side / 2.0**GRID_BITS)
+
+
+def coordinates(records: AnyArray) -> AnyArray:
+    """Return (N, 3) int32 coordinates of records, which begin with them."""
+    head = np.ascontiguousarray(records).view(np.uint8).reshape(len(records), -1)[:, :12]
+    return np.ascontiguousarray(head).view("<i4")
 
 
 def tree_of(keys: AnyArray, parent: AnyArray, counts: Int, low: Float, high: Float, spacing: float) -> PointTree:

@@ -87,7 +87,8 @@ def point_legend(style: Style, cloud: PointCloud, hidden: Collection[int] = ()) 
         return ()
     values = np.linspace(found.high, found.low, RAMP_STEPS) if not found.is_constant else np.array([found.low])
     unit = " m" if found.name == HEIGHT else ""
-    texts = [f"{value:.1f}{unit}" if unit else format_number(float(value)) for value in values]
+    digits = 1 if found.high - found.low > 2.0 else 2
+    texts = [f"{value:.{digits}f}{unit}" if unit else format_number(float(value)) for value in values]
     return tuple(LegendEntry(text, hex_color(color)) for text, color in zip(texts, _ramp(style, found, values), strict=True))
 
 

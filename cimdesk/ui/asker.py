@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 FORMS = {
     "preview": "cimdesk.ui.preview_dialog",
     "style": "cimdesk.ui.style_dialog",
+    "points": "cimdesk.ui.point_dialog",
     "stage": "cimdesk.ui.stage_dialog",
     "flood": "cimdesk.ui.flood_dialog",
     "snapshot": "cimdesk.ui.snapshot_dialog",

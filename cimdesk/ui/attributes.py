@@ -8,6 +8,8 @@ from typing import Any
 from cimdesk.base.units import format_number, format_quantity
 from cimdesk.model.features import plain_value
 from cimdesk.model.network import UtilityNetwork
+from cimdesk.model.point_style import class_name, dimension_title
+from cimdesk.model.points import CLASSIFICATION, HEIGHT
 
 SUFFIXES = {
     "m2": "m²", "m3": "m³", "mm": "mm", "cm": "cm", "m": "m", "km": "km", "ha": "ha", "kv": "kV", "kw": "kW", "kpa": "kPa",
@@ -43,6 +45,17 @@ def readable_name(column: str, data: object = None) -> tuple[str, str]:
         name, unit = stem, SUFFIXES[suffix.casefold()]
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name).replace("_", " ").strip()
     return (spaced.lower() if spaced != name and spaced.isascii() else spaced or column), unit
+
+
+def point_attributes(attributes: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return names and values of a point as people read them: its class in words, coordinates with their unit."""
+    shown = []
+    for name, value in attributes.items():
+        text = f"{value:,.3f} m" if name in ("x", "y", HEIGHT) else show_value(value)
+        if name == CLASSIFICATION and isinstance(value, int):
+            text = f"{class_name(value)} ({value})"
+        shown.append((dimension_title(name), text))
+    return shown
 
 
 def show_value(value: Any) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cimdesk.base.i18n import tr
-from cimdesk.commands import layers
+from cimdesk.commands import layers, points
+from cimdesk.model.layers import LayerKind
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.sensors import Sensors, Status
 from cimdesk.model.workspace import bounds_of
@@ -64,7 +65,11 @@ def _tab(desk: Desk, name: str) -> None:
 def edit_style(desk: Desk) -> None:
     """Choose what colours the current layer."""
     layer = desk.layer
-    if layer is not None:
+    if layer is not None and layer.kind is LayerKind.POINTS:
+        look = desk.ask.form("points", desk, layer=layer)
+        if look is not None:
+            points.set_point_style(desk.session, layer.id, look.style, look.hidden_classes)
+    elif layer is not None:
         style = desk.ask.form("style", desk, layer=layer)
         if style is not None:
             layers.set_style(desk.session, layer.id, style)

@@ -17,10 +17,11 @@ from cimdesk.commands import notes
 from cimdesk.model.appearance import active_flood, describe, feature_depths, value_text
 from cimdesk.model.lifecycle import STAGE_PALETTE, Stage
 from cimdesk.model.network import UtilityNetwork
+from cimdesk.model.points import PointCloud
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.sensors import STATUS_PALETTE, Sensors, Status
 from cimdesk.model.tileset import TiledCity
-from cimdesk.ui.attributes import show_attribute
+from cimdesk.ui.attributes import point_attributes, show_attribute
 from cimdesk.ui.charts import SeriesChart
 from cimdesk.ui.desk import Desk, Links
 from cimdesk.ui.status_bar import selection_summary
@@ -402,6 +403,8 @@ def attributes_of(desk: Desk, ref: AssetRef) -> list[Fact]:
         return []
     data = workspace.data(ref.layer)
     table, feature = workspace.features(ref.layer), ref.feature
+    if isinstance(data, PointCloud):
+        return point_facts(data, feature, workspace.layer(ref.layer).source)
     if isinstance(data, UtilityNetwork) and feature.startswith("node:"):
         table, feature = data.nodes, feature.removeprefix("node:")
     if table is None or feature not in table:
@@ -410,6 +413,12 @@ def attributes_of(desk: Desk, ref: AssetRef) -> list[Fact]:
     shown = [show_attribute(name, values[row], data) for name, values in table.columns.items()]
     facts = [Fact(name, text) for name, text in shown if text not in ("–", "")]
     source = workspace.layer(ref.layer).source
+    return [*facts, Fact(tr("Source"), source.replace("\\", "/").rsplit("/", 1)[-1])]
+
+
+def point_facts(cloud: PointCloud, feature: str, source: str) -> list[Fact]:
+    """Return everything known about one point of a cloud, and where it comes from."""
+    facts = [Fact(name, text) for name, text in point_attributes(cloud.attributes(feature))]
     return [*facts, Fact(tr("Source"), source.replace("\\", "/").rsplit("/", 1)[-1])]
 
 
