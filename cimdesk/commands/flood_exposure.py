@@ -19,6 +19,7 @@ from cimdesk.model.layers import Layer
 from cimdesk.model.network import NodeKind, UtilityNetwork
 from cimdesk.model.sensors import Sensors
 from cimdesk.model.tileset import TiledCity
+from cimdesk.model.visibility import shown_of
 
 if TYPE_CHECKING:
     from cimdesk.commands.session import Session
@@ -36,7 +37,9 @@ ROAD_WORDS = ("road", "street", "highway", "道路", "路网", "街")
 FRAGILE_NODES = (NodeKind.SUBSTATION,)
 
 
-def exposure_of(session: Session, result: FloodResult | Path | str, time: float | None = None) -> dict[str, Any]:
+def exposure_of(
+    session: Session, result: FloodResult | Path | str, time: float | None = None, in_sight: bool = False
+) -> dict[str, Any]:
     """Return who and what is wet, ready for JSON.
 
     Parameters
@@ -47,6 +50,8 @@ def exposure_of(session: Session, result: FloodResult | Path | str, time: float 
         A run, or the file of one.
     time : float or None
         Moment on the clock [POSIX s]; None takes the greatest depth of the whole run.
+    in_sight : bool
+        Count only buildings that the filters of their layers, and hiding by hand, leave in sight.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def exposure_of(session: Session, result: FloodResult | Path | str, time: float 
     if not isinstance(result, FloodResult):
         raise UsageError("exposure needs a flood result.")
     depth = result.max_depth if time is None else result.depth_at(time)
-    return {"time": time, **_Counting(session, result, depth, depth_table()).report()}
+    return {"time": time, **_Counting(session, result, depth, depth_table(), in_sight).report()}
 
 
 def building_depths(layer_data: CityModel | TiledCity | VectorLayer, result: FloodResult, depth: Float32) -> Float32:
@@ -98,7 +103,8 @@ def _centres(city: CityModel, roots: AnyArray) -> Float:
 class _Counting:
     """Adds up one layer after another."""
 
-    def __init__(self, session: Session, result: FloodResult, depth: Float32, table: DepthTable) -> None:
+    def __init__(self, session: Session, result: FloodResult, depth: Float32, table: DepthTable, in_sight: bool) -> None:
+        self._in_sight = in_sight
         self._workspace = session.workspace
         self._result = result
         self._depth = depth
@@ -146,6 +152,9 @@ class _Counting:
 
         depths = building_depths(city, self._result, self._depth)
         tops = np.isfinite(depths) & (roots_of(city) == np.arange(len(depths)))
+        shown = shown_of(layer, city.features) if self._in_sight else None
+        if shown is not None:
+            tops &= shown
         table = city.features.take(tops)
         uses = [str(use) if use else "unknown" for use in _column(table, USE_COLUMNS, "unknown")]
         counted = count_by_depth(depths[tops], uses, self._table.limits)

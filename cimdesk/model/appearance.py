@@ -15,6 +15,7 @@ from cimdesk.base.i18n import tr
 from cimdesk.base.units import format_quantity
 from cimdesk.model.city import CityModel
 from cimdesk.model.coloring import NO_DATA_LABEL, OTHER_LABEL, color_by_codes, color_features
+from cimdesk.model.families import styled_features
 from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer, plain_value
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.imagery import Imagery
@@ -131,7 +132,7 @@ def color_layer(workspace: Workspace, layer: Layer, time: float) -> Coloring:
     Networks have one per link. Layers without features (terrain, floods) have a legend only. Features out of sight are transparent.
     """
     data = workspace.data(layer.id)
-    table = workspace.features(layer.id)
+    table = styled_features(workspace, layer.id)
     if isinstance(data, PointCloud):
         hidden = tuple(layer.options.get(HIDDEN_CLASSES) or ())
         return Coloring(np.zeros(0, dtype=np.uint8), np.zeros((1, 4), dtype=np.uint8), point_legend(layer.style, data, hidden))

@@ -12,6 +12,7 @@ import numpy as np
 from cimdesk.base.arrays import Bool
 from cimdesk.model.evaluation import matching
 from cimdesk.model.expression import ExpressionError
+from cimdesk.model.families import FamilyTable, styled_features
 from cimdesk.model.features import FeatureTable
 from cimdesk.model.layers import Layer
 from cimdesk.model.network import NODE_PREFIX, UtilityNetwork
@@ -23,7 +24,7 @@ _masks: OrderedDict[tuple[int, str, int, int], tuple[weakref.ref[FeatureTable], 
 
 def shown_rows(workspace: Workspace, layer: Layer) -> Bool | None:
     """Return (N,) bool of the features of a layer that are in sight: of a network its links; None when all are."""
-    table = workspace.features(layer.id)
+    table = styled_features(workspace, layer.id)
     return None if table is None else shown_of(layer, table)
 
 
@@ -52,13 +53,17 @@ def _mask(layer: Layer, table: FeatureTable) -> Bool:
         with suppress(ExpressionError):
             mask = matching(layer.filter, table)
     if layer.only is not None:
-        alone = np.zeros(len(table), dtype=bool)
-        alone[table.rows_of(layer.only)] = True
-        mask = mask & alone
+        mask = mask & _families(table, layer.only)
     if layer.hidden:
-        mask = mask.copy()
-        mask[table.rows_of(layer.hidden)] = False
+        mask = mask & ~_families(table, layer.hidden)
     return mask
+
+
+def _families(table: FeatureTable, features: Sequence[str]) -> Bool:
+    """Return (N,) bool of these features and their parts."""
+    named = np.zeros(len(table), dtype=bool)
+    named[table.rows_of(features)] = True
+    return named | named[table.roots] if isinstance(table, FamilyTable) else named
 
 
 def shown_nodes(layer: Layer, network: UtilityNetwork) -> Bool | None:

@@ -10,6 +10,7 @@ from cimdesk.base.arrays import AnyArray, Float, Int
 from cimdesk.base.units import format_number
 from cimdesk.model.evaluation import values_of
 from cimdesk.model.expression import ExpressionError
+from cimdesk.model.families import styled_features
 from cimdesk.model.features import FeatureTable, plain_value
 from cimdesk.scene.lettering import text_picture
 from cimdesk.scene.sprites import Atlas, Sprites
@@ -82,7 +83,7 @@ class Labels:
     def _candidates(self, visual: Visual, view: View) -> Iterable[tuple[str, Float, Float]]:
         """Yield text, local anchor and screen position of a layer's labels in the picture, nearest first."""
         column = visual.layer.style.labels
-        table = self.context.workspace.features(visual.layer.id)
+        table = styled_features(self.context.workspace, visual.layer.id)
         if not column or table is None:
             return
         anchors = visual.anchors()[: len(table)]

@@ -9,7 +9,7 @@ from cimdesk.model.appearance import color_table
 from cimdesk.model.coloring import settled
 from cimdesk.model.features import FeatureTable
 from cimdesk.model.layers import Layer
-from cimdesk.model.style import Coloring
+from cimdesk.model.style import Coloring, StyleMode
 from cimdesk.model.tileset import TileBlock, TileSource
 from cimdesk.model.visibility import shown_of
 from cimdesk.scene.visual import Context
@@ -40,8 +40,15 @@ class ArrivingStyle:
 
     def coloring(self, rows: Int) -> Coloring:
         """Return the colours of features by their rows, clear for those out of sight."""
+        if self._layer.style.mode is StyleMode.DEPTH:
+            # Water is looked up for the features of the tables, which these are not among yet.
+            return Coloring.uniform(len(rows), self._layer.style.color).hiding(self._sight_of(rows))
         table = self._source.city().features.take(rows)
         return color_table(self._context.workspace, self._layer, table, self._context.time).hiding(shown_of(self._layer, table))
+
+    def _sight_of(self, rows: Int) -> Bool | None:
+        shown = self.in_sight()
+        return None if shown is None else shown[rows]
 
     def in_sight(self) -> Bool | None:
         """Return (N,) whether each feature seen so far is drawn; None when all are."""
