@@ -1,0 +1,76 @@
+"""A point cloud in the window: it appears by itself, a click tells what a point is, a form changes how it looks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cimdesk.commands import sources
+from cimdesk.model.style import StyleMode
+from cimdesk.ui import handlers_data
+from tests.gui.windows import open_window
+from tests.unit.formats.las_files import town, write_las
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def window(qtbot, tmp_path):
+    points, classes = town(60_000)
+    path = write_las(tmp_path / "town.laz", points, classes, intensity=np.full(len(points), 700, dtype=np.uint16))
+    window = open_window(qtbot)
+    session = window.desk.session
+    session.run(sources.open_job(session, [path]))
+    qtbot.waitUntil(lambda: len(session.workspace.layers()) == 1, timeout=20_000)
+    scene = window.view.scene
+    qtbot.waitUntil(lambda: bool(scene.visuals) and not window.view.surface.pending, timeout=20_000)
+    (visual,) = scene.visuals.values()
+    qtbot.waitUntil(lambda: bool(visual.nodes) and not visual.is_waiting, timeout=20_000)
+    return window
+
+
+def test_a_click_on_a_point_shows_its_attributes(qtbot, window):
+    scene, session = window.view.scene, window.desk.session
+    scene.camera.set_view(0.0, 89.0, 60.0, (430_050.0, 2_550_050.0, 12.0))
+    (visual,) = scene.visuals.values()
+    qtbot.waitUntil(lambda: not visual.is_waiting and not window.view.surface.pending, timeout=20_000)
+    width, height = scene.canvas.size
+    picks = [scene.pick(width / 2 + dx, height / 2 + dy) for dx in range(-40, 41, 8) for dy in range(-40, 41, 8)]
+    pick = next(pick for pick in picks if pick is not None and pick.ref is not None)
+    session.selection.set([pick.ref])
+    inspector = window.inspector
+    qtbot.waitUntil(lambda: inspector.attributes.isVisibleTo(inspector), timeout=5_000)
+    texts = {label.text(): value.text() for label, value in inspector.attributes._rows if label.text()}
+    assert texts["Intensity"] == "700"
+    assert texts["Class"] in ("Building (6)", "Ground (2)")
+    assert texts["Source"] == "town.laz"
+    assert abs(pick.world[0] - 430_050.0) < 60.0
+
+
+def test_the_form_colours_by_class_and_hides_one(qtbot, window):
+    from PySide6.QtCore import Qt
+
+    from cimdesk.ui.point_dialog import PointDialog
+
+    session = window.desk.session
+    (layer,) = session.workspace.layers()
+
+    def answer(desk, layer):
+        dialog = PointDialog(desk, layer, window)
+        qtbot.addWidget(dialog)
+        dialog.mode.setCurrentIndex(dialog.mode.findData(str(StyleMode.GRADUATED)))
+        assert [dialog.attribute.itemData(k) for k in range(dialog.attribute.count())] == ["height"]
+        item = next(dialog.classes.item(k) for k in range(2) if dialog.classes.item(k).text() == "Building")
+        item.setCheckState(Qt.CheckState.Unchecked)
+        return dialog.look_chosen()
+
+    window.desk.ask.answers["points"] = answer
+    window.desk.current_layer = layer.id
+    handlers_data.edit_style(window.desk)
+    changed = session.workspace.layer(layer.id)
+    assert changed.style.mode is StyleMode.GRADUATED
+    assert changed.options["hidden_classes"] == [6]
+    (visual,) = window.view.scene.visuals.values()
+    qtbot.waitUntil(lambda: all(node.shown is not None for node in visual.nodes.values()), timeout=5_000)
+    node = next(iter(visual.nodes.values()))
+    assert (node.block.columns["classification"][node.shown] == 2).all()
