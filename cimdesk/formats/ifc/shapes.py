@@ -216,7 +216,7 @@ def _colors(geometry: Any, count: int) -> UInt8 | None:
 
 
 def _matrix(shape: Any) -> Float:
-    return np.asarray(shape.transformation.matrix, dtype=np.float64).reshape(4, 4)
+    return np.frombuffer(shape.transformation_buffer, dtype=np.float64).reshape(4, 4, order="F")
 
 
 def _faces_of(item: Any, unit: float) -> tuple[Float, Int, UInt8 | None]:
