@@ -134,6 +134,11 @@ class _Builder:
 def _primitives(builder: _Builder, mesh: TileMesh, has_features: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Add the triangles, one primitive for each colour; return the primitives and their materials."""
     normals, is_face = face_normals(mesh.points, mesh.triangles)
+    if not is_face.any():
+        # Rows without a body must not be lost, and glTF has no empty meshes: they go with a speck of a millimetre.
+        speck = np.array([[0, 0, 0], [1e-3, 0, 0], [0, 1e-3, 0]], dtype=np.float32)
+        mesh = TileMesh(speck, np.array([[0, 1, 2]]), np.zeros(1, dtype=np.int64))
+        normals, is_face = face_normals(mesh.points, mesh.triangles)
     owner = mesh.owner[is_face]
     triangles = mesh.triangles[is_face]
     palette, group = _palette(mesh, is_face)

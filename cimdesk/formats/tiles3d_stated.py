@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cimdesk.base.arrays import AnyArray
 from cimdesk.base.crs import Crs
-from cimdesk.formats.gltf_json import as_dict
+from cimdesk.formats.gltf_json import as_dict, json_object
+from cimdesk.formats.tiles3d_paths import BrokenPart
 
 EXTRAS = "cimdesk"
 """Key of what we say about a tileset in ``asset.extras``."""
@@ -77,3 +79,11 @@ def _without_gaps(values: AnyArray, missing: object) -> AnyArray:
 
 def _stated(document: Mapping[str, Any]) -> dict[str, Any]:
     return as_dict(as_dict(as_dict(document.get("asset")).get("extras")).get(EXTRAS))
+
+
+def is_written_tileset(folder: Path) -> bool:
+    """Return whether a folder holds a tileset that this program wrote."""
+    try:
+        return bool(_stated(json_object((folder / "tileset.json").read_bytes())))
+    except (OSError, BrokenPart):
+        return False

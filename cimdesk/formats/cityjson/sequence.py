@@ -44,7 +44,7 @@ def read_sequence(
     """
     lines = _lines(data)
     number, first = next(lines)
-    header = _header(first, number, findings)
+    header = read_header(first, number, findings)
     metadata = read_metadata(header)
     version = read_version(header, findings) if header else None
     builder = CityBuilder(findings, read_transform(header, findings))
@@ -54,12 +54,12 @@ def read_sequence(
     textures = count_textures(appearance)
     good = bool(header)
     if header:
-        textures += _add_line(first, number, builder, materials, findings, is_header=True)[1]
+        textures += add_line(first, f"line {number}", builder, materials, findings, is_header=True)[1]
     else:
         lines = _lines(data)
     done = 0
     for number, line in lines:
-        was_good, found = _add_line(line, number, builder, materials, findings)
+        was_good, found = add_line(line, f"line {number}", builder, materials, findings)
         good |= was_good
         textures += found
         done += len(line)
@@ -97,7 +97,7 @@ def _type_of(line: bytes) -> str | None:
     return kind if isinstance(kind, str) else ""
 
 
-def _header(line: bytes, number: int, findings: Findings) -> dict[str, Raw]:
+def read_header(line: bytes, number: int, findings: Findings) -> dict[str, Raw]:
     """Return the members of a header line; none when the first line is not one."""
     if _type_of(line) == "CityJSON":
         return PARTS.decode(line)
@@ -110,11 +110,10 @@ def _header(line: bytes, number: int, findings: Findings) -> dict[str, Raw]:
     return {}
 
 
-def _add_line(
-    line: bytes, number: int, builder: CityBuilder, materials: tuple[int, int, str], findings: Findings, is_header: bool = False
+def add_line(
+    line: bytes, where: str, builder: CityBuilder, materials: tuple[int, int, str], findings: Findings, is_header: bool = False
 ) -> tuple[bool, int]:
-    """Add one line; return whether it could be read, and how many textures it refers to."""
-    where = f"line {number}"
+    """Add one line, which is at ``where``; return whether it could be read, and how many textures it refers to."""
     feature = _decode(line, where, findings)
     if feature is None:
         return False, 0

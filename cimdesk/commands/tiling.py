@@ -1,0 +1,70 @@
+"""Tile city models of any size: files in, a 3D Tiles 1.1 tileset out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cimdesk.base.crs import Crs
+from cimdesk.base.errors import UsageError
+from cimdesk.base.jobs import CancelToken, Progress, no_progress
+from cimdesk.commands.placing import project_crs_for
+from cimdesk.formats.findings import Findings
+from cimdesk.formats.tiles3d_stated import is_written_tileset
+from cimdesk.services.tiling.inputs import place_of, survey
+from cimdesk.services.tiling.run import TilingRequest, TilingResult, run_tiling
+
+
+def tile_files(
+    paths: Sequence[Path],
+    out: Path,
+    crs: Crs | None = None,
+    height: str = "",
+    workers: int = 0,
+    scheduler: str = "",
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> TilingResult:
+    """Tile files into the folder ``out``.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    out : Path
+        A folder that is not there yet, is empty, or holds a tileset made by this function.
+    crs : Crs or None
+        System of files that name none.
+    height : str
+        Column of heights of plain polygons; empty to look for one.
+    workers : int
+        Processes; 0 for as many as there are cores.
+    scheduler : str
+        Address of a Dask scheduler; empty for this computer.
+
+    Raises
+    ------
+    UsageError
+        If ``out`` holds something else.
+    DataError
+        If a file cannot be used at all.
+    """
+    _refuse_other(out, paths)
+    findings = Findings()
+    files = tuple(survey(path, findings, crs) for path in paths)
+    own, place = place_of(files)
+    own = own or crs
+    target, there = None, place
+    if own is not None:
+        target = project_crs_for(own, place)
+        there = own.transform(target, place[None, :])[0]
+    request = TilingRequest(files, out.absolute(), target, crs, height, workers, scheduler)
+    return run_tiling(request, np.nan_to_num(there, posinf=0.0, neginf=0.0), findings, progress, cancel)
+
+
+def _refuse_other(out: Path, paths: Sequence[Path]) -> None:
+    if any(path.resolve() == out.resolve() or out.resolve() in path.resolve().parents for path in paths):
+        raise UsageError("{name} holds one of the files to tile.", name=str(out))
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not is_written_tileset(out)):
+        raise UsageError("{name} is there already and is no tileset made by cimdesk; choose another folder.", name=str(out))

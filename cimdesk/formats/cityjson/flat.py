@@ -1,0 +1,175 @@
+"""Lines of a CityJSON sequence as flat triangles in double precision, the finest level of detail only: for tiling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from cimdesk.base.arrays import Bool, Float, Int, offsets_from_counts
+from cimdesk.base.crs import Crs
+from cimdesk.formats.cityjson.builder import CityBuilder, decode_vertices
+from cimdesk.formats.cityjson.header import read_crs, read_metadata, read_transform
+from cimdesk.formats.cityjson.hierarchy import feature_table, parent_rows
+from cimdesk.formats.cityjson.sequence import add_line, read_header
+from cimdesk.formats.cityjson.structure import FEATURE, decode_any
+from cimdesk.formats.findings import Findings
+from cimdesk.formats.mesh_assembly import WHITE, is_usable, origin_of, place_instances
+from cimdesk.formats.polygons import Polygons, triangulate
+from cimdesk.formats.surface_arrays import SurfaceArrays, without_twins
+from cimdesk.model.city_piece import CityPiece
+from cimdesk.model.mesh import TriangleMesh
+
+
+@dataclass(frozen=True)
+class SequenceHead:
+    """What the lines of a sequence need to know of its first one.
+
+    Attributes
+    ----------
+    line : bytes
+        The header; empty when the sequence has none.
+    crs : Crs or None
+    place : (3,) float64
+        A place in the city, NaN when neither header nor first feature tells.
+    """
+
+    line: bytes
+    crs: Crs | None
+    place: Float
+
+
+def read_head_lines(first: bytes, second: bytes, findings: Findings) -> SequenceHead:
+    """Return what the first line says, with a place out of the second one."""
+    parts = read_header(first, 1, findings)
+    transform = read_transform(parts, findings)
+    crs = read_crs(read_metadata(parts), findings) if parts else None
+    place = np.full(3, np.nan)
+    try:
+        vertices = decode_vertices(FEATURE.decode(second if parts else first).vertices, findings, "line 2")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        vertices = np.zeros((0, 3))
+    if len(vertices):
+        place = vertices[0] if transform is None else vertices[0] * transform[0] + transform[1]
+    elif transform is not None:
+        place = transform[1]
+    return SequenceHead(first if parts else b"", crs, place)
+
+
+def read_lines(head: bytes, lines: Iterable[tuple[str, bytes]], findings: Findings, with_head: bool = False) -> CityPiece:
+    """Return the features of some lines of a sequence.
+
+    Parameters
+    ----------
+    head : bytes
+        The header line, empty for none.
+    lines : iterable of (where, line)
+    findings : Findings
+    with_head : bool
+        Take the objects in the header too.
+    """
+    parts = read_header(head, 1, findings) if head else {}
+    builder = _FlatBuilder(findings, read_transform(parts, findings))
+    appearance = decode_any(parts.get("appearance"))
+    materials = builder.add_materials(appearance)
+    builder.add_templates(parts.get("geometry-templates"), materials)
+    if with_head and head:
+        add_line(head, "line 1", builder, materials, findings, is_header=True)
+    for where, line in lines:
+        add_line(line, where, builder, materials, findings)
+    return builder.piece()
+
+
+class _FlatBuilder(CityBuilder):
+    """Collects objects like any other, and gives them as one piece."""
+
+    def piece(self) -> CityPiece:
+        """Return everything collected."""
+        points = np.concatenate(self._vertices) if self._vertices else np.zeros((0, 3))
+        names = list(self._ids)
+        colors = np.concatenate(self._colors) if self._colors else np.zeros((0, 4), dtype=np.uint8)
+        surfaces = _finest(self._surfaces.surfaces(), len(names))
+        surfaces, points, triangles, polygon_of = _triangles(surfaces, points, names, self._findings)
+        owner, kind = surfaces.owners[polygon_of], surfaces.kinds[polygon_of].astype(np.uint8)
+        materials = surfaces.materials[polygon_of]
+        painted = None
+        if len(colors) and (materials >= 0).any():
+            painted = np.concatenate([colors, np.array([WHITE], dtype=np.uint8)])[materials]
+        parents, groups = parent_rows(self._ids, self._objects, self._findings)
+        table = feature_table(names, self._objects, groups, self._findings)
+        piece = CityPiece(table, parents.astype(np.int64), points, triangles, owner, kind, painted)
+        return self._with_instances(piece) if self._instances.rows else piece
+
+    def _with_instances(self, piece: CityPiece) -> CityPiece:
+        vertices = np.concatenate(self._vertices)
+        origin = origin_of(vertices)
+        placed = place_instances(self._instances, self._templates, vertices, origin, self._findings)
+        if not placed:
+            return piece
+        mesh = placed[max(placed)]
+        return _joined(piece, mesh)
+
+
+def _joined(piece: CityPiece, mesh: TriangleMesh) -> CityPiece:
+    has_own = np.zeros(len(piece.features), dtype=bool)
+    has_own[piece.owner] = True
+    wanted: Bool = ~has_own[mesh.feature_index]
+    colors = None
+    if piece.colors is not None or mesh.colors is not None:
+        white = np.uint8(255)
+        ours = np.full((len(piece.triangles), 4), white) if piece.colors is None else piece.colors
+        theirs = np.full((len(mesh.triangles), 4), white) if mesh.colors is None else mesh.colors
+        colors = np.concatenate([ours, theirs[wanted]])
+    return CityPiece(
+        piece.features,
+        piece.parents,
+        np.concatenate([piece.points, mesh.world_vertices()]),
+        np.concatenate([piece.triangles, mesh.triangles[wanted].astype(np.int64) + len(piece.points)]),
+        np.concatenate([piece.owner, mesh.feature_index[wanted].astype(np.int64)]),
+        np.concatenate([piece.kind, mesh.surface[wanted]]),
+        colors,
+    )
+
+
+def _finest(surfaces: SurfaceArrays, count: int) -> SurfaceArrays:
+    """Return the surfaces of the finest level of detail each object has."""
+    if len(surfaces.lod_names) < 2:
+        return surfaces
+    order = sorted(range(len(surfaces.lod_names)), key=lambda code: _fineness(surfaces.lod_names[code]))
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    ranks = rank[surfaces.lods]
+    best = np.full(count, -1, dtype=np.int64)
+    np.maximum.at(best, surfaces.owners, ranks)
+    return surfaces.where(ranks == best[surfaces.owners])
+
+
+def _fineness(name: str) -> float:
+    return float(name) if name.replace(".", "", 1).isdigit() else -1.0
+
+
+def _triangles(
+    surfaces: SurfaceArrays, points: Float, names: list[str], findings: Findings
+) -> tuple[SurfaceArrays, Float, Int, Int]:
+    """Return the surfaces that can be drawn, world points with those that repairs add, triangles, and the surface of each."""
+    usable = is_usable(points)
+    if not usable.all():
+        bad = surfaces.touching(~usable[surfaces.corners])
+        for row in np.unique(surfaces.owners[bad]).tolist():
+            findings.error("bad-coordinate", names[row], "Surfaces with impossible coordinates are left out: {count}.",
+                           count=int((surfaces.owners[bad] == row).sum()))  # fmt: skip
+        surfaces = surfaces.where(~bad)
+        points = np.where(usable[:, None], points, 0.0)
+    surfaces = without_twins(surfaces)
+    origin = origin_of(points)
+    found = triangulate(
+        Polygons(
+            points - origin, surfaces.corners, offsets_from_counts(surfaces.ring_lengths), offsets_from_counts(surfaces.ring_counts)
+        )
+    )
+    for row in np.unique(surfaces.owners[found.is_degenerate]).tolist():
+        findings.add("degenerate-surface", names[row], "Surfaces without area are not drawn: {count}.",
+                     count=int((surfaces.owners[found.is_degenerate] == row).sum()))  # fmt: skip
+    return surfaces, np.concatenate([points, found.extra_points + origin]), found.triangles, found.polygon_of

@@ -1,0 +1,236 @@
+"""Second pass: the tiles of one unit, from the finest up; and the blocks above the units, from those below them.
+
+Runs in any process. What is written depends on the spill files alone, so a unit may be built twice without harm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from cimdesk.base.arrays import AnyArray, Float, Int
+from cimdesk.base.collector import collector_paused
+from cimdesk.formats.glb_write import TileMesh, write_glb
+from cimdesk.formats.metadata_write import MetadataClass, TableSummary
+from cimdesk.formats.tiles3d_grid import TileFrame, TileGrid
+from cimdesk.formats.tiles3d_write import TilesetWriter
+from cimdesk.model.features import FeatureTable
+from cimdesk.services.tiling.shapes import (
+    Bodies,
+    Prisms,
+    blocks_of_items,
+    boxes_mesh,
+    drawn_boxes,
+    measure,
+    merged_blocks,
+    prisms_of,
+)
+from cimdesk.services.tiling.spill import Town, merged_towns, read_segments
+
+LEAF_TRIANGLES = 30_000
+LEAF_FEATURES = 1_000
+"""What a tile of full detail may hold, unless it is as small as tiles get."""
+DEEPEST = 6
+"""Levels below a unit at most: 32 m."""
+PRISMS = 4_000
+"""Features up to which a coarse tile has a prism for each."""
+CELLS = 64
+"""Cells along the side of a tile of blocks."""
+SUMMARY_FILE = "summary.json"
+
+
+@dataclass(frozen=True)
+class BuildSetup:
+    """What all units share; plain values.
+
+    Attributes
+    ----------
+    spill, out, blocks : str
+        Folders of spill files, of the tileset, and of what units leave for the levels above.
+    grid : dict
+        Record of the quadtree.
+    level : int
+        Of the units.
+    """
+
+    spill: str
+    out: str
+    blocks: str
+    grid: dict[str, Any]
+    level: int
+
+
+@dataclass
+class _Work:
+    """One unit being built."""
+
+    writer: TilesetWriter
+    metadata: MetadataClass
+    town: Town
+    bodies: Bodies
+    cells: Float
+    prisms: Prisms | None = None
+    tiles: list[list[int]] = field(default_factory=list)
+    errors: list[list[float]] = field(default_factory=list)
+    coarse: list[int] = field(default_factory=list)
+
+
+def build_unit(setup: BuildSetup, unit: tuple[int, int], places: list[tuple[str, int, int]]) -> dict[str, Any]:
+    """Write the tiles of one unit; return what was written, as plain values.
+
+    Parameters
+    ----------
+    setup : BuildSetup
+    unit : tuple of two int
+        Column and row at the units' level.
+    places : list of (file, offset, size)
+        Of its segments.
+    """
+    with collector_paused():
+        grid = TileGrid.from_record(setup.grid)
+        summary, metadata = _class_in(setup.blocks)
+        town = merged_towns(read_segments(Path(setup.spill), places), summary)
+        bodies = measure(town)
+        work = _Work(TilesetWriter(Path(setup.out), grid), metadata, town, bodies, town.plan)
+        _build(work, setup.level, unit[0], unit[1], np.arange(len(town.item_feature)), 0)
+        blocks = merged_blocks(blocks_of_items(bodies, town.origin), _cell(grid, setup.level))
+        np.save(_blocks_path(setup.blocks, setup.level, *unit), blocks)
+    return {
+        "unit": list(unit),
+        "tiles": work.tiles,
+        "errors": work.errors,
+        "coarse": work.coarse,
+    }
+
+
+def merge_blocks(setup: BuildSetup, level: int, x: int, y: int) -> dict[str, Any]:
+    """Write the tile of blocks above four others, from what they left; return what was written."""
+    grid = TileGrid.from_record(setup.grid)
+    paths = [_blocks_path(setup.blocks, level + 1, 2 * x + i, 2 * y + j) for j in (0, 1) for i in (0, 1)]
+    below = [np.load(path) for path in paths if path.exists()]
+    blocks = merged_blocks(np.concatenate(below), _cell(grid, level))
+    np.save(_blocks_path(setup.blocks, level, x, y), blocks)
+    is_written = _write_blocks(TilesetWriter(Path(setup.out), grid), level, x, y, blocks)
+    return {"tile": [level, x, y] if is_written else None, "error": _block_error(blocks, grid, level)}
+
+
+@lru_cache(maxsize=2)
+def _class_in(folder: str) -> tuple[TableSummary, MetadataClass]:
+    record = msgspec.json.decode((Path(folder) / SUMMARY_FILE).read_bytes())
+    summary = TableSummary.from_record(record)
+    return summary, MetadataClass(summary)
+
+
+def _build(work: _Work, level: int, x: int, y: int, items: Int, depth: int) -> None:
+    """Write the tile at a place with all below it; ``items`` lie in it."""
+    town = work.town
+    is_mine = np.zeros(len(town.item_feature), dtype=bool)
+    is_mine[items] = True
+    mine = np.flatnonzero(is_mine[town.owner])
+    is_leaf = (len(mine) <= LEAF_TRIANGLES and len(items) <= LEAF_FEATURES) or depth >= DEEPEST
+    if is_leaf:
+        table, number = _features(town, items)
+        _write(work, level, x, y, town.points, town.triangles[mine], number[town.owner[mine]], table, _colors(town, mine))
+        return
+    cells = work.writer.grid.cells_of(work.cells[items], level + 1) - [2 * x, 2 * y]
+    quarter = np.clip(cells[:, 0], 0, 1) + 2 * np.clip(cells[:, 1], 0, 1)
+    for k in range(4):
+        inside = items[quarter == k]
+        if len(inside):
+            _build(work, level + 1, 2 * x + k % 2, 2 * y + k // 2, inside, depth + 1)
+    if len(items) <= PRISMS:
+        _write_prisms(work, level, x, y, items, is_mine)
+    else:
+        blocks = merged_blocks(_blocks_of(work, items), _cell(work.writer.grid, level))
+        if _write_blocks(work.writer, level, x, y, blocks):
+            work.tiles.append([level, x, y])
+        work.coarse.append(level)
+        work.errors.append([level, _block_error(blocks, work.writer.grid, level)])
+
+
+def _write_prisms(work: _Work, level: int, x: int, y: int, items: Int, is_mine: AnyArray) -> None:
+    if work.prisms is None:
+        work.prisms = prisms_of(work.town, work.bodies)
+    prisms = work.prisms
+    mine = np.flatnonzero(is_mine[prisms.owner])
+    table, number = _features(work.town, items)
+    _write(work, level, x, y, prisms.points, prisms.triangles[mine], number[prisms.owner[mine]], table, None)
+    work.errors.append([level, _typical(work.bodies.error[items], work.bodies.area[items])])
+
+
+def _features(town: Town, items: Int) -> tuple[FeatureTable, Int]:
+    """Return the table of the features of some items, and (I,) the row of each item's feature in it."""
+    rows, local = np.unique(town.item_feature[items], return_inverse=True)
+    number = np.zeros(len(town.item_feature), dtype=np.int64)
+    number[items] = local.ravel()
+    whole = len(rows) == len(town.features)
+    return town.features if whole else town.features.take(rows), number
+
+
+def _write(
+    work: _Work,
+    level: int,
+    x: int,
+    y: int,
+    points: AnyArray,
+    triangles: AnyArray,
+    owner: Int,
+    table: FeatureTable,
+    colors: AnyArray | None,
+) -> None:
+    used = np.zeros(len(points), dtype=bool)
+    used[triangles] = True
+    renumbered = np.cumsum(used) - 1
+    world = points[used].astype(np.float64) + work.town.origin
+    centre = (world.min(axis=0) + world.max(axis=0)) / 2.0 if len(world) else work.town.origin
+    frame = TileFrame.at(work.writer.grid.crs, centre)
+    mesh = TileMesh(frame.to_local(world), renumbered[triangles], owner, colors)
+    work.writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, table, work.metadata))
+    work.tiles.append([level, x, y])
+
+
+def _write_blocks(writer: TilesetWriter, level: int, x: int, y: int, blocks: Float) -> bool:
+    if not len(blocks):
+        return False
+    points, triangles, number = boxes_mesh(drawn_boxes(blocks))
+    centre = (points.min(axis=0) + points.max(axis=0)) / 2.0
+    frame = TileFrame.at(writer.grid.crs, centre)
+    mesh = TileMesh(frame.to_local(points), triangles, number)
+    writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix))
+    return True
+
+
+def _blocks_of(work: _Work, items: Int) -> Float:
+    bodies = work.bodies
+    chosen = Bodies(
+        bodies.low[items], bodies.high[items], bodies.area[items], bodies.top[items], bodies.error[items], bodies.is_flat[items]
+    )
+    return blocks_of_items(chosen, work.town.origin)
+
+
+def _block_error(blocks: Float, grid: TileGrid, level: int) -> float:
+    """Return how far blocks lie from what they stand for: half a cell, or the spread of heights in them."""
+    return max(_cell(grid, level) / 2.0, _typical(blocks[:, 7], blocks[:, 6]) if len(blocks) else 0.0)
+
+
+def _typical(errors: Float, weights: Float) -> float:
+    """Return the root of the mean square, by area [m]."""
+    total = float(weights.sum())
+    return float(np.sqrt((errors**2 * weights).sum() / total)) if total > 0.0 else 0.0
+
+
+def _cell(grid: TileGrid, level: int) -> float:
+    return grid.size(level) / CELLS
+
+
+def _blocks_path(folder: str, level: int, x: int, y: int) -> Path:
+    return Path(folder) / f"{level}_{x}_{y}.npy"
+
+
+def _colors(town: Town, mine: Int) -> AnyArray | None:
+    return None if town.colors is None else town.colors[mine]

@@ -1,0 +1,167 @@
+"""Who does the tasks: this process, all cores of this computer, or a Dask cluster. Results come as they are done."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+from cimdesk.base.errors import ServiceError
+from cimdesk.base.jobs import CancelToken
+
+T = TypeVar("T")
+AHEAD = 3
+"""Tasks handed out for each worker beyond what it is doing."""
+ASK_EVERY = 0.2
+"""How often a waiting runner looks whether the person still wants the result [s]."""
+
+
+class Executor(Protocol):
+    """Does tasks in any order."""
+
+    def run(self, work: Callable[..., T], tasks: Iterable[tuple[Any, ...]], cancel: CancelToken) -> Iterator[T]:
+        """Yield the results of ``work(*task)`` as they come; raises `Cancelled`."""
+        ...
+
+    def close(self) -> None:
+        """Let the workers go."""
+        ...
+
+
+class HereExecutor:
+    """Does one task after the other in this process."""
+
+    def run(self, work: Callable[..., T], tasks: Iterable[tuple[Any, ...]], cancel: CancelToken) -> Iterator[T]:
+        """Yield the result of each task in order."""
+        for task in tasks:
+            cancel.raise_if_cancelled()
+            yield work(*task)
+
+    def close(self) -> None:
+        """Nobody to let go."""
+
+
+class CoresExecutor:
+    """Does tasks in processes of their own on this computer.
+
+    Parameters
+    ----------
+    workers : int
+    """
+
+    def __init__(self, workers: int) -> None:
+        from multiprocessing import get_context
+
+        self._workers = workers
+        # Forked children of a program with threads and OpenGL may hang; fresh ones cannot.
+        self._pool = ProcessPoolExecutor(workers, get_context("spawn"), _prepare)
+
+    def run(self, work: Callable[..., T], tasks: Iterable[tuple[Any, ...]], cancel: CancelToken) -> Iterator[T]:
+        """Yield results as they come, with only so many tasks handed out that memory stays flat."""
+        waiting = iter(tasks)
+        running: set[Future[T]] = set()
+        try:
+            while True:
+                while len(running) < self._workers + AHEAD and (task := next(waiting, None)) is not None:
+                    running.add(self._pool.submit(work, *task))
+                if not running:
+                    return
+                done, running = wait(running, ASK_EVERY, FIRST_COMPLETED)
+                cancel.raise_if_cancelled()
+                for future in done:
+                    yield future.result()
+        except BrokenProcessPool as error:
+            raise ServiceError(
+                "A process that was tiling ended without a word; perhaps the memory ran out.",
+                remedy="Close other programs and start the same again: it goes on where it was.",
+            ) from error
+        finally:
+            for future in running:
+                future.cancel()
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class DaskExecutor:
+    """Does tasks on a Dask cluster whose workers see the same folders.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, such as ``tcp://10.0.0.5:8786``.
+    """
+
+    def __init__(self, address: str) -> None:
+        try:
+            import distributed
+        except ImportError as error:
+            raise ServiceError("Dask is not installed.", remedy="Install cimdesk with the extra “cluster”.") from error
+        # It comes without types.
+        cluster: Any = distributed
+        self._as_completed = cluster.as_completed
+        try:
+            self._client: Any = cluster.Client(address, timeout="10s", set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ServiceError("The scheduler {address} does not answer.", remedy="Check its address.", address=address) from error
+
+    def run(self, work: Callable[..., T], tasks: Iterable[tuple[Any, ...]], cancel: CancelToken) -> Iterator[T]:
+        """Yield results as they come."""
+        waiting = iter(tasks)
+        threads = max(sum(self._client.nthreads().values()), 1)
+        running: Any = self._as_completed(timeout=None)
+        count = 0
+        while count < threads + AHEAD and (task := next(waiting, None)) is not None:
+            running.add(self._client.submit(work, *task, pure=False))
+            count += 1
+        while count:
+            cancel.raise_if_cancelled()
+            future = next(running)
+            result: T = future.result()
+            future.release()
+            if (task := next(waiting, None)) is not None:
+                running.add(self._client.submit(work, *task, pure=False))
+            else:
+                count -= 1
+            yield result
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        self._client.close()
+
+
+class Hired:
+    """An executor for the length of a ``with`` block.
+
+    Parameters
+    ----------
+    workers : int
+        Processes on this computer; 1 works in this one.
+    scheduler : str
+        Address of a Dask scheduler; empty for none.
+    """
+
+    def __init__(self, workers: int, scheduler: str = "") -> None:
+        self._workers = workers
+        self._scheduler = scheduler
+        self._executor: Executor | None = None
+
+    def __enter__(self) -> Executor:
+        if self._scheduler:
+            self._executor = DaskExecutor(self._scheduler)
+        else:
+            self._executor = CoresExecutor(self._workers) if self._workers > 1 else HereExecutor()
+        return self._executor
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._executor is not None:
+            self._executor.close()
+
+
+def _prepare() -> None:
+    # Ctrl+C reaches the whole group of processes; the parent decides what becomes of its children.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

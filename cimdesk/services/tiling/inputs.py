@@ -1,0 +1,251 @@
+"""Files to tile as tasks that any process can do: stretches of a sequence, or whole files."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cimdesk.base.arrays import Float
+from cimdesk.base.crs import Crs
+from cimdesk.base.errors import DataError
+from cimdesk.formats import registry
+from cimdesk.formats.cityjson.flat import SequenceHead, read_head_lines, read_lines
+from cimdesk.formats.cityjson.reader import CityJSONSeqReader
+from cimdesk.formats.findings import Findings
+from cimdesk.formats.registry import ReadOptions
+from cimdesk.model.city import CityModel
+from cimdesk.model.city_piece import CityPiece
+from cimdesk.model.features import VectorLayer
+from cimdesk.model.tileset import TiledCity
+from cimdesk.model.workspace import LayerData, bounds_of
+from cimdesk.services.tiling.footprints import extruded
+from cimdesk.services.tiling.pieces import piece_of_city, split_piece
+
+STRETCH = 4 << 20
+"""Bytes of a sequence in one task."""
+MAX_LINE = 64 << 20
+"""Bytes a line may have: a longer one is no city object."""
+PIECE = 20_000
+"""Features of a piece."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A part of the input, cheap to send to another process.
+
+    Attributes
+    ----------
+    number : int
+        Counts the tasks of all files.
+    path : str
+    start, stop : int
+        Bytes of a sequence; 0 and -1 for a whole file.
+    lines : bytes
+        The text itself, where it had to be unpacked.
+    """
+
+    number: int
+    path: str
+    start: int = 0
+    stop: int = -1
+    lines: bytes = b""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a whole file for the readers of the application."""
+        return self.stop < 0
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One file to tile.
+
+    Attributes
+    ----------
+    path : Path
+    head : SequenceHead or None
+        Of a sequence; None for a file that is read whole.
+    crs : Crs or None
+        As the file says.
+    place : (3,) float64
+        A place in it, in that system; NaN where it has none.
+    size : int
+        Bytes.
+    """
+
+    path: Path
+    head: SequenceHead | None
+    crs: Crs | None
+    place: Float
+    size: int
+
+
+def survey(path: Path, findings: Findings, crs: Crs | None = None) -> InputFile:
+    """Return what a file is and where it lies.
+
+    Parameters
+    ----------
+    crs : Crs or None
+        For files that name no system.
+
+    Raises
+    ------
+    DataError
+        If nothing in it can be tiled.
+    """
+    size = path.stat().st_size if path.is_file() else 0
+    if isinstance(registry.reader_for(path), CityJSONSeqReader):
+        head = _head_of(path, findings)
+        return InputFile(path, head, head.crs or crs, head.place, size)
+    result = registry.read(path, ReadOptions(crs=crs, max_error=0.0))
+    for source in result.sources:
+        if _is_tileable(source.data):
+            middle = bounds_of(source.data).mean(axis=0)
+            return InputFile(path, None, source.crs, middle, size)
+    raise DataError(
+        path,
+        "it holds no buildings or other city objects that could be tiled.",
+        remedy="Choose a city model, a model, or polygons with a column of heights.",
+    )
+
+
+def tasks_of(file: InputFile, first: int, stretch: int = STRETCH) -> Iterator[Task]:
+    """Yield the tasks of a file, numbered from ``first``; always the same ones for the same file."""
+    path = str(file.path)
+    if file.head is None:
+        yield Task(first, path)
+    elif _is_packed(file.path):
+        yield from _unpacked_tasks(file.path, first, stretch)
+    else:
+        for k, start in enumerate(range(0, file.size, stretch)):
+            yield Task(first + k, path, start, min(start + stretch, file.size))
+
+
+def pieces_of(task: Task, head: bytes, crs: Crs | None, height: str, findings: Findings) -> Iterator[tuple[CityPiece, Crs | None]]:
+    """Yield the features of a task in pieces, each with the system of its coordinates.
+
+    Parameters
+    ----------
+    task : Task
+    head : bytes
+        First line of a sequence.
+    crs : Crs or None
+        Of a sequence, or for files that name no system.
+    height : str
+        Column of heights of plain polygons; empty to look for one.
+    findings : Findings
+    """
+    if not task.is_whole:
+        yield read_lines(head, _lines(task, head), findings, with_head=task.start == 0), crs
+        return
+    result = registry.read(task.path, ReadOptions(crs=crs, max_error=0.0))
+    for problem in result.problems:
+        findings.add(problem.code, problem.where, problem.template, problem.severity, **problem.values)
+    for source in result.sources:
+        data = source.data
+        if isinstance(data, TiledCity):
+            data = data.whole()
+        if isinstance(data, VectorLayer):
+            piece = extruded(data, height, findings)
+        elif isinstance(data, CityModel):
+            piece = piece_of_city(data)
+        else:
+            continue
+        for part in split_piece(piece, PIECE):
+            yield part, source.crs
+
+
+def _is_tileable(data: LayerData) -> bool:
+    return isinstance(data, CityModel | TiledCity) or (isinstance(data, VectorLayer) and len(data.features) > 0)
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _head_of(path: Path, findings: Findings) -> SequenceHead:
+    lines: list[bytes] = []
+    try:
+        with gzip.open(path) if _is_packed(path) else path.open("rb") as file:
+            while len(lines) < 2:
+                line = file.readline(MAX_LINE)
+                if not line:
+                    break
+                if stripped := line.removeprefix(b"\xef\xbb\xbf").strip():
+                    lines.append(stripped)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(path, "the file cannot be read ({reason}).", reason=error, remedy="Copy or download it again.") from error
+    if not lines:
+        raise DataError(path, "the file is empty.", remedy="Copy or download it again.")
+    return read_head_lines(lines[0], lines[1] if len(lines) > 1 else b"", findings)
+
+
+def _lines(task: Task, head: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the place and text of the lines that begin in a stretch; the header is left out."""
+    if task.lines:
+        data, at = task.lines, task.start
+    else:
+        with Path(task.path).open("rb") as file:
+            # One byte earlier: a stretch that begins where a line ends has that line.
+            begin = max(task.start - 1, 0)
+            file.seek(begin)
+            data = file.read(task.stop - begin)
+            data += _rest_of_line(file) if not data.endswith(b"\n") else b""
+        at = begin
+        if task.start:
+            skipped = data.find(b"\n") + 1
+            data, at = (data[skipped:], at + skipped) if skipped else (b"", at)
+    is_first = task.start == 0
+    for line in data.split(b"\n"):
+        stripped = line.strip()
+        if stripped and not (is_first and head and stripped.removeprefix(b"\xef\xbb\xbf") == head):
+            yield f"byte {at}", stripped
+        is_first = is_first and not stripped
+        at += len(line) + 1
+
+
+def _rest_of_line(file: object) -> bytes:
+    found: bytes = file.readline(MAX_LINE)  # type: ignore[attr-defined]
+    return found
+
+
+def _unpacked_tasks(path: Path, first: int, stretch: int) -> Iterator[Task]:
+    number, at = first, 0
+    rest = b""
+    try:
+        with gzip.open(path) as file:
+            while block := file.read(stretch):
+                text = rest + block
+                end = text.rfind(b"\n") + 1
+                if not end:
+                    rest = text
+                    if len(rest) > MAX_LINE:
+                        raise DataError(path, "a line of the sequence is too long.", remedy="Export the file again.")
+                    continue
+                yield Task(number, str(path), at, at + end, text[:end])
+                number, at, rest = number + 1, at + end, text[end:]
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            path, "the gzip archive is damaged ({reason}).", reason=str(error), remedy="Copy or download it again."
+        ) from error
+    if rest.strip():
+        yield Task(number, str(path), at, at + len(rest), rest)
+
+
+def total_bytes(files: Sequence[InputFile]) -> int:
+    """Return the size of all files [bytes]."""
+    return sum(file.size for file in files)
+
+
+def place_of(files: Sequence[InputFile]) -> tuple[Crs | None, Float]:
+    """Return a place in the first file that has one, with its system."""
+    for file in files:
+        if np.isfinite(file.place).all():
+            return file.crs, file.place
+    return files[0].crs, np.zeros(3)

@@ -1,0 +1,87 @@
+"""What a tiling run has done, on disk: a killed run goes on where it was, and one with other input begins anew."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from cimdesk.base.errors import DataError
+
+VERSION = 1
+
+
+class Ledger:
+    """The working folder of one run.
+
+    Parameters
+    ----------
+    folder : Path
+        Made, or taken over when it belongs to the same input.
+    plan : dict
+        Everything that decides on the result: input files with sizes and times, and options.
+    """
+
+    def __init__(self, folder: Path, plan: dict[str, Any]) -> None:
+        self.folder = folder
+        self.spill = folder / "spill"
+        self.blocks = folder / "blocks"
+        self.result = folder / "tileset"
+        full = {"version": VERSION, **plan}
+        try:
+            self.is_resumed = _read(folder / "plan.json") == full
+            if not self.is_resumed:
+                shutil.rmtree(folder, ignore_errors=True)
+                for each in (self.spill, self.blocks, self.result):
+                    each.mkdir(parents=True, exist_ok=True)
+                _write(folder / "plan.json", full)
+        except OSError as error:
+            raise DataError(
+                folder,
+                "the file cannot be written ({reason}).",
+                remedy="Choose a folder you may write to, with room on the disk.",
+                reason=error.strerror or error,
+            ) from error
+
+    def note(self, book: str, entry: dict[str, Any]) -> None:
+        """Add an entry to a book; it is on the disk, whole, when this returns."""
+        with (self.folder / f"{book}.jsonl").open("ab") as file:
+            file.write(orjson.dumps(entry) + b"\n")
+
+    def entries(self, book: str) -> Iterator[dict[str, Any]]:
+        """Yield the entries of a book; one that was being written when the run was killed is left out, and cut off."""
+        path = self.folder / f"{book}.jsonl"
+        if not path.exists():
+            return
+        data = path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            os.truncate(path, whole)
+        for line in data[:whole].splitlines():
+            yield orjson.loads(line)
+
+    def deliver(self, out: Path) -> None:
+        """Put the finished tileset where it was asked for, in place of an earlier one, and drop the working folder."""
+        old = self.folder / "replaced"
+        shutil.rmtree(old, ignore_errors=True)
+        if out.exists():
+            out.rename(old)
+        self.result.rename(out)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return orjson.loads(path.read_bytes())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return None
+
+
+def _write(path: Path, value: Any) -> None:
+    temporary = path.with_suffix(".part")
+    temporary.write_bytes(orjson.dumps(value))
+    temporary.replace(path)

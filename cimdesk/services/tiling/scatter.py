@@ -1,0 +1,164 @@
+"""First pass: one task's features, sorted by the unit they lie in, to the disk. Runs in any process, here or on a cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import Float, Int
+from cimdesk.base.collector import collector_paused
+from cimdesk.base.crs import Crs
+from cimdesk.base.errors import CimdeskError, Problem, Severity
+from cimdesk.formats.findings import Findings
+from cimdesk.formats.metadata_write import TableSummary
+from cimdesk.formats.tiles3d_grid import TileGrid, flat_places
+from cimdesk.model.city_piece import CityPiece
+from cimdesk.model.features import FeatureTable
+from cimdesk.services.tiling.inputs import Task, pieces_of
+from cimdesk.services.tiling.items import Items, items_of
+from cimdesk.services.tiling.pieces import with_parent_names
+from cimdesk.services.tiling.spill import Town, encode_town, write_spill
+
+
+@dataclass(frozen=True)
+class ScatterSetup:
+    """What all tasks of the first pass share; plain values, so that it can be sent anywhere.
+
+    Attributes
+    ----------
+    folder : str
+        Where spill files go.
+    cells : dict
+        Record of the grid of units.
+    crs : str
+        System of the tiles; empty for none.
+    given : str
+        System of files that name none; empty for none.
+    height : str
+        Column of heights of plain polygons.
+    heads : dict of str to bytes
+        Header of each sequence, by path.
+    systems : dict of str to str
+        System of each sequence, by path.
+    """
+
+    folder: str
+    cells: dict[str, Any]
+    crs: str
+    given: str
+    height: str
+    heads: dict[str, bytes]
+    systems: dict[str, str]
+
+
+def scatter(setup: ScatterSetup, task: Task) -> dict[str, Any]:
+    """Do one task; return what the second pass has to know of it, as plain values."""
+    findings = Findings()
+    cells = TileGrid.from_record(setup.cells)
+    target = Crs(setup.crs) if setup.crs else None
+    own = setup.systems.get(task.path, setup.given)
+    summary = TableSummary()
+    segments: list[tuple[int, int, int, int]] = []
+    blobs: list[bytes] = []
+    heights = [np.inf, -np.inf]
+    try:
+        with collector_paused():
+            for piece, crs in pieces_of(task, setup.heads.get(task.path, b""), Crs(own) if own else None, setup.height, findings):
+                if not len(piece.features):
+                    continue
+                placed = _placed(piece, crs, target, findings)
+                table = with_parent_names(placed)
+                summary.add(len(table), table.columns)
+                for unit, town in towns_of(placed, table, cells):
+                    segments.append((*unit, len(town.features), len(town.triangles)))
+                    blobs.append(encode_town(town))
+                if len(placed.points):
+                    heights = [
+                        min(heights[0], float(placed.points[:, 2].min())),
+                        max(heights[1], float(placed.points[:, 2].max())),
+                    ]
+    except CimdeskError as error:
+        findings.error("unreadable", Path(task.path).name, "{text}", text=error.localized())
+    name = f"{task.number:07d}.town"
+    places = write_spill(Path(setup.folder) / name, blobs) if blobs else []
+    return {
+        "task": task.number,
+        "file": name,
+        "segments": [[x, y, n, t, at, size] for (x, y, n, t), (at, size) in zip(segments, places, strict=True)],
+        "summary": summary.to_record(),
+        "heights": heights if np.isfinite(heights).all() else None,
+        "problems": [problem_record(problem) for problem in findings.problems()],
+        "bytes": task.stop - task.start if not task.is_whole else 0,
+    }
+
+
+def towns_of(piece: CityPiece, table: FeatureTable, cells: TileGrid) -> list[tuple[tuple[int, int], Town]]:
+    """Return the parts of a piece by the unit (column, row) each lies in."""
+    items = items_of(piece)
+    plan = flat_places(cells.crs, items.centre)
+    plan = np.where(np.isfinite(plan), plan, np.nan_to_num(plan[np.isfinite(plan).all(axis=1)][:1].sum(axis=0)))
+    units = cells.cells_of(plan, 0)
+    found, number = np.unique(units, axis=0, return_inverse=True)
+    number = number.ravel()
+    if len(found) == 1:
+        return [((int(found[0, 0]), int(found[0, 1])), _town(piece, table, items, plan, None, None))]
+    of_triangle = number[items.owner]
+    order = np.argsort(of_triangle, kind="stable")
+    stops = np.searchsorted(of_triangle[order], np.arange(len(found) + 1))
+    item_order = np.argsort(number, kind="stable")
+    item_stops = np.searchsorted(number[item_order], np.arange(len(found) + 1))
+    towns = []
+    for k, (x, y) in enumerate(found.tolist()):
+        mine = order[stops[k] : stops[k + 1]]
+        chosen = item_order[item_stops[k] : item_stops[k + 1]]
+        towns.append(((int(x), int(y)), _town(piece, table, items, plan, chosen, mine)))
+    return towns
+
+
+def _town(piece: CityPiece, table: FeatureTable, items: Items, plan: Float, chosen: Int | None, mine: Int | None) -> Town:
+    """Return a town of the ``chosen`` items with the triangles ``mine``; None for all."""
+    if chosen is None or mine is None:
+        features, item_feature, points, triangles, owner = table, items.feature, piece.points, piece.triangles, items.owner
+        kind, colors = piece.kind, piece.colors
+        places = plan
+    else:
+        rows, item_feature = np.unique(items.feature[chosen], return_inverse=True)
+        features, places = table.take(rows), plan[chosen]
+        used, triangles = np.unique(piece.triangles[mine].ravel(), return_inverse=True)
+        points, triangles = piece.points[used], triangles.reshape(-1, 3)
+        owner = np.searchsorted(chosen, items.owner[mine])
+        kind, colors = piece.kind[mine], None if piece.colors is None else piece.colors[mine]
+    origin = np.floor((points.min(axis=0) + points.max(axis=0)) / 2.0) if len(points) else np.zeros(3)
+    local = (points - origin).astype(np.float32)
+    return Town(features, item_feature.ravel(), places, origin, local, triangles, owner, kind, colors)
+
+
+def _placed(piece: CityPiece, crs: Crs | None, target: Crs | None, findings: Findings) -> CityPiece:
+    """Return a piece in the system of the tiles, without triangles that have no place there."""
+    points = piece.points
+    if crs is not None and target is not None and crs != target:
+        points = crs.transform(target, points)
+    is_somewhere = np.isfinite(points).all(axis=1)
+    if is_somewhere.all():
+        return CityPiece(piece.features, piece.parents, points, piece.triangles, piece.owner, piece.kind, piece.colors)
+    keep = np.asarray(is_somewhere[piece.triangles].all(axis=1), dtype=np.bool_)
+    lost = len(np.unique(piece.owner[~keep]))
+    findings.error("outside-crs", "", "Objects with coordinates that are no place in their system: {count}.", count=lost)
+    points = np.where(is_somewhere[:, None], points, points[is_somewhere][:1].sum(axis=0))
+    colors = None if piece.colors is None else piece.colors[keep]
+    return CityPiece(piece.features, piece.parents, points, piece.triangles[keep], piece.owner[keep], piece.kind[keep], colors)
+
+
+def problem_record(problem: Problem) -> list[Any]:
+    """Return a problem as plain values."""
+    values = {name: value if isinstance(value, int | float | str) else str(value) for name, value in problem.values.items()}
+    return [str(problem.severity), problem.code, problem.where, problem.template, values]
+
+
+def problem_of(record: list[Any]) -> Problem:
+    """Return the problem of plain values."""
+    severity, code, where, template, values = record
+    return Problem(Severity(severity), code, where, template, values)

@@ -1,0 +1,223 @@
+"""What stands for buildings from afar: prisms over their ground plans, and blocks that merge neighbours.
+
+A prism has the plan of the building and the mean height of its roof, weighted by area; how far the roof lies from that is its error.
+A block is the box around what lies in one cell of a grid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int
+from cimdesk.model.mesh import Surface
+from cimdesk.services.tiling.items import box_of
+from cimdesk.services.tiling.spill import Town
+
+FLAT = 0.5
+"""Height below which an item is a surface rather than a body [m]."""
+STEEP = 0.3
+"""Part of the normal that points up or down, from which a face is a roof or a ground."""
+WELD = 1000.0
+"""Corners of ground plans closer than a millimetre are one."""
+SPARSE = 0.25
+"""Share of its box that a surface must fill to be drawn as a block."""
+_BOX = np.array([
+    [4, 5, 7], [4, 7, 6], [0, 1, 5], [0, 5, 4], [1, 3, 7], [1, 7, 5], [3, 2, 6], [3, 6, 7], [2, 0, 4], [2, 4, 6],
+])  # fmt: skip
+_UNIT = np.array([[i, j, k] for k in (0, 1) for j in (0, 1) for i in (0, 1)], dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """Measures of every item.
+
+    Attributes
+    ----------
+    low, high : (I, 3) float64
+        Local box; NaN for items without triangles.
+    area : (I,) float64
+        Of the plan [m2].
+    top : (I,) float64
+        Mean height of what faces up, by area.
+    error : (I,) float64
+        How far roofs lie from that, on average [m].
+    is_flat : (I,) bool
+    """
+
+    low: Float
+    high: Float
+    area: Float
+    top: Float
+    error: Float
+    is_flat: Bool
+
+
+@dataclass(frozen=True)
+class Prisms:
+    """Prisms of all items of a town: local points (V, 3) float32, triangles (T, 3), and the item of each."""
+
+    points: Float32
+    triangles: Int
+    owner: Int
+
+
+def measure(town: Town) -> Bodies:
+    """Return the measures of every item."""
+    count = len(town.item_feature)
+    corners = town.points[town.triangles].astype(np.float64)
+    low, high = box_of(corners, town.owner.astype(np.int64), count)
+    u, v = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    rising = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+    weight = np.maximum(rising, 0.0)
+    height = corners[:, :, 2].mean(axis=1)
+    area = np.bincount(town.owner, weight, count) / 2.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        top = np.bincount(town.owner, weight * height, count) / (2.0 * area)
+        square = np.bincount(town.owner, weight * (height - top[town.owner]) ** 2, count) / (2.0 * area)
+    top = np.where(area > 0.0, top, high[:, 2])
+    error = np.sqrt(np.where(area > 0.0, np.maximum(square, 0.0), 0.0))
+    with np.errstate(invalid="ignore"):
+        is_flat = ~(high[:, 2] - low[:, 2] > FLAT)
+    return Bodies(low, high, area, top, error, is_flat)
+
+
+def prisms_of(town: Town, bodies: Bodies) -> Prisms:
+    """Return a prism for each item that is a body; flat items stay as they are."""
+    owner = town.owner.astype(np.int64)
+    flat = bodies.is_flat[owner]
+    parts: list[tuple[AnyArray, AnyArray, AnyArray]] = [(town.points, town.triangles[flat].astype(np.int64), owner[flat])]
+    grounds = _ground_faces(town, bodies)
+    if len(grounds):
+        parts.append(_extruded(town, bodies, grounds))
+    has_ground = np.zeros(len(bodies.top), dtype=bool)
+    has_ground[owner[grounds]] = True
+    boxed = np.flatnonzero(~bodies.is_flat & ~has_ground)
+    if len(boxed):
+        boxes = np.column_stack([bodies.low[boxed], bodies.high[boxed, :2], bodies.top[boxed]])
+        points, triangles, number = boxes_mesh(boxes)
+        parts.append((points, triangles, boxed[number]))
+    starts = np.cumsum([0, *(len(points) for points, _, _ in parts)])
+    return Prisms(
+        np.concatenate([points for points, _, _ in parts]).astype(np.float32),
+        np.concatenate([triangles + start for (_, triangles, _), start in zip(parts, starts[:-1], strict=True)]),
+        np.concatenate([number for _, _, number in parts]),
+    )
+
+
+def _ground_faces(town: Town, bodies: Bodies) -> Int:
+    """Return the rows of the triangles that make the ground plans: what is called ground, else what faces down at the bottom."""
+    owner = town.owner
+    is_ground = (town.kind == Surface.GROUND) & ~bodies.is_flat[owner]
+    named = np.zeros(len(bodies.top), dtype=bool)
+    named[owner[is_ground]] = True
+    rest = np.flatnonzero(~named[owner] & ~bodies.is_flat[owner])
+    if len(rest):
+        corners = town.points[town.triangles[rest]]
+        u, v = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+        falling = u[:, 1] * v[:, 0] - u[:, 0] * v[:, 1]
+        full = np.linalg.norm(np.cross(u, v), axis=1)
+        is_low = corners[:, :, 2].max(axis=1) < bodies.low[owner[rest], 2] + FLAT
+        rest = rest[(falling > STEEP * full) & is_low]
+    return np.sort(np.concatenate([np.flatnonzero(is_ground), rest]))
+
+
+def _extruded(town: Town, bodies: Bodies, faces: Int) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """Return points, triangles and items of the prisms over ground faces."""
+    owner = town.owner[faces].astype(np.int64)
+    corners = town.triangles[faces].astype(np.int64)
+    at = town.points[corners].astype(np.float64)
+    u, v = at[:, 1] - at[:, 0], at[:, 2] - at[:, 0]
+    is_down = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0] < 0.0
+    # Roofs look up, whichever way the ground was drawn.
+    corners = np.where(is_down[:, None], corners[:, ::-1], corners)
+    plan = np.rint(town.points[:, :2].astype(np.float64) * WELD).astype(np.int64)
+    east, north = (plan[corners.ravel(), axis] for axis in (0, 1))
+    wide, deep = int(np.ptp(east)) + 1, int(np.ptp(north)) + 1
+    key = (np.repeat(owner, 3) * wide + (east - east.min())) * deep + (north - north.min())
+    _, first, number = np.unique(key, return_index=True, return_inverse=True)
+    triangles = number.reshape(-1, 3)
+    source = corners.ravel()[first]
+    item = np.repeat(owner, 3)[first]
+    count = len(first)
+    flat = town.points[source].astype(np.float64)
+    upper, lower = flat.copy(), flat
+    upper[:, 2], lower[:, 2] = bodies.top[item], bodies.low[item, 2]
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    of_edge = np.tile(owner, 3)
+    low, high = edges.min(axis=1), edges.max(axis=1)
+    _, where, times = np.unique(low * count + high, return_index=True, return_counts=True)
+    rim = where[times == 1]
+    a, b = edges[rim, 0], edges[rim, 1]
+    # Walls stand on the rim; with roofs turning left, their outside is to the right of each edge.
+    walls = np.concatenate([np.column_stack([a + count, b + count, b]), np.column_stack([a + count, b, a])])
+    return (
+        np.concatenate([upper, lower]),
+        np.concatenate([triangles, walls]),
+        np.concatenate([owner, of_edge[rim], of_edge[rim]]),
+    )
+
+
+def boxes_mesh(boxes: Float) -> tuple[Float, Int, Int]:
+    """Return points (8 K, 3), triangles and the box of each triangle, of boxes (K, 6) low and high; bottoms are left out."""
+    size = boxes[:, 3:] - boxes[:, :3]
+    points = boxes[:, None, :3] + _UNIT[None] * size[:, None]
+    triangles = (_BOX[None] + 8 * np.arange(len(boxes))[:, None, None]).reshape(-1, 3)
+    number = np.repeat(np.arange(len(boxes)), len(_BOX))
+    tall = np.repeat(size[:, 2] > 1e-3, len(_BOX)) | (np.arange(len(number)) % len(_BOX) < 2)
+    return points.reshape(-1, 3), triangles[tall], number[tall]
+
+
+def blocks_of_items(bodies: Bodies, origin: Float) -> Float:
+    """Return (K, 8) blocks in world coordinates: low, high, area and error of each item that shows from afar."""
+    size = bodies.high - bodies.low
+    with np.errstate(invalid="ignore", divide="ignore"):
+        fill = bodies.area / (size[:, 0] * size[:, 1])
+        shows = np.isfinite(size[:, 0]) & (~bodies.is_flat | (fill > SPARSE))
+    high = bodies.high.copy()
+    high[:, 2] = np.maximum(bodies.top, bodies.low[:, 2])
+    low = bodies.low.copy()
+    low[bodies.is_flat, 2] = high[bodies.is_flat, 2]
+    rows = np.column_stack([low + origin, high + origin, np.maximum(bodies.area, 1e-3), bodies.error])
+    return np.asarray(rows[shows])
+
+
+def merged_blocks(blocks: Float, cell: float) -> Float:
+    """Return (M, 8) blocks with those merged whose middles lie in one cell [m]; heights are means by area.
+
+    A block that is mostly gaps is drawn narrower, so that a village does not look like a slab.
+    """
+    if not len(blocks):
+        return blocks
+    squares = np.floor((blocks[:, :2] + blocks[:, 3:5]) / (2.0 * cell)).astype(np.int64)
+    is_flat = blocks[:, 5] - blocks[:, 2] < FLAT
+    keys = ((squares[:, 0] - squares[:, 0].min()) * (int(np.ptp(squares[:, 1])) + 1) + squares[:, 1] - squares[:, 1].min()) * 2
+    _, number = np.unique(keys + is_flat, return_inverse=True)
+    order = np.argsort(number, kind="stable")
+    starts = np.flatnonzero(np.diff(number[order], prepend=-1))
+    if len(starts) == len(blocks):
+        return blocks
+    ordered = blocks[order]
+    area = np.add.reduceat(ordered[:, 6], starts)
+    low = np.minimum.reduceat(ordered[:, :3], starts, axis=0)
+    high = np.maximum.reduceat(ordered[:, 3:6], starts, axis=0)
+    top = np.add.reduceat(ordered[:, 5] * ordered[:, 6], starts) / area
+    bottom = np.add.reduceat(ordered[:, 2] * ordered[:, 6], starts) / area
+    counts = np.diff(np.append(starts, len(ordered)))
+    spread = np.add.reduceat(ordered[:, 6] * (ordered[:, 5] - np.repeat(top, counts)) ** 2, starts) / area
+    error = np.sqrt(spread + np.add.reduceat(ordered[:, 6] * ordered[:, 7] ** 2, starts) / area)
+    flat = (top - bottom) < FLAT
+    low[:, 2] = np.where(flat, top, np.minimum(low[:, 2], top))
+    high[:, 2] = top
+    merged = np.column_stack([low, high, area, error])
+    return np.where((counts == 1)[:, None], ordered[starts], merged)
+
+
+def drawn_boxes(blocks: Float) -> Float:
+    """Return (K, 6) boxes to draw for blocks: no larger in plan than twice what they hold."""
+    size = np.maximum(blocks[:, 3:5] - blocks[:, :2], 1e-3)
+    share = np.sqrt(np.clip(2.0 * blocks[:, 6] / (size[:, 0] * size[:, 1]), 0.05, 1.0))
+    middle = (blocks[:, :2] + blocks[:, 3:5]) / 2.0
+    half = size * share[:, None] / 2.0
+    return np.column_stack([middle - half, blocks[:, 2], middle + half, blocks[:, 5]])
