@@ -88,9 +88,9 @@ def publish(session: Session) -> bool:
 
 
 def _is_large(stream: TileStream, max_error: float) -> bool:
-    """Return whether a tileset has more than fits well into memory, or finer tiles than would be read whole."""
+    """Return whether a tileset has more than fits well into memory, finer tiles, or some not for every eye."""
     tileset = stream.tileset
-    if tileset.stubs or sum(map(len, tileset.contents)) > WHOLE_TILES:
+    if tileset.stubs or tileset.requests is not None or sum(map(len, tileset.contents)) > WHOLE_TILES:
         return True
     return not np.array_equal(tileset.refine(max_error), tileset.refine(0.0))
 

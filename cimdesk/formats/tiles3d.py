@@ -18,14 +18,16 @@ from cimdesk.formats.gltf_json import as_dict, json_object
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.formats.tiles3d_archive import MAGIC, TilesetArchive, holds_tileset, is_archive_name
 from cimdesk.formats.tiles3d_content import ContentReader, TileContent, merged_columns
+from cimdesk.formats.tiles3d_entities import add_entity_columns
 from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, JSON_BYTES, BrokenPart, TilePlace, TilesetFolder, is_json
 from cimdesk.formats.tiles3d_stated import stated_error
-from cimdesk.formats.tiles3d_tree import KNOWN_VERSIONS, NO_VOLUME, TileTree, TreeReader
+from cimdesk.formats.tiles3d_tree import KNOWN_VERSIONS, TileTree, TreeReader
+from cimdesk.formats.tiles3d_volumes import NO_VOLUME
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable, as_strings
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.mesh import Surface, TriangleMesh
-from cimdesk.model.tileset import TiledCity, Tileset
+from cimdesk.model.tileset import RequestVolumes, TiledCity, Tileset
 
 GEOCENTRIC = Crs.epsg(4978)
 EARTH = (6.3e6, 6.5e6)
@@ -230,12 +232,26 @@ def tileset_of(
             "generator": asset.get("generator"),
             "copyright": asset.get("copyright"),
             "extras": document.get("extras"),
+            "metadata": tree.entity,
             "explicit_tiles": tree.explicit_here,
             "implicit_roots": tree.implicit_roots,
             "external_tilesets": tree.external,
         },
         stubs=frozenset(stubs),
+        requests=_request_volumes(tree, crs),
     )
+
+
+def _request_volumes(tree: TileTree, crs: Crs | None) -> RequestVolumes | None:
+    """Return the volumes that the eye must be in, in the system of the world; None without any."""
+    if not tree.requests:
+        return None
+    rows = np.array(sorted(tree.requests), dtype=np.int64)
+    corners = np.array([tree.requests[int(row)][0] for row in rows])
+    if crs is not None:
+        corners = GEOCENTRIC.transform(crs, corners.reshape(-1, 3)).reshape(-1, 4, 3)
+    is_round = np.array([tree.requests[int(row)][1] for row in rows])
+    return RequestVolumes(rows, corners[:, 0], corners[:, 1:] - corners[:, :1], is_round)
 
 
 def shown_rows(tileset: Tileset, max_error: float) -> Int32:
@@ -282,6 +298,7 @@ def _open(
                 continue
             seen.add(key)
             for content in reader.read(reference, tileset.transforms[row]):
+                add_entity_columns(content, tree.described.get((int(row), reference), {}))
                 total += content.triangle_count
                 opened.append((reference, content))
         if total > MAX_TRIANGLES:

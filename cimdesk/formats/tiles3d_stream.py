@@ -15,6 +15,7 @@ from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_json import json_object
 from cimdesk.formats.tiles3d import build_city, is_geocentric, note_version, projected, tileset_of, up_axis
 from cimdesk.formats.tiles3d_content import ContentReader, TileContent
+from cimdesk.formats.tiles3d_entities import add_entity_columns
 from cimdesk.formats.tiles3d_paths import JSON_BYTES, BrokenPart, TilePlace
 from cimdesk.formats.tiles3d_tree import TreeReader
 from cimdesk.model.mesh import Surface, TriangleMesh
@@ -113,7 +114,9 @@ class TileStream:
         reader = ContentReader(self.place, findings, up_axis(self._document))
         opened: list[tuple[str, TileContent]] = []
         for reference in dict.fromkeys(tileset.contents[row]):
-            opened += [(reference, content) for content in reader.read(reference, tileset.transforms[row])]
+            for content in reader.read(reference, tileset.transforms[row]):
+                add_entity_columns(content, self._tree.described.get((row, reference), {}))
+                opened.append((reference, content))
         city = build_city(opened, self._target if self._is_geocentric else None, {})
         mesh = self._placed(city.meshes["tiles"])
         block = block_of(row, mesh, len(city.features)) if len(mesh.triangles) else None
@@ -135,7 +138,8 @@ class TileStream:
         rows = np.flatnonzero(np.isfinite(centres).all(axis=1))
         rows = rows[rows >= start]
         centres[rows] = own.transform(target, centres[rows])
-        return replace(tileset, centres=centres, crs=target.definition)
+        requests = None if tileset.requests is None else tileset.requests.moved(lambda points: own.transform(target, points))
+        return replace(tileset, centres=centres, crs=target.definition, requests=requests)
 
 
 def block_of(row: int, mesh: TriangleMesh, features: int) -> TileBlock:

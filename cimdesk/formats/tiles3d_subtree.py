@@ -28,11 +28,16 @@ class Subtree:
         For each content of the template, tiles that have it.
     children : (C,) bool
         Subtrees that hang below, in Morton order of the level after the last.
+    document : dict
+    view : callable
+        Gives the bytes of a buffer view, for metadata.
     """
 
     tiles: Bool
     contents: list[Bool]
     children: Bool
+    document: dict[str, Any]
+    view: Callable[[int], bytes]
 
 
 def tiles_in_levels(levels: int, branching: int) -> int:
@@ -77,6 +82,8 @@ def read_subtree(data: bytes, levels: int, branching: int, resolve: Callable[[st
         bits.read(document.get("tileAvailability"), count),
         [bits.read(each, count) for each in (contents if isinstance(contents, list) else [contents] if contents else [])],
         bits.read(document.get("childSubtreeAvailability"), branching**levels),
+        document,
+        bits.view,
     )
 
 
@@ -91,12 +98,13 @@ class _Bits:
         entry = as_dict(availability)
         if "constant" in entry:
             return np.full(count, as_int(entry["constant"], int(entry["constant"] is True)) == 1)
-        data = self._view(as_int(entry.get("bitstream", entry.get("bufferView")), -1))
+        data = self.view(as_int(entry.get("bitstream", entry.get("bufferView")), -1))
         if len(data) * 8 < count:
             raise BrokenPart("bad-subtree", "An availability has {found} of {wanted} bits.", found=len(data) * 8, wanted=count)
         return np.unpackbits(np.frombuffer(data, np.uint8), count=count, bitorder="little").astype(bool)
 
-    def _view(self, index: int) -> bytes:
+    def view(self, index: int) -> bytes:
+        """Return the bytes of a buffer view."""
         views = as_list(self.document.get("bufferViews"))
         if not 0 <= index < len(views):
             raise BrokenPart("bad-subtree", "An availability has neither a constant nor a bitstream.")

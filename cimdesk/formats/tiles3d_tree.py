@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -13,16 +13,15 @@ from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_json import as_dict, as_int, as_list, json_object, number_list
+from cimdesk.formats.tiles3d_entities import Entities, SubtreeEntities
 from cimdesk.formats.tiles3d_paths import JSON_BYTES, SUBTREE_BYTES, BrokenPart, TilePlace, is_json
 from cimdesk.formats.tiles3d_stated import stated_crs
 from cimdesk.formats.tiles3d_subtree import from_morton, read_subtree, tiles_in_levels
+from cimdesk.formats.tiles3d_volumes import NO_VOLUME, Volume, implicit_sphere, read_volume, request_volume
 
 MAX_TILES = 1_000_000
 MAX_EXTERNAL_DEPTH = 32
 KNOWN_VERSIONS = ("0.0", "1.0", "1.1")
-Volume: TypeAlias = tuple[Float, float, float]
-"""Centre, radius, and half the height [m]."""
-NO_VOLUME: Volume = (np.full(3, np.nan), np.nan, np.nan)
 
 
 @dataclass
@@ -35,9 +34,15 @@ class TileTree:
         As in `Tileset`; centres are in tileset coordinates.
     is_geocentric : bool
         Whether a region or a place on the globe says that tileset coordinates are earth-centred.
-    missing : list of str
+    requests : dict of int to ((4, 3) float64, bool)
+        Volumes the eye must be in for a row to be shown, as `request_volume` gives them.
+    described : dict of (int, str) to dict
+        Metadata of a tile, its content and the content's group, by row and reference.
+    entity : dict
+        Metadata of the tileset that was opened.
     crs : Crs or None
         Projected system the tileset says it came from.
+    missing : list of str
     external, implicit_roots, explicit : int
         Counts of what was followed.
     explicit_here : int
@@ -53,6 +58,9 @@ class TileTree:
     contents: list[tuple[str, ...]] = field(default_factory=list)
     transforms: list[Float] = field(default_factory=list)
     is_geocentric: bool = False
+    requests: dict[int, tuple[Float, bool]] = field(default_factory=dict)
+    described: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
+    entity: dict[str, Any] = field(default_factory=dict)
     crs: Crs | None = None
     missing: list[str] = field(default_factory=list)
     external: int = 0
@@ -84,6 +92,7 @@ class _Pending:
     parent_error: float
     base: str
     where: str
+    entities: Entities
 
 
 @dataclass(frozen=True)
@@ -151,7 +160,11 @@ class TreeReader:
             self.findings.error("no-root", name, "The tileset has no root tile.")
             return
         own = self._error(document, error, name)
-        stack = [_Pending(root, parent, replaces, matrix, own, base, f"{name} root")]
+        entities = Entities.of(document, lambda uri: self.folder.read(self.folder.reference(uri, base), JSON_BYTES),
+                               self.findings, name)  # fmt: skip
+        if len(trail) == 1:
+            self.tree.entity = entities.tileset
+        stack = [_Pending(root, parent, replaces, matrix, own, base, f"{name} root", entities)]
         while stack and not self._full:
             pending = stack.pop()
             if len(trail) == 1:
@@ -171,26 +184,33 @@ class TreeReader:
         self.tree.explicit += 1
         uris = self._content_uris(tile, at.where)
         if isinstance(tile.get("implicitTiling") or _old_implicit(tile), dict):
-            self._implicit(at, matrix, replaces, error, uris)
+            self._implicit(at, matrix, replaces, error, uris, trail)
             return []
         if "implicitTiling" in tile:
             self.findings.error("bad-implicit", at.where, "The implicit tiling is not an object; its tiles are left out.")
         drawn, nested = self._sorted(uris, at)
         row = self.tree.add(at.parent, error, replaces, volume, drawn, matrix)
-        for reference in nested:
-            if self.is_lazy:
-                self.put_off(row, Stub(reference, JSON_BYTES, partial(self._external, reference, row, trail)))
-            else:
-                self._external(reference, row, trail)
+        self._request(row, tile, matrix, at.where)
+        if at.entities:
+            self._describe(row, tile, at)
+        self._follow(nested, row, trail)
         children = tile.get("children", [])
         if not isinstance(children, list):
             self.findings.error("bad-children", at.where, "The children are not a list; they are left out.")
             return []
         return [
-            _Pending(child, row, replaces, matrix, error, at.base, f"{at.where}/{k}")
+            _Pending(child, row, replaces, matrix, error, at.base, f"{at.where}/{k}", at.entities)
             for k, child in enumerate(children)
             if self._is_tile(child, f"{at.where}/{k}")
         ]
+
+    def _follow(self, nested: list[str], row: int, trail: tuple[str, ...]) -> None:
+        """Read external tilesets below a row, or leave them for `expand`."""
+        for reference in nested:
+            if self.is_lazy:
+                self.put_off(row, Stub(reference, JSON_BYTES, partial(self._external, reference, row, trail)))
+            else:
+                self._external(reference, row, trail)
 
     def _is_tile(self, child: Any, where: str) -> bool:
         if not isinstance(child, dict):
@@ -234,20 +254,12 @@ class TreeReader:
 
     def _content_uris(self, tile: Mapping[str, Any], where: str) -> list[Any]:
         """Return the raw references of a tile's contents: ``content``, ``contents``, and the old ``url``."""
-        found: list[Any] = []
         for name in ("content", "contents"):
-            if name not in tile:
-                continue
-            value = tile[name]
-            entries = [value] if name == "content" else value
+            value = tile.get(name, [])
+            entries = value if name == "contents" or value == [] else [value]
             if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
                 self.findings.error("bad-content", where, "The content of a tile is not an object; it is left out.")
-                continue
-            found.extend(each.get("uri", each.get("url")) for each in entries)
-        multiple = as_dict(as_dict(tile.get("extensions")).get("3DTILES_multiple_contents"))
-        old = multiple.get("contents", multiple.get("content"))
-        found.extend(as_dict(each).get("uri") for each in as_list(old))
-        return found
+        return [entry.get("uri", entry.get("url")) for entry in _content_entries(tile)]
 
     def _sorted(self, uris: list[Any], at: _Pending) -> tuple[tuple[str, ...], list[str]]:
         """Return the contents to draw and the external tilesets among references; missing ones are noted."""
@@ -286,25 +298,40 @@ class TreeReader:
     # -- bounding volumes -------------------------------------------------------------------------
 
     def _volume(self, volume: Any, matrix: Float, where: str) -> Volume:
-        """Return the bounding sphere of a box, sphere or region in tileset coordinates; NaN when there is none to read."""
-        entry = as_dict(volume)
-        if (box := number_list(entry.get("box"), 12)) is not None:
-            return _box_sphere(np.array(box), matrix)
-        if (sphere := number_list(entry.get("sphere"), 4)) is not None:
-            centre, radius = _moved(np.array(sphere[:3]), abs(sphere[3]), matrix)
-            return centre, radius, radius
-        if (region := number_list(entry.get("region"), 6)) is not None:
-            if not _is_region(region):
-                self.findings.add("bad-volume", where, "The region is outside the globe.")
-                return NO_VOLUME
-            self.tree.is_geocentric = True
-            return region_sphere(region)
-        self.findings.add("bad-volume", where, "The bounding volume is missing or broken.")
-        return NO_VOLUME
+        """Return the bounding sphere of a tile in tileset coordinates; NaN when there is none to read."""
+        found = read_volume(as_dict(volume), matrix)
+        if found is None:
+            self.findings.add("bad-volume", where, "The bounding volume is missing or broken.")
+            return NO_VOLUME
+        if not np.isfinite(found.volume[1]):
+            self.findings.add("bad-volume", where, "The region is outside the globe.")
+        self.tree.is_geocentric |= found.is_geocentric
+        return found.volume
+
+    def _request(self, row: int, tile: Mapping[str, Any], matrix: Float, where: str) -> None:
+        """Note the volume that the eye must be in for a tile to be shown."""
+        if "viewerRequestVolume" not in tile:
+            return
+        found = request_volume(as_dict(tile["viewerRequestVolume"]), matrix)
+        if found is None:
+            self.findings.add("bad-volume", where, "The volume for the viewer is broken; the tile is shown from everywhere.")
+        else:
+            self.tree.requests[row] = found
+
+    def _describe(self, row: int, tile: Mapping[str, Any], at: _Pending) -> None:
+        """Note the metadata of a tile and its contents."""
+        for entry in _content_entries(tile):
+            try:
+                reference = self.folder.reference(entry.get("uri", entry.get("url")), at.base)
+            except BrokenPart:
+                continue
+            values = at.entities.of_content(tile, entry)
+            if values:
+                self.tree.described[row, reference] = values
 
     # -- implicit tiling --------------------------------------------------------------------------
 
-    def _implicit(self, at: _Pending, matrix: Float, replaces: bool, error: float, uris: list[Any]) -> None:
+    def _implicit(self, at: _Pending, matrix: Float, replaces: bool, error: float, uris: list[Any], trail: tuple[str, ...]) -> None:
         tiling = as_dict(at.tile.get("implicitTiling") or _old_implicit(at.tile))
         self.tree.implicit_roots += 1
         dimensions = {"QUADTREE": 2, "OCTREE": 3}.get(str(tiling.get("subdivisionScheme")), 0)
@@ -314,10 +341,12 @@ class TreeReader:
         if not dimensions or not 1 <= levels <= 12 or not 1 <= available <= 40 or not isinstance(template, str):
             self.findings.error("bad-implicit", at.where, "The implicit tiling is broken; its tiles are left out.")
             return
-        work = _ImplicitWork(self, at, matrix, replaces, error, uris, dimensions, levels, available, template)
+        work = _ImplicitWork(self, at, matrix, replaces, error, uris, dimensions, levels, available, template, trail)
         if self.is_lazy:
             volume = self._volume(at.tile.get("boundingVolume"), matrix, at.where)
-            work.put_off(self.tree.add(at.parent, error, replaces, volume, (), matrix), 0, (0,) * dimensions)
+            row = self.tree.add(at.parent, error, replaces, volume, (), matrix)
+            self._request(row, at.tile, matrix, at.where)
+            work.put_off(row, 0, (0,) * dimensions)
             return
         work.run()
         if not work.rows:
@@ -338,6 +367,7 @@ class _ImplicitWork:
     levels: int
     available: int
     template: str
+    trail: tuple[str, ...]
     rows: dict[tuple[int, ...], int] = field(default_factory=dict)
     above: dict[tuple[int, ...], int] = field(default_factory=dict)
 
@@ -386,6 +416,7 @@ class _ImplicitWork:
         except BrokenPart as broken:
             findings.error(broken.code, f"subtree {level} {place}", broken.template, **broken.values)
             return []
+        entities = SubtreeEntities.of(subtree, self.at.entities, findings, reference)
         branching = 2**self.dimensions
         for depth in range(min(self.levels, self.available - level)):
             start = tiles_in_levels(depth, branching)
@@ -396,25 +427,47 @@ class _ImplicitWork:
                     self.reader._stop()
                     return []
                 has = [content[code] for content in subtree.contents]
-                self._tile(level + depth, tuple(coordinates), has)
+                row = self._tile(level + depth, tuple(coordinates), has)
+                if entities:
+                    self._describe(row, code, level + depth, tuple(coordinates), entities)
         if level + self.levels >= self.available:
             return []
         children = from_morton(np.flatnonzero(subtree.children), self.dimensions) + np.array(place) * 2**self.levels
         return [(level + self.levels, tuple(child)) for child in children.tolist()]
 
-    def _tile(self, level: int, place: tuple[int, ...], has: list[Any]) -> None:
+    def _describe(self, row: int, code: int, level: int, place: tuple[int, ...], entities: SubtreeEntities) -> None:
+        """Note the metadata of a tile and its contents."""
+        entries = _content_entries(self.at.tile)
+        for k, (entry, uri) in enumerate(zip(entries, self.uris, strict=False)):
+            values = entities.of_content(code, k, entry)
+            if values and isinstance(uri, str):
+                try:
+                    reference = self.reader.folder.reference(_filled(uri, level, place), self.at.base)
+                except BrokenPart:
+                    continue
+                self.reader.tree.described[row, reference] = values
+
+    def _tile(self, level: int, place: tuple[int, ...], has: list[Any]) -> int:
         uris = [_filled(uri, level, place) for uri, there in zip(self.uris, has, strict=False) if there and isinstance(uri, str)]
-        pending = _Pending({}, -1, self.replaces, self.matrix, self.error, self.at.base, f"tile {level} {place}")
+        pending = _Pending({}, -1, self.replaces, self.matrix, self.error, self.at.base, f"tile {level} {place}", self.at.entities)
         drawn, nested = self.reader._sorted(uris, pending)
-        if nested:
-            self.reader.findings.add(
-                "implicit-external", pending.where, "An external tileset inside implicit tiling is not followed."
-            )
         above = self.above.get((level, *place))
         parent = self.rows.get((level - 1, *(axis >> 1 for axis in place)), self.at.parent) if above is None else above
         volume = implicit_sphere(as_dict(self.at.tile.get("boundingVolume")), level, place, self.matrix)
         error = self.error / 2.0**level
-        self.rows[(level, *place)] = self.reader.tree.add(parent, error, self.replaces, volume, drawn, self.matrix)
+        row = self.reader.tree.add(parent, error, self.replaces, volume, drawn, self.matrix)
+        self.rows[(level, *place)] = row
+        self.reader._follow(nested, row, self.trail)
+        if level == 0:
+            self.reader._request(row, self.at.tile, self.matrix, self.at.where)
+        return row
+
+
+def _content_entries(tile: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the objects of a tile's contents, those of the extension of 1.0 too."""
+    several = as_dict(as_dict(tile.get("extensions")).get("3DTILES_multiple_contents"))
+    found = [tile.get("content"), *as_list(tile.get("contents")), *as_list(several.get("contents", several.get("content")))]
+    return [each for each in found if isinstance(each, dict)]
 
 
 def _old_implicit(tile: Mapping[str, Any]) -> Any:
@@ -426,67 +479,3 @@ def _filled(template: str, level: int, place: tuple[int, ...]) -> str:
     for name, value in zip("xyz", place, strict=False):
         text = text.replace("{" + name + "}", str(value))
     return text
-
-
-def _moved(centre: Float, radius: float, matrix: Float) -> tuple[Float, float]:
-    scale = float(np.linalg.norm(matrix[:3, :3], 2))
-    return matrix[:3, :3] @ centre + matrix[:3, 3], radius * scale
-
-
-def _box_sphere(box: Float, matrix: Float) -> Volume:
-    axes = box[3:].reshape(3, 3)
-    centre, radius = _moved(box[:3], float(np.linalg.norm(np.linalg.norm(axes, axis=1))), matrix)
-    far = float(np.linalg.norm(centre))
-    up = centre / far if far > 6.3e6 else np.array([0.0, 0.0, 1.0])
-    return centre, radius, min(float(np.abs((axes @ matrix[:3, :3].T) @ up).sum()), radius)
-
-
-def _is_region(region: list[float]) -> bool:
-    west, south, east, north = region[:4]
-    return abs(west) <= 6.3 and abs(east) <= 6.3 and abs(south) <= 1.5709 and abs(north) <= 1.5709
-
-
-def region_sphere(region: list[float]) -> Volume:
-    """Return the earth-centred sphere around west, south, east, north [rad] and the two heights [m], and half its height."""
-    west, south, east, north, low, high = region
-    if east < west:
-        east += 2 * np.pi
-    longitudes, latitudes = np.meshgrid(np.linspace(west, east, 3), np.linspace(south, north, 3))
-    points = np.concatenate([geocentric(longitudes.ravel(), latitudes.ravel(), height) for height in (low, high)])
-    centre = geocentric(np.array([(west + east) / 2]), np.array([(south + north) / 2]), (low + high) / 2)[0]
-    radius = float(np.linalg.norm(points - centre, axis=1).max())
-    # Over a wide region the ground itself bends away.
-    return centre, radius, min(abs(high - low) / 2.0 + radius**2 / 1.27e7, radius)
-
-
-def geocentric(longitudes: Float, latitudes: Float, height: float) -> Float:
-    """Return (N, 3) earth-centred metres on the WGS 84 ellipsoid of angles [rad]."""
-    a, e2 = 6378137.0, 6.69437999014e-3
-    normal = a / np.sqrt(1 - e2 * np.sin(latitudes) ** 2)
-    return np.column_stack([
-        (normal + height) * np.cos(latitudes) * np.cos(longitudes),
-        (normal + height) * np.cos(latitudes) * np.sin(longitudes),
-        (normal * (1 - e2) + height) * np.sin(latitudes),
-    ])  # fmt: skip
-
-
-def implicit_sphere(volume: Mapping[str, Any], level: int, place: tuple[int, ...], matrix: Float) -> Volume:
-    """Return the bounding sphere of an implicit tile: its share of the root's region or box."""
-    parts = 2**level
-    if (region := number_list(volume.get("region"), 6)) is not None and _is_region(region):
-        west, south, east, north, low, high = region
-        width, depth = (east - west) / parts, (north - south) / parts
-        heights = [low, high]
-        if len(place) == 3:
-            heights = [low + (high - low) * (place[2] + k) / parts for k in (0, 1)]
-        corner = (west + width * place[0], south + depth * place[1])
-        return region_sphere([corner[0], corner[1], corner[0] + width, corner[1] + depth, *heights])
-    if (box := number_list(volume.get("box"), 12)) is not None:
-        values = np.array(box)
-        axes = values[3:].reshape(3, 3).copy()
-        centre = values[:3].copy()
-        for axis, index in enumerate(place):
-            centre += axes[axis] * ((2 * index + 1) / parts - 1)
-            axes[axis] /= parts
-        return _box_sphere(np.concatenate([centre, axes.ravel()]), matrix)
-    return NO_VOLUME

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -17,6 +17,42 @@ from cimdesk.model.city import CityModel
 MOST_TILES = 300
 """Tiles drawn at a time: more of them cost more than what they show."""
 COARSER = 1.5
+
+
+@dataclass(frozen=True)
+class RequestVolumes:
+    """Volumes that the eye must be in for tiles to be shown.
+
+    Attributes
+    ----------
+    rows : (K,) int64
+        Of the tiles.
+    centres : (K, 3) float64
+    axes : (K, 3, 3) float64
+        Half axes of boxes, as rows; of spheres, three radii at right angles.
+    is_round : (K,) bool
+    """
+
+    rows: Int
+    centres: Float
+    axes: Float
+    is_round: Bool
+
+    def closed_to(self, eye: Float) -> Int:
+        """Return the rows that are not shown to an eye (3,) here; a volume without any space inside is open to all."""
+        flat = np.abs(np.linalg.det(self.axes)) < 1e-12
+        axes = np.where(flat[:, None, None], np.eye(3), self.axes)
+        # Along the half axes everything inside lies between -1 and 1.
+        shares = np.einsum("kj,kji->ki", eye - self.centres, np.linalg.inv(axes))
+        reach = np.where(self.is_round, np.linalg.norm(shares, axis=1), np.abs(shares).max(axis=1))
+        closed: Int = self.rows[(reach > 1.0) & ~flat]
+        return closed
+
+    def moved(self, transform: Callable[[Float], Float]) -> RequestVolumes:
+        """Return the same volumes in another system."""
+        centres = transform(self.centres)
+        ends = transform((self.centres[:, None] + self.axes).reshape(-1, 3)).reshape(-1, 3, 3)
+        return RequestVolumes(self.rows, centres, ends - centres[:, None], self.is_round)
 
 
 @dataclass(frozen=True)
@@ -47,6 +83,8 @@ class Tileset:
         Half of each tile's height [m]; None takes the radius.
     stubs : frozenset of int
         Rows below which there is more that has not been read yet.
+    requests : RequestVolumes or None
+        Where the eye must be for some tiles to be shown.
     """
 
     parent: Int32
@@ -62,6 +100,7 @@ class Tileset:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     rises: Float | None = None
     stubs: frozenset[int] = frozenset()
+    requests: RequestVolumes | None = None
 
     @cached_property
     def children(self) -> tuple[Int, Int]:
@@ -380,12 +419,19 @@ def _walk(tileset: Tileset, view: TileView, allowed: float) -> _Walk:
     starts, children = tileset.children
     walk = _Walk([], [], set(), {})
     frontier = np.flatnonzero(tileset.parent < 0).astype(np.int64)
+    closed = None if tileset.requests is None else tileset.requests.closed_to(view.eye)
     while len(frontier):
         pixels, is_seen = _on_screen(tileset, view, frontier)
+        if closed is not None:
+            is_seen &= ~np.isin(frontier, closed)
         frontier, pixels = frontier[is_seen], pixels[is_seen]
         for row, parent in zip(frontier.tolist(), tileset.parent[frontier].tolist(), strict=True):
             walk.below.setdefault(parent, []).append(row)
         has_more = (starts[frontier + 1] > starts[frontier]) | tileset.is_stub[frontier]
+        if closed is not None and len(closed):
+            shut = np.bincount(tileset.parent[closed][tileset.parent[closed] >= 0], minlength=len(tileset.parent))[frontier]
+            # A tile all of whose children are closed stays itself.
+            has_more &= (shut < starts[frontier + 1] - starts[frontier]) | tileset.is_stub[frontier]
         opened = frontier[has_more & ((pixels > allowed) | tileset.is_empty[frontier])]
         walk.rows += frontier.tolist()
         walk.pixels += pixels.tolist()

@@ -10,7 +10,7 @@ import pytest
 from cimdesk.base.crs import Crs
 from cimdesk.formats.tiles3d import utm_for
 from cimdesk.formats.tiles3d_subtree import from_morton
-from cimdesk.formats.tiles3d_tree import geocentric
+from cimdesk.formats.tiles3d_volumes import geocentric
 from tests.unit.formats.tile_files import (
     square_glb,
     subtree,

@@ -1,0 +1,130 @@
+"""Metadata of tilesets, tiles, contents and groups, as values that every feature of a content has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import AnyArray, Int
+from cimdesk.formats.findings import Findings
+from cimdesk.formats.gltf_json import as_dict, as_int, as_list
+from cimdesk.formats.gltf_metadata import PropertyTables
+from cimdesk.formats.metadata_schema import Schema, entity_values
+from cimdesk.formats.tiles3d_content import TileContent
+from cimdesk.formats.tiles3d_paths import BrokenPart
+from cimdesk.formats.tiles3d_subtree import Subtree
+from cimdesk.model.features import column_of, plain_value
+
+
+@dataclass(frozen=True)
+class Entities:
+    """What a tileset file says of itself, its groups, tiles and contents. False when it says nothing of the kind.
+
+    Attributes
+    ----------
+    schema : Schema
+    tileset : dict
+    groups : list of dict
+    """
+
+    schema: Schema = field(default_factory=Schema)
+    tileset: dict[str, Any] = field(default_factory=dict)
+    groups: list[dict[str, Any]] = field(default_factory=list)
+
+    @staticmethod
+    def of(document: Mapping[str, Any], resolve: Callable[[str], bytes], findings: Findings, where: str) -> Entities:
+        """Return the metadata of a tileset file; a schema that cannot be read is noted."""
+        old = as_dict(as_dict(document.get("extensions")).get("3DTILES_metadata"))
+        owner = document if "schema" in document or "schemaUri" in document else old
+        try:
+            schema = Schema.of(owner, resolve)
+        except BrokenPart as broken:
+            findings.add("bad-schema", where, "The schema of the metadata is left out: {reason}", reason=broken.message)
+            schema = Schema()
+        groups = document.get("groups", old.get("groups"))
+        listed = list(groups.values()) if isinstance(groups, dict) else as_list(groups)
+        return Entities(
+            schema, entity_values(document.get("metadata", old.get("tileset")), schema), [entity_values(g, schema) for g in listed]
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.schema.classes or self.groups)
+
+    def of_content(self, tile: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of a tile, one of its contents and that one's group, with what they belong to in their names."""
+        own = entity_values(_entity(content, "metadata"), self.schema)
+        of_tile = entity_values(_entity(tile, "metadata"), self.schema)
+        return {**_named("tile", of_tile), **_named("content", own), **self.of_group(content)}
+
+    def of_group(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of the group of a content."""
+        group = as_int(content.get("group"), -1)
+        return _named("group", self.groups[group]) if 0 <= group < len(self.groups) else {}
+
+
+@dataclass(frozen=True)
+class SubtreeEntities:
+    """Metadata of the tiles and contents of one subtree. False when there is none.
+
+    Attributes
+    ----------
+    entities : Entities
+    tables : dict of str to ((N,) int64, dict of str to column)
+        For ``tile`` and for each content by its number: the row of each tile in the table, -1 for none, and the columns.
+    """
+
+    entities: Entities
+    tables: dict[str, tuple[Int, dict[str, AnyArray]]]
+
+    @staticmethod
+    def of(subtree: Subtree, entities: Entities, findings: Findings, where: str) -> SubtreeEntities:
+        """Return the metadata of a subtree; what cannot be read is noted."""
+        document = subtree.document
+        tables: dict[str, tuple[Int, dict[str, AnyArray]]] = {}
+        if entities and as_list(document.get("propertyTables")):
+            known = PropertyTables(document, subtree.view, entities.schema)
+            wanted = [("tile", document.get("tileMetadata"), subtree.tiles)]
+            listed = zip(as_list(document.get("contentMetadata")), subtree.contents, strict=False)
+            wanted += [(str(k), index, there) for k, (index, there) in enumerate(listed)]
+            for name, index, there in wanted:
+                if not isinstance(index, int) or not 0 <= index < len(known):
+                    continue
+                try:
+                    count, columns = known.rows(index), known.columns(index, findings, where)
+                except BrokenPart as broken:
+                    findings.add(broken.code, where, broken.template, **broken.values)
+                    continue
+                rows = np.where(there, np.cumsum(there) - 1, -1)
+                tables[name] = (np.where(rows < count, rows, -1), columns)
+        return SubtreeEntities(entities, tables)
+
+    def __bool__(self) -> bool:
+        return bool(self.tables or self.entities.groups)
+
+    def of_content(self, code: int, number: int, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of the tile at a place in the subtree, one of its contents and that one's group."""
+        found = self.entities.of_group(content)
+        for name, key in (("tile", "tile"), ("content", str(number))):
+            rows, columns = self.tables.get(key, (None, {}))
+            row = -1 if rows is None else int(rows[code])
+            if row >= 0:
+                found |= _named(name, {each: plain_value(values[row]) for each, values in columns.items()})
+        return found
+
+
+def add_entity_columns(content: TileContent, values: Mapping[str, Any]) -> None:
+    """Give every feature of a content the values of what it lies in."""
+    for name, value in values.items():
+        if value is not None:
+            content.columns.setdefault(name, column_of([value] * len(content.names)))
+
+
+def _entity(owner: Mapping[str, Any], name: str) -> Any:
+    return owner.get(name, as_dict(owner.get("extensions")).get("3DTILES_metadata"))
+
+
+def _named(owner: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{owner}.{name}": value for name, value in values.items()}
