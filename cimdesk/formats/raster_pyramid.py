@@ -58,7 +58,7 @@ def with_pyramid(
 
 
 def _key(files: Sequence[Path], band: int, first: int) -> str:
-    said = hashlib.sha256(f"1 {band} {first}".encode())
+    said = hashlib.sha256(f"2 {band} {first}".encode())
     for file in files:
         stat = file.stat()
         said.update(f"{file.resolve()} {stat.st_size} {stat.st_mtime_ns}\n".encode())
@@ -81,7 +81,8 @@ def _make(base: LargeSource, folder: Path, first: int, progress: Progress, cance
 def _write_levels(base: LargeSource, folder: Path, first: int, progress: Progress, cancel: CancelToken) -> None:
     (west, south, _), (east, north, _) = base.bounds.tolist()
     cell = base.cell * first
-    columns, rows = max(1, round((east - west) / cell)), max(1, round((north - south) / cell))
+    # Whole cells that cover everything; the last ones may reach beyond it.
+    columns, rows = (max(1, int(np.ceil(extent / cell - 1e-6))) for extent in (east - west, north - south))
     level: _Level | None = _Level(folder / f"{first}.tif", rows, columns, (west, north), cell)
     chain = [level]
     while level is not None and level.rows * level.columns > COARSEST_CELLS:
@@ -93,6 +94,10 @@ def _write_levels(base: LargeSource, folder: Path, first: int, progress: Progres
             progress(top / rows, "")
             bottom = min(rows, top + STRIP)
             strip = base.read((west, north - bottom * cell, west + columns * cell, north - top * cell), bottom - top, columns)
+            if west + (columns - 0.5) * cell > east and columns > 1:
+                strip[:, -1] = strip[:, -2]
+            if bottom == rows and north - (rows - 0.5) * cell < south and len(strip) > 1:
+                strip[-1] = strip[-2]
             _append(chain, 0, strip, is_last=bottom == rows)
     finally:
         for each in chain:

@@ -108,7 +108,9 @@ class RasterFile:
         left, right = _span(x[within_x], handle.width, factor)
         top, bottom = _span(y[within_y], handle.height, factor)
         cells = self._cells(handle, (top, bottom, left, right), factor)
-        inner = resampled(cells, (y[within_y] + 0.5 - top) / factor - 0.5, (x[within_x] + 0.5 - left) / factor - 0.5)
+        # At the edge of the file the coarse cells are a little smaller.
+        scale_y, scale_x = cells.shape[0] / (bottom - top), cells.shape[1] / (right - left)
+        inner = resampled(cells, (y[within_y] + 0.5 - top) * scale_y - 0.5, (x[within_x] + 0.5 - left) * scale_x - 0.5)
         out[np.ix_(within_y, within_x)] = inner + np.float32(self.offset)
         return out
 

@@ -50,6 +50,7 @@ class Canvas:
         self.drawn_eye: Float = np.zeros(3)
         self.drawn_slope = 1e-3
         self._drawn_far = 1.0
+        self._wants_occlusion = False
         self.set_look(look)
 
     def attach(self, window: vtkRenderWindow) -> None:
@@ -102,6 +103,7 @@ class Canvas:
         """
         self.renderer.SetUseFXAA(quality == "still")
         occlusion = quality == "export" or (quality == "still" and self.has_graphics_card)
+        self._wants_occlusion = occlusion
         self.renderer.SetUseSSAO(occlusion)
         if occlusion:
             self.renderer.SetSSAORadius(OCCLUSION_RADIUS)
@@ -124,6 +126,8 @@ class Canvas:
         camera.SetClippingRange(near, far)
         matrix = self._matrix(width / height)
         slope = 2.0 * float(np.tan(np.radians(VIEW_ANGLE_DEG / 2))) / height
+        # From afar the shadows of single walls are below a pixel, and all that is left of them is noise.
+        self.renderer.SetUseSSAO(self._wants_occlusion and 0.5 * control.distance * slope < OCCLUSION_RADIUS)
         self._drawn_matrix, self.drawn_eye, self.drawn_slope, self._drawn_far = matrix, eye, slope, far
         return View(eye, control.forward, matrix, width, height, self.pixel_scale, slope, near, far, is_moving)
 

