@@ -94,6 +94,9 @@ def _write_terrain(path: Path, data: LayerData, crs: Crs | None, ids: Collection
     from cimdesk.formats.raster_write import write_ascii_grid, write_geotiff
 
     assert isinstance(data, Terrain)
+    if data.source is not None:
+        (west, south, _), (east, north, _) = data.bounds.tolist()
+        data = data.part(west, south, east, north)
     if path.suffix.lower() == ".asc":
         write_ascii_grid(path, data)
     else:

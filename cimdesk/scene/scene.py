@@ -273,7 +273,9 @@ class Scene:
         low = np.min([box[0] for box in boxes], axis=0) + self.context.origin
         high = np.max([box[1] for box in boxes], axis=0) + self.context.origin
         self.camera.max_distance = 12.0 * max(float(np.linalg.norm(everything[1] - everything[0])), 500.0)
-        self.camera.frame(low, high, 0.86 if refs is None else 1.6)
+        is_ground = refs is None and {v.layer.kind for v in self.visuals.values() if v.layer.visible} == {LayerKind.TERRAIN}
+        # Of a city the corners may lie outside the picture; bare ground is looked at as a whole.
+        self.camera.frame(low, high, 1.6 if refs is not None else 1.08 if is_ground else 0.86)
 
     def shown_layers(self) -> list[Layer]:
         """Return the layers as they are drawn: with the visibility that `layers` asks for."""

@@ -228,7 +228,7 @@ def detail(desk: Desk, layer: Layer) -> str:
     if layer.opacity < 0.995:
         return f"{layer.opacity:.0%}"
     if isinstance(data, Terrain):
-        return f"{data.cell_x:g} m"
+        return f"{data.finest_cell:.3g} m"
     if isinstance(data, FloodResult):
         return f"{data.terrain.cell_x:g} m"
     if isinstance(data, UtilityNetwork | Sensors):
