@@ -23,6 +23,7 @@ from cimdesk.model.appearance import default_style
 from cimdesk.model.document import RecordChange
 from cimdesk.model.layers import Layer, new_layer_id
 from cimdesk.model.workspace import LayerData, bounds_of
+from cimdesk.services.address_keys import with_keys, without_keys
 
 _GRAVITY = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 LOCAL = "local"
@@ -311,13 +312,14 @@ def _streams(session: Session) -> bool:
 
 
 def _located(path: Path, base: Path) -> Path:
-    return path if address_of(path) is not None else base / path
+    address = address_of(path)
+    return Path(with_keys(address)) if address is not None else base / path
 
 
 def _relative(path: Path, base: Path) -> str:
     address = address_of(path)
     if address is not None:
-        return address
+        return without_keys(address)
     path, base = path.resolve(), base.resolve()
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
 

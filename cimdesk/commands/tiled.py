@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from cimdesk.commands.basemaps import is_picture_address
 from cimdesk.commands.session import Session
 from cimdesk.formats import registry
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.formats.tiles3d import TilesetReader, place_of, read_from, title_of
 from cimdesk.formats.tiles3d_paths import TilePlace, is_json
 from cimdesk.formats.tiles3d_stream import TileStream
+from cimdesk.model.imagery import Imagery
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.tileset import TiledCity
 from cimdesk.services.tile_http import TilesetServer
@@ -50,6 +52,10 @@ def read_source(path: Path, options: ReadOptions, streams: bool) -> ReadResult:
         If it cannot be used at all.
     """
     address = address_of(path)
+    if address is not None and is_picture_address(address):
+        from cimdesk.services.imagery_server import open_pictures
+
+        return open_pictures(address, options)
     if address is not None:
         server = TilesetServer(address)
         title = Path(urlsplit(server.address).path.strip("/") or urlsplit(server.address).hostname or "tileset")
@@ -82,6 +88,8 @@ def publish(session: Session) -> bool:
             found = data.tiles.problems()
             if len(found) > len(workspace.problems(layer.id)):
                 workspace.set_problems(layer.id, found)
+        if isinstance(data, Imagery) and len(found := data.source.problems()) > len(workspace.problems(layer.id)):
+            workspace.set_problems(layer.id, found)
     if fresh:
         workspace.apply((), fresh)
     return bool(fresh)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cimdesk.base.errors import CimdeskError
 from cimdesk.base.i18n import tr
@@ -12,6 +13,9 @@ from cimdesk.base.paths import user_data_dir
 from cimdesk.base.units import format_time
 from cimdesk.model.layers import LayerKind
 from cimdesk.ui.desk import Desk
+
+if TYPE_CHECKING:
+    from cimdesk.commands.basemaps import MapOffer
 
 PROJECT_SUFFIX = ".gpkg"
 
@@ -40,10 +44,23 @@ def open_folder(desk: Desk) -> None:
 
 
 def open_address(desk: Desk) -> None:
-    """Ask for the address of a tileset and open it."""
-    address = desk.ask.text(tr("Open address"), tr("Address of the tileset (https://…/tileset.json)"))
-    if address:
-        open_paths(desk, [Path(address.strip())])
+    """Ask for the address of a tileset, of tiles with {z}, {x} and {y}, of a map service or of PMTiles, and open it."""
+    from cimdesk.commands import basemaps
+
+    label = tr("Address of a tileset, of tiles with {z}/{x}/{y}, of a WMTS or WMS, or of PMTiles")
+    address = (desk.ask.text(tr("Open address"), label) or "").strip()
+    if address and basemaps.is_service(address):
+        desk.run(basemaps.maps_job(address, lambda maps: _open_map(desk, maps)))
+    elif address:
+        open_paths(desk, [Path(address)])
+
+
+def _open_map(desk: Desk, maps: Sequence[MapOffer]) -> None:
+    """Ask which of the maps of a service to open, when there are several."""
+    titles = [offer.title if offer.title == offer.name else f"{offer.title} ({offer.name})" for offer in maps]
+    chosen = 0 if len(maps) == 1 else desk.ask.choice(tr("Open address"), tr("Map"), titles)
+    if chosen is not None:
+        open_paths(desk, [Path(maps[chosen].address)])
 
 
 def open_paths(desk: Desk, paths: Sequence[Path], ask_first: bool = True) -> None:
