@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cimdesk.base.i18n import tr
@@ -37,13 +38,13 @@ def is_service(address: str) -> bool:
     )
 
 
-def maps_job(address: str, done: object) -> JobSpec[list[MapOffer]]:
+def maps_job(address: str, done: Callable[[list[MapOffer]], object]) -> JobSpec[list[MapOffer]]:
     """Return the job that asks a service what maps it offers and hands them to ``done``."""
 
     def work(progress: Progress, cancel: CancelToken) -> list[MapOffer]:
         return maps_of(address)
 
-    return JobSpec(tr("Asking {name}").format(name=address.split("?", 1)[0][:80]), work, done, key="maps")  # type: ignore[arg-type]
+    return JobSpec(tr("Asking {name}").format(name=address.split("?", 1)[0][:80]), work, done, key="maps")
 
 
 def maps_of(address: str) -> list[MapOffer]:
