@@ -114,7 +114,7 @@ def _add_window_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
-    from cimdesk.app import cli_city, cli_data, cli_flood, cli_output
+    from cimdesk.app import cli_city, cli_data, cli_flood, cli_output, cli_tile
 
     parser = argparse.ArgumentParser(
         prog="cimdesk",
@@ -123,7 +123,7 @@ def _parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
     )
     parser.add_argument("--version", action="version", version=f"cimdesk {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (cli_data, cli_city, cli_flood, cli_output):
+    for module in (cli_data, cli_tile, cli_city, cli_flood, cli_output):
         module.add_commands(commands)
     return parser, frozenset(commands.choices)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Int
+from cimdesk.base.arrays import Bool, Float, Int
 from cimdesk.base.collector import collector_paused
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import CimdeskError, Problem, Severity
@@ -141,7 +141,7 @@ def _placed(piece: CityPiece, crs: Crs | None, target: Crs | None, findings: Fin
     points = piece.points
     if crs is not None and target is not None and crs != target:
         points = crs.transform(target, points)
-    is_somewhere = np.isfinite(points).all(axis=1)
+    is_somewhere: Bool = np.asarray(np.isfinite(points).all(axis=1))
     if is_somewhere.all():
         return CityPiece(piece.features, piece.parents, points, piece.triangles, piece.owner, piece.kind, piece.colors)
     keep = np.asarray(is_somewhere[piece.triangles].all(axis=1), dtype=np.bool_)

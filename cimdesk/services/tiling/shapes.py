@@ -1,6 +1,6 @@
 """What stands for buildings from afar: prisms over their ground plans, and blocks that merge neighbours.
 
-A prism has the plan of the building and the mean height of its roof, weighted by area; how far the roof lies from that is its error.
+A prism has the plan of the building and the mean height of its roof by area; how far the roof lies from that is its error.
 A block is the box around what lies in one cell of a grid.
 """
 
