@@ -19,8 +19,9 @@ from cimdesk.model.layers import LayerKind
 from cimdesk.model.workspace import bounds_of
 
 if TYPE_CHECKING:
+    from cimdesk.base.arrays import UInt8
     from cimdesk.commands.session import Session
-    from cimdesk.scene.view import SnapshotRequest
+    from cimdesk.model.figure import SnapshotRequest
 
 REPORT_FIGURE_SIZE = (1920, 1080)
 MAX_REPORT_FIGURES = 6
@@ -59,21 +60,30 @@ def write_figure(
 
 def bookmark_figures(session: Session, progress: Progress = no_progress) -> list[tuple[str, bytes]]:
     """Return caption and PNG bytes of the bookmarks of a project, in order, for its report; one overall view when it has none."""
+    from cimdesk.scene.view import Studio
+
     figures = []
     shown: Sequence[Mapping[str, Any] | None] = [record for _, record in bookmarks(session)][:MAX_REPORT_FIGURES] or (None,)
-    for k, record in enumerate(shown):
-        request = request_for(session, record, *REPORT_FIGURE_SIZE, "light", None, None, None)
-        progress(k / len(shown), request.title)
-        figures.append((request.title, png_of(session, request)))
+    with Studio(session.workspace) as studio:
+        for k, record in enumerate(shown):
+            request = request_for(session, record, *REPORT_FIGURE_SIZE, "light", None, None, None)
+            progress(k / len(shown), request.title)
+            figures.append((request.title, _png(studio.picture(request))))
     return figures
 
 
 def png_of(session: Session, request: SnapshotRequest, text: dict[str, str] | None = None) -> bytes:
     """Return the PNG file of one picture, with words about it inside."""
-    from cimdesk.scene.view import snapshot, write_png
+    from cimdesk.scene.view import snapshot
+
+    return _png(snapshot(session.workspace, request), text)
+
+
+def _png(picture: UInt8, text: dict[str, str] | None = None) -> bytes:
+    from cimdesk.scene.view import write_png
 
     file = BytesIO()
-    write_png(file, snapshot(session.workspace, request), text)
+    write_png(file, picture, text)
     return file.getvalue()
 
 
@@ -122,7 +132,7 @@ def request_for(
     xray: bool | None,
 ) -> SnapshotRequest:
     """Return what to draw for a bookmark: its camera, time, layers and X-ray, unless asked otherwise."""
-    from cimdesk.scene.view import SnapshotRequest
+    from cimdesk.model.figure import SnapshotRequest
 
     record: Mapping[str, Any] = bookmark or {}
     settings = session.workspace.settings

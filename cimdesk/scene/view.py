@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from cimdesk.base.errors import ServiceError, UsageError
 from cimdesk.base.i18n import current_language, tr, using_language
 from cimdesk.base.units import format_time
 from cimdesk.model.appearance import active_flood, legend_cards
+from cimdesk.model.figure import SnapshotRequest
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.workspace import Workspace
 from cimdesk.scene import toolkit as vtk
@@ -29,51 +30,6 @@ SUPERSAMPLED = 3840 * 2160
 """Pictures up to this many pixels are drawn at twice their size and averaged; larger ones are smooth enough as they are."""
 
 
-@dataclass(frozen=True)
-class SnapshotRequest:
-    """What a picture should be.
-
-    Attributes
-    ----------
-    width, height : int
-        [px], up to 8192.
-    theme : str
-    time : float or None
-        Moment of the clock [POSIX s]; None draws the start of what there is.
-    camera : dict or None
-        View of a bookmark; None shows everything.
-    title, subtitle : str
-        An empty title is the project's.
-    legend, furniture : bool
-        Whether the legend, and all that frames a figure, are drawn.
-    transparent : bool
-        Leave the sky and the far ground out, as alpha.
-    language : str or None
-        None keeps the current one.
-    layers : tuple of str or None
-        Draw only these; None draws what is visible.
-    xray : bool
-    scenario, command : str
-        Named in the captions where given.
-    """
-
-    width: int = 1920
-    height: int = 1080
-    theme: str = "light"
-    time: float | None = None
-    camera: dict[str, Any] | None = None
-    title: str = ""
-    subtitle: str = ""
-    legend: bool = True
-    furniture: bool = True
-    transparent: bool = False
-    language: str | None = None
-    layers: tuple[str, ...] | None = None
-    xray: bool = False
-    scenario: str = ""
-    command: str = ""
-
-
 def snapshot(workspace: Workspace, request: SnapshotRequest) -> UInt8:
     """Return an (H, W, 3) uint8 picture, or (H, W, 4) when transparent.
 
@@ -84,26 +40,46 @@ def snapshot(workspace: Workspace, request: SnapshotRequest) -> UInt8:
     ServiceError
         If this machine offers no OpenGL at all.
     """
-    if not (16 <= request.width <= MAX_SIDE and 16 <= request.height <= MAX_SIDE):
-        raise UsageError("A picture is 16 to {most} pixels wide and high.", most=MAX_SIDE)
-    with using_language(request.language or current_language()):
-        return _snapshot(workspace, request)
+    with Studio(workspace) as studio:
+        return studio.picture(request)
 
 
-def _snapshot(workspace: Workspace, request: SnapshotRequest) -> UInt8:
-    scale = 2 if request.width * request.height <= SUPERSAMPLED else 1
-    time = _moment(workspace) if request.time is None else request.time
-    window = offscreen_window(request.width * scale, request.height * scale)
-    scene = Scene(workspace, request.theme)
-    try:
-        scene.layers = request.layers
-        window.SetDPI(72 * scale * max(1, round(request.height / 1080)))
-        scene.attach(window)
-        scene.set_quality("export")
+class Studio:
+    """Takes several pictures of one workspace: what is drawn stays there from one to the next. A context manager."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._window: Any = None
+        self._scene: Scene | None = None
+        self._kind: tuple[object, ...] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the graphics; safe twice."""
+        if self._scene is not None:
+            self._scene.detach()
+            self._window.Finalize()
+            self._scene = self._window = None
+
+    def picture(self, request: SnapshotRequest) -> UInt8:
+        """Return one picture; see `snapshot`."""
+        if not (16 <= request.width <= MAX_SIDE and 16 <= request.height <= MAX_SIDE):
+            raise UsageError("A picture is 16 to {most} pixels wide and high.", most=MAX_SIDE)
+        with using_language(request.language or current_language()):
+            return self._picture(request)
+
+    def _picture(self, request: SnapshotRequest) -> UInt8:
+        scale = 2 if request.width * request.height <= SUPERSAMPLED else 1
+        time = _moment(self.workspace) if request.time is None else request.time
+        scene = self._scene_for(request, scale)
+        scene.show_only(request.layers)
         scene.set_time(time)
         scene.set_xray(request.xray)
-        if request.transparent:
-            scene.make_transparent()
         scene.prepare()
         if request.camera is not None:
             scene.camera.from_record(request.camera)
@@ -113,17 +89,28 @@ def _snapshot(workspace: Workspace, request: SnapshotRequest) -> UInt8:
             scene.complete(WAIT)
             scene.fit()
         is_whole = scene.complete(WAIT)
-        window.Render()
-        picture = reduced(read_pixels(window, request.transparent), scale)
+        self._window.Render()
+        picture = reduced(read_pixels(self._window, request.transparent), scale)
         if not request.furniture or request.transparent:
             return picture
-        captions = _captions(workspace, scene, request, time, scale)
+        captions = _captions(self.workspace, scene, request, time, scale)
         if not is_whole:
             captions = replace(captions, notes=(*captions.notes, tr("Some tiles did not come in time")))
         return Furniture(picture, look_of(request.theme)).finish(captions)
-    finally:
-        scene.detach()
-        window.Finalize()
+
+    def _scene_for(self, request: SnapshotRequest, scale: int) -> Scene:
+        """Return the scene, a new one when size, theme or background are not those of the picture before."""
+        kind = (request.width, request.height, request.theme, request.transparent)
+        if self._scene is None or self._kind != kind:
+            self.close()
+            self._window = offscreen_window(request.width * scale, request.height * scale)
+            self._scene, self._kind = Scene(self.workspace, request.theme), kind
+            self._window.SetDPI(72 * scale * max(1, round(request.height / 1080)))
+            self._scene.attach(self._window)
+            self._scene.set_quality("export")
+            if request.transparent:
+                self._scene.make_transparent()
+        return self._scene
 
 
 def offscreen_window(width: int, height: int) -> Any:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from cimdesk.base.errors import Cancelled, CimdeskError
 from cimdesk.base.jobs import CancelToken, JobSpec
@@ -23,8 +22,6 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 PROGRESS_INTERVAL = 0.05
 """Least time between two progress reports that reach the window [s]."""
-STEP_PAUSE_MS = 40
-"""Pause between two steps in the GUI thread: the window paints itself and takes clicks [ms]."""
 
 
 @dataclass(eq=False)
@@ -95,19 +92,6 @@ class ThreadRunner(QObject):
         future = self._pool.submit(_Work(running, self))
         self._futures = {known for known in self._futures if not known.done()} | {future}
 
-    def start_steps(self, steps: Sequence[tuple[str, Callable[[], T]]], done: Callable[[list[T]], None], key: str = "") -> None:
-        """Do what only the GUI thread can do, such as drawing, one step in a turn of the event loop.
-
-        Parameters
-        ----------
-        steps : sequence of (title, function)
-            Shown as one job under the title of the present step; it can be cancelled between two steps.
-        done : function
-            Called with what the steps returned, unless one failed or the job was cancelled.
-        """
-        job: JobSpec[list[T]] = JobSpec(steps[0][0], lambda _progress, _cancel: [], done, key)
-        _Steps(self, self._add(job), steps).start()
-
     def _add(self, job: JobSpec[Any]) -> RunningJob:
         if job.key:
             for running in self.jobs:
@@ -162,32 +146,3 @@ class ThreadRunner(QObject):
         if job in self.jobs:
             self.jobs.remove(job)
         self.changed.emit()
-
-
-class _Steps(QTimer):
-    """The functions of a job that are called in the GUI thread."""
-
-    def __init__(self, runner: ThreadRunner, job: RunningJob, steps: Sequence[tuple[str, Callable[[], Any]]]) -> None:
-        super().__init__(runner, interval=STEP_PAUSE_MS, singleShot=True)
-        self._runner = runner
-        self._job = job
-        self._steps = steps
-        self._results: list[Any] = []
-        self.timeout.connect(self._advance)
-
-    def _advance(self) -> None:
-        """Do one step; the next one waits until the window has painted itself."""
-        runner, job, at = self._runner, self._job, len(self._results)
-        try:
-            job.cancel.raise_if_cancelled()
-            self._results.append(self._steps[at][1]())
-        except Exception as error:  # noqa: BLE001 - whatever happens in a job is shown to the person
-            runner._on_failed(job, error)
-        else:
-            if at + 1 < len(self._steps):
-                job.spec = replace(job.spec, title=self._steps[at + 1][0])
-                runner._on_progress(job, (at + 1) / len(self._steps), "")
-                self.start()
-                return
-            runner._on_finished(job, self._results)
-        self.deleteLater()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +11,13 @@ from PySide6.QtWidgets import QComboBox, QListWidget, QListWidgetItem, QWidget
 from cimdesk.base.i18n import LANGUAGES, current_language, tr
 from cimdesk.base.jobs import JobSpec
 from cimdesk.commands import bookmarks
-from cimdesk.commands.session import Session
 from cimdesk.model.appearance import active_flood
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.forms import FormDialog, asked
 from cimdesk.ui.theme import current_theme
 
 if TYPE_CHECKING:
-    from cimdesk.scene.view import SnapshotRequest
+    from cimdesk.model.figure import SnapshotRequest
 
 FORMATS = {".pdf": "PDF", ".html": "HTML"}
 PICTURE_SIZE = (1600, 900)
@@ -63,27 +60,24 @@ class ReportDialog(FormDialog):
 
 def write_report(desk: Desk, path: Path, language: str, keys: list[str]) -> None:
     """Draw bookmarks and the present view one after another, then write the report in a job."""
+    from cimdesk.commands import pictures
+
     session = desk.session
     requests = [_request(desk, key, language) for key in keys]
 
-    def draw(request: SnapshotRequest) -> tuple[str, bytes]:
-        return request.title, _picture(session, request)
-
-    def done(pictures: list[tuple[str, bytes]]) -> None:
+    def done(drawn: list[bytes]) -> None:
         if desk.session is session:
-            _start_report(desk, path, language, pictures)
+            _start_report(desk, path, language, [(request.title, png) for request, png in zip(requests, drawn, strict=True)])
 
-    titles = [tr("Drawing picture {number} of {count}").format(number=k + 1, count=len(keys)) for k in range(len(keys))]
-    steps = [(title, partial(draw, request)) for title, request in zip(titles, requests, strict=True)]
-    if steps:
-        desk.runner.start_steps(steps, done, key="report pictures")
+    if requests:
+        desk.run(pictures.draw_job(session, requests, tr("Drawing the pictures of {name}").format(name=path.name), done))
     else:
         done([])
 
 
 def _request(desk: Desk, key: str, language: str) -> SnapshotRequest:
     """Return what the picture of a bookmark, or of the present view for an empty key, should be."""
-    from cimdesk.scene.view import SnapshotRequest
+    from cimdesk.model.figure import SnapshotRequest
 
     session, scene = desk.session, desk.view.scene if desk.view else None
     found = active_flood(session.workspace)
@@ -100,17 +94,6 @@ def _request(desk: Desk, key: str, language: str) -> SnapshotRequest:
         scenario=found[0].name if found else "",
         xray=bool(record.get("xray", False)) if record else bool(scene and scene.xray),
     )
-
-
-def _picture(session: Session, request: SnapshotRequest) -> bytes:
-    """Return one picture as PNG."""
-    from PIL import Image
-
-    from cimdesk.scene.view import snapshot
-
-    buffer = io.BytesIO()
-    Image.fromarray(snapshot(session.workspace, request)).save(buffer, format="PNG")
-    return buffer.getvalue()
 
 
 def _start_report(desk: Desk, path: Path, language: str, pictures: list[tuple[str, bytes]]) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QWidget
 
-from cimdesk.base.arrays import UInt8
 from cimdesk.base.i18n import tr
 from cimdesk.model.appearance import active_flood
+from cimdesk.model.figure import SnapshotRequest
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.forms import FormDialog, asked
 from cimdesk.ui.theme import THEMES, current_theme
@@ -48,11 +48,8 @@ class SnapshotDialog(FormDialog):
 
 
 def write_snapshot(desk: Desk, path: Path, size: tuple[int, int], camera: dict[str, object] | None, **options: object) -> None:
-    """Draw a view of the project off-screen and write it as PNG, with the words that make it again.
-
-    The picture is drawn in the next turns of the event loop, shown as a job.
-    """
-    from cimdesk.scene.view import SnapshotRequest, snapshot, write_png
+    """Draw a view of the project beside the window and write it as PNG, with the words that make it again."""
+    from cimdesk.commands import pictures
 
     session = desk.session
     found = active_flood(session.workspace)
@@ -63,14 +60,11 @@ def write_snapshot(desk: Desk, path: Path, size: tuple[int, int], camera: dict[s
         scenario=found[0].name if found else "", command=command, **options,  # type: ignore[arg-type]
     )  # fmt: skip
 
-    def draw() -> UInt8:
-        return snapshot(session.workspace, request)
-
-    def done(pictures: list[UInt8]) -> None:
-        write_png(path, pictures[0], {"Software": "cimdesk", "Comment": command})
+    def done(drawn: list[bytes]) -> None:
+        desk.attempt(pictures.write, path, drawn[0])
         desk.message.emit(tr("Saved {name}.").format(name=path.name))
 
-    desk.runner.start_steps([(tr("Drawing {name}").format(name=path.name), draw)], done, key="snapshot")
+    desk.run(pictures.draw_job(session, [request], tr("Drawing {name}").format(name=path.name), done))
 
 
 def ask(parent: QWidget | None, desk: Desk) -> None:

@@ -6,7 +6,6 @@ import threading
 import time
 
 import pytest
-from PySide6.QtCore import QTimer
 
 from cimdesk.base.errors import UsageError
 from cimdesk.base.jobs import JobSpec
@@ -107,47 +106,3 @@ def test_progress_reaches_the_window_at_most_twenty_times_a_second(qtbot, runner
     runner.start(JobSpec("chatty", work))
     qtbot.waitUntil(lambda: not runner.jobs, timeout=5000)
     assert len(changes) <= 20 * 0.5 + 5
-
-
-def test_steps_leave_the_window_alive_between_two(qtbot, runner):
-    beats, seen, titles = [], [], []
-    timer = QTimer(interval=5, timeout=lambda: beats.append(len(seen)))
-    timer.start()
-    runner.changed.connect(lambda: titles.extend(job.spec.title for job in runner.jobs))
-    done = []
-    runner.start_steps([(f"{k} of 3", lambda k=k: seen.append(k) or k) for k in range(3)], done.append)
-    qtbot.waitUntil(lambda: bool(done))
-    timer.stop()
-    assert done == [[0, 1, 2]]
-    assert {0, 1, 2} <= set(beats)  # the event loop turned before each step
-    assert list(dict.fromkeys(titles)) == ["0 of 3", "1 of 3", "2 of 3"]
-    assert not runner.jobs
-
-
-def test_steps_stop_when_cancelled(qtbot, runner):
-    seen, done, failed = [], [], []
-    runner.failed.connect(failed.append)
-
-    def step():
-        seen.append(1)
-        runner.cancel(runner.jobs[-1])
-
-    runner.start_steps([("a", step), ("b", step)], done.append)
-    qtbot.waitUntil(lambda: not runner.jobs)
-    assert seen == [1]
-    assert not done
-    assert not failed
-
-
-def test_a_step_that_fails_is_told(qtbot, runner):
-    failed, done = [], []
-    runner.failed.connect(failed.append)
-
-    def step():
-        raise UsageError("no picture today")
-
-    runner.start_steps([("a", step), ("b", step)], done.append)
-    qtbot.waitUntil(lambda: bool(failed))
-    assert "no picture today" in str(failed[0])
-    assert not done
-    assert not runner.jobs

@@ -15,7 +15,8 @@ from PIL import Image
 from cimdesk.base.errors import UsageError
 from cimdesk.base.i18n import current_language
 from cimdesk.scene.furniture import scale_length, wrapped
-from cimdesk.scene.view import SnapshotRequest, reduced, snapshot, write_png
+from cimdesk.model.figure import SnapshotRequest
+from cimdesk.scene.view import Studio, reduced, snapshot, write_png
 from tests.scene import cities
 
 pytestmark = pytest.mark.render
@@ -83,7 +84,7 @@ def test_png_text_says_how_the_picture_was_made(tmp_path):
 
 def test_a_picture_needs_no_display(tmp_path):
     code = (
-        "from tests.scene import cities; from cimdesk.scene.view import SnapshotRequest, snapshot, write_png;"
+        "from tests.scene import cities; from cimdesk.model.figure import SnapshotRequest; from cimdesk.scene.view import snapshot, write_png;"
         "write_png(r'%s', snapshot(cities.demo_city(100, flood=False), SnapshotRequest(160, 90)))" % (tmp_path / "a.png")
     )
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "VTK_DEFAULT_OPENGL_WINDOW")}
