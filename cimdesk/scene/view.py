@@ -16,6 +16,7 @@ from cimdesk.base.i18n import current_language, tr, using_language
 from cimdesk.base.units import format_time
 from cimdesk.model.appearance import active_flood, legend_cards
 from cimdesk.model.figure import SnapshotRequest
+from cimdesk.model.imagery import Imagery, attributions
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.workspace import Workspace
 from cimdesk.scene import toolkit as vtk
@@ -207,6 +208,9 @@ def _captions(workspace: Workspace, scene: Scene, request: SnapshotRequest, time
         error = flood[1].statistics.get("mass_error")
         limits = tr("Screening model of surface water, without certainty about single buildings")
         notes.append(limits if error is None else f"{limits}; " + tr("mass error {error}").format(error=f"{float(error):.0e}"))
+    pictures = [data for layer in shown if isinstance(data := workspace.data(layer.id), Imagery) and layer.opacity > 0.0]
+    if owed := attributions(pictures):
+        notes.append(tr("Map: {credits}").format(credits=", ".join(owed)))
     sources = [
         Path(layer.source).name + (f" ({layer.options['vintage']})" if "vintage" in layer.options else "") for layer in shown
     ]

@@ -300,6 +300,7 @@ class Overlays(QWidget):
 
     def __init__(self, viewport: Viewport, desk: Desk) -> None:
         super().__init__()
+        from cimdesk.ui.credits_card import CreditsCard
         from cimdesk.ui.scenario_card import ScenarioCard
 
         self._viewport = viewport
@@ -309,6 +310,7 @@ class Overlays(QWidget):
         self.compass = Compass(viewport, desk)
         self.legend = Legend(viewport)
         self.scale = ScaleBar(viewport, desk)
+        self.credits = CreditsCard(viewport, desk)
         self.tip = HoverTip(viewport)
         self._sight = (False, False)
         # Many changes in one turn of the event loop place the cards once.
@@ -340,6 +342,7 @@ class Overlays(QWidget):
         self.scenario.refresh()
         self.compass.follow()
         self.scale.follow()
+        self.credits.follow()
         self.place()
 
     def place(self) -> None:
@@ -354,6 +357,8 @@ class Overlays(QWidget):
         overlap = self.legend.isVisible() and self.legend.geometry().intersects(self.scale.geometry())
         if overlap:
             self.scale.move(self.scale.x(), self.compass.geometry().bottom() + MARGIN)
+        small = self.credits.sizeHint()
+        self.credits.setGeometry(width - MARGIN - small.width(), height - small.height() - 1, small.width(), small.height())
 
     def _on_changed(self, _changes: Changes) -> None:
         self._later.start()
