@@ -358,7 +358,8 @@ class Overlays(QWidget):
         if overlap:
             self.scale.move(self.scale.x(), self.compass.geometry().bottom() + MARGIN)
         small = self.credits.sizeHint()
-        self.credits.setGeometry(width - MARGIN - small.width(), height - small.height() - 1, small.width(), small.height())
+        right = width - MARGIN if overlap else self.scale.x() - MARGIN // 2
+        self.credits.setGeometry(right - small.width(), height - MARGIN - small.height(), small.width(), small.height())
 
     def _on_changed(self, _changes: Changes) -> None:
         self._later.start()
