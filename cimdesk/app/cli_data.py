@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cimdesk.app.console import DONE, DONE_WITH_PROBLEMS, EXIT_REFUSED, Console, Outcome, add_json_option
+from cimdesk.app.console import DONE, DONE_WITH_PROBLEMS, EXIT_REFUSED, EXIT_UNREACHABLE, Console, Outcome, add_json_option
 from cimdesk.app.sessions import find_layer, open_or_create, opened
 
 
@@ -108,8 +108,10 @@ def _problem_line(problem: dict[str, str]) -> str:
 
 
 def _check_status(reports: list[dict[str, Any]]) -> int:
-    if not all(report["readable"] for report in reports):
-        return EXIT_REFUSED
+    bad = [report for report in reports if not report["readable"]]
+    if bad:
+        is_away = all(problem["code"] == "unreachable" for report in bad for problem in report["problems"])
+        return EXIT_UNREACHABLE if is_away else EXIT_REFUSED
     return _status([problem for report in reports for problem in report["problems"]])
 
 

@@ -9,25 +9,28 @@ from typing import Any
 import numpy as np
 
 from cimdesk.base.arrays import Float
-from cimdesk.base.errors import DataError, Problem, ProjectError, Severity
+from cimdesk.base.errors import CimdeskError, DataError, Problem, ProjectError, ServiceError, Severity
 from cimdesk.commands.projects import is_project, open_project
-from cimdesk.formats import registry
+from cimdesk.commands.tiled import address_of, check_source
 from cimdesk.formats.registry import ReadOptions
 
 
 def check(path: Path, options: ReadOptions | None = None) -> dict[str, Any]:
-    """Return the report of one file with the keys of the command line's ``check --json``.
+    """Return the report of one file, folder or http(s) address with the keys of the command line's ``check --json``.
 
     Never raises for a bad file: ``readable`` is then false and ``problems`` says why.
     """
     report: dict[str, Any] = {
-        "path": str(path), "format": None, "version": None, "crs": None, "objects": {}, "extent": None,
+        "path": address_of(path) or str(path), "format": None, "version": None, "crs": None, "objects": {}, "extent": None,
         "layers": [], "problems": [], "readable": False,
     }  # fmt: skip
     try:
-        if is_project(path):
+        if address_of(path) is None and is_project(path):
             return {**report, **_project_report(path)}
-        result = registry.read(path, options or ReadOptions())
+        result = check_source(path, options or ReadOptions())
+    except ServiceError as error:
+        report["problems"] = [_refusal(error, "unreachable")]
+        return report
     except (DataError, ProjectError) as error:
         report["problems"] = [_refusal(error)]
         return report
@@ -74,6 +77,6 @@ def plain_extent(extent: Float) -> list[float | None]:
     return [float(value) if math.isfinite(value) else None for value in np.asarray(extent, dtype=np.float64).ravel()]
 
 
-def _refusal(error: DataError | ProjectError) -> dict[str, str]:
+def _refusal(error: CimdeskError, code: str = "unreadable") -> dict[str, str]:
     message = f"{error.message} {error.remedy}".strip()
-    return {"severity": str(Severity.ERROR), "code": "unreadable", "where": error.where, "message": message}
+    return {"severity": str(Severity.ERROR), "code": code, "where": error.where, "message": message}

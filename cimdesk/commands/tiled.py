@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from cimdesk.base.errors import Problem, Severity
 from cimdesk.commands.basemaps import is_picture_address
 from cimdesk.commands.session import Session
 from cimdesk.formats import registry
@@ -24,6 +25,8 @@ from cimdesk.services.tile_store import TileStore
 
 WHOLE_TILES = 200
 """Contents up to which a tileset is held whole, so that tables and analyses have every feature at once."""
+CHECKED_FILES, CHECKED_TILES = 200, 50
+"""Files of the tree, and contents, that checking a tileset on a server asks for."""
 SERVER_WORKERS = 6
 """Files fetched at a time from a server: they mostly wait."""
 _ADDRESS = re.compile(r"^(https?):/+(?=[^/])", re.IGNORECASE)
@@ -58,7 +61,7 @@ def read_source(path: Path, options: ReadOptions, streams: bool) -> ReadResult:
         return open_pictures(address, options)
     if address is not None:
         server = TilesetServer(address)
-        title = Path(urlsplit(server.address).path.strip("/") or urlsplit(server.address).hostname or "tileset")
+        title = _title_of(server)
         if not streams:
             return read_from(server, server.name, title, options)
         return _streamed(server, server.name, title, options)
@@ -71,6 +74,59 @@ def read_source(path: Path, options: ReadOptions, streams: bool) -> ReadResult:
     if not stream.is_placed or not _is_large(stream, options.max_error):
         return registry.read(path, options)
     return _result(stream, file, options)
+
+
+def check_source(path: Path, options: ReadOptions) -> ReadResult:
+    """Read a file as `read_source` does, but of a large tileset on a server no more than its top.
+
+    Raises
+    ------
+    DataError, ServiceError
+        If it cannot be used, or the server does not answer.
+    """
+    address = address_of(path)
+    if address is None:
+        return registry.read(path, options)
+    if is_picture_address(address):
+        return read_source(path, options, streams=False)
+    server = TilesetServer(address)
+    stream = TileStream(server, server.name)
+    for _ in range(CHECKED_FILES):
+        options.cancel.raise_if_cancelled()
+        if not stream.tileset.stubs:
+            break
+        stream.expand(min(stream.tileset.stubs))
+    title = _title_of(server)
+    if not stream.tileset.stubs and sum(map(len, stream.tileset.contents)) <= CHECKED_FILES:
+        return read_from(server, server.name, title, options)
+    return _sampled(stream, title, options)
+
+
+def _sampled(stream: TileStream, title: Path, options: ReadOptions) -> ReadResult:
+    """Return what the coarsest tiles of a tileset hold, and that there are more."""
+    result = _result(stream, title, options)
+    tileset = stream.tileset
+    rows = np.flatnonzero(~tileset.is_empty)[:CHECKED_TILES].tolist()
+    features = triangles = 0
+    problems = list(result.problems)
+    for k, row in enumerate(rows):
+        options.cancel.raise_if_cancelled()
+        options.progress(k / len(rows))
+        tile = stream.decode(row)
+        features += len(tile.ids)
+        triangles += 0 if tile.block is None else len(tile.block.triangles)
+        problems += tile.problems
+    values = {"files": len(tileset.stubs), "tiles": int((~tileset.is_empty).sum()) - len(rows)}
+    template = "Only the top was looked at: {tiles} contents and {files} parts of the tree are not read."
+    problems.append(Problem(Severity.INFO, "sampled", "", template, values))
+    contents = sum(map(len, tileset.contents))
+    objects = {**result.objects, "contents": contents, "features": features, "triangles": triangles}
+    return replace(result, objects=objects, problems=tuple(problems))
+
+
+def _title_of(server: TilesetServer) -> Path:
+    parts = urlsplit(server.address)
+    return Path(parts.path.strip("/") or parts.hostname or "tileset")
 
 
 def publish(session: Session) -> bool:

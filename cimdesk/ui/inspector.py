@@ -413,6 +413,9 @@ def attributes_of(desk: Desk, ref: AssetRef) -> list[Fact]:
     row = table.row_of(feature)
     shown = [show_attribute(name, values[row], data) for name, values in table.columns.items()]
     facts = [Fact(name, text) for name, text in shown if text not in ("–", "")]
+    if isinstance(data, TiledCity):
+        said = data.tileset.metadata.get("metadata") or {}
+        facts += [Fact(f"{tr('Tileset')}: {label}", text) for label, text in (show_attribute(k, v, data) for k, v in said.items())]
     source = workspace.layer(ref.layer).source
     return [*facts, Fact(tr("Source"), source.replace("\\", "/").rsplit("/", 1)[-1])]
 
