@@ -80,9 +80,6 @@ def write_glb(
         assert metadata is not None
         table = _property_table(builder, features, metadata)
         document["extensions"] = {"EXT_structural_metadata": {"schema": metadata.schema, "propertyTables": [table]}}
-        for primitive in primitives:
-            described = {"featureCount": len(features), "attribute": 0, "propertyTable": 0, "label": "feature"}
-            primitive["extensions"] = {"EXT_mesh_features": {"featureIds": [described]}}
         used += ["EXT_mesh_features", "EXT_structural_metadata"]
     document["extensionsUsed"] = used
     document["extensionsRequired"] = ["KHR_mesh_quantization"]
@@ -166,12 +163,16 @@ def _primitive(
         "POSITION": builder.accessor(builder.view(at.tobytes(), ARRAY_BUFFER, 12), _FLOAT, "VEC3", count, min=low, max=high),
         "NORMAL": builder.accessor(builder.view(turned.tobytes(), ARRAY_BUFFER, 4), _BYTE, "VEC3", count, normalized=True),
     }
+    more: dict[str, Any] = {}
     if owned is not None:
         view = builder.view(owned.astype("<f4").tobytes(), ARRAY_BUFFER, 4)
         attributes["_FEATURE_ID_0"] = builder.accessor(view, _FLOAT, "SCALAR", count)
+        different = int(np.count_nonzero(np.bincount(owned)))
+        described = {"featureCount": different, "attribute": 0, "propertyTable": 0, "label": "feature"}
+        more = {"extensions": {"EXT_mesh_features": {"featureIds": [described]}}}
     kind, dtype = (_USHORT, "<u2") if count <= 65535 else (_UINT, "<u4")
     rows = builder.view(indices.astype(dtype).tobytes(), ELEMENT_ARRAY_BUFFER)
-    return {"attributes": attributes, "indices": builder.accessor(rows, kind, "SCALAR", indices.size), "mode": 4}
+    return {"attributes": attributes, "indices": builder.accessor(rows, kind, "SCALAR", indices.size), "mode": 4, **more}
 
 
 def face_normals(points: Float32, triangles: AnyArray) -> tuple[AnyArray, Bool]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import msgspec
 import numpy as np
+from msgspec import Raw
 
 from cimdesk.base.arrays import Bool, Float, Int, offsets_from_counts
 from cimdesk.base.crs import Crs
@@ -14,9 +16,10 @@ from cimdesk.formats.cityjson.builder import CityBuilder, decode_vertices
 from cimdesk.formats.cityjson.header import read_crs, read_metadata, read_transform
 from cimdesk.formats.cityjson.hierarchy import feature_table, parent_rows
 from cimdesk.formats.cityjson.sequence import add_line, read_header
-from cimdesk.formats.cityjson.structure import FEATURE, decode_any
+from cimdesk.formats.cityjson.structure import FEATURE, VERTICES, decode_any
+from cimdesk.formats.cityjson.surfaces import Numbering
 from cimdesk.formats.findings import Findings
-from cimdesk.formats.mesh_assembly import WHITE, is_usable, origin_of, place_instances
+from cimdesk.formats.mesh_assembly import LARGEST, WHITE, is_usable, origin_of, place_instances
 from cimdesk.formats.polygons import Polygons, triangulate
 from cimdesk.formats.surface_arrays import SurfaceArrays, without_twins
 from cimdesk.model.city_piece import CityPiece
@@ -83,11 +86,34 @@ def read_lines(head: bytes, lines: Iterable[tuple[str, bytes]], findings: Findin
 
 
 class _FlatBuilder(CityBuilder):
-    """Collects objects like any other, and gives them as one piece."""
+    """Collects objects like any other, and gives them as one piece.
+
+    Vertices stay as they come until all are there: one array made of many short lists takes a fifth of the time of many arrays.
+    """
+
+    def __init__(self, findings: Findings, transform: tuple[Float, Float] | None) -> None:
+        super().__init__(findings, transform)
+        self._plain: list[tuple[float, float, float]] = []
+
+    def add_vertices(self, text: Raw | None, where: str = "") -> Numbering:
+        """Take the ``vertices`` of one feature; what is added next refers to them."""
+        start = self._vertex_count
+        try:
+            found = VERTICES.decode(text) if text else []
+        except (msgspec.DecodeError, RecursionError):
+            # Row by row, with what is wrong: then they count as they are.
+            found = [tuple(row) for row in decode_vertices(text, self._findings, where).tolist()]
+        self._plain += found
+        self._vertex_count += len(found)
+        return Numbering(start, len(found))
+
+    def _all_vertices(self) -> Float:
+        flat = np.fromiter(chain.from_iterable(self._plain), np.float64, len(self._plain) * 3).reshape(-1, 3)
+        return flat if self._transform is None else flat * self._transform[0] + self._transform[1]
 
     def piece(self) -> CityPiece:
         """Return everything collected."""
-        points = np.concatenate(self._vertices) if self._vertices else np.zeros((0, 3))
+        points = self._all_vertices()
         names = list(self._ids)
         colors = np.concatenate(self._colors) if self._colors else np.zeros((0, 4), dtype=np.uint8)
         surfaces = _finest(self._surfaces.surfaces(), len(names))
@@ -103,7 +129,7 @@ class _FlatBuilder(CityBuilder):
         return self._with_instances(piece) if self._instances.rows else piece
 
     def _with_instances(self, piece: CityPiece) -> CityPiece:
-        vertices = np.concatenate(self._vertices)
+        vertices = self._all_vertices()
         origin = origin_of(vertices)
         placed = place_instances(self._instances, self._templates, vertices, origin, self._findings)
         if not placed:
@@ -154,8 +180,8 @@ def _triangles(
     surfaces: SurfaceArrays, points: Float, names: list[str], findings: Findings
 ) -> tuple[SurfaceArrays, Float, Int, Int]:
     """Return the surfaces that can be drawn, world points with those that repairs add, triangles, and the surface of each."""
-    usable = is_usable(points)
-    if not usable.all():
+    if not (np.abs(points).max(initial=0.0) < LARGEST):
+        usable = is_usable(points)
         bad = surfaces.touching(~usable[surfaces.corners])
         for row in np.unique(surfaces.owners[bad]).tolist():
             findings.error("bad-coordinate", names[row], "Surfaces with impossible coordinates are left out: {count}.",

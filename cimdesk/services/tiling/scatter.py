@@ -141,9 +141,9 @@ def _placed(piece: CityPiece, crs: Crs | None, target: Crs | None, findings: Fin
     points = piece.points
     if crs is not None and target is not None and crs != target:
         points = crs.transform(target, points)
-    is_somewhere: Bool = np.asarray(np.isfinite(points).all(axis=1))
-    if is_somewhere.all():
+    if np.isfinite(points.sum()):
         return CityPiece(piece.features, piece.parents, points, piece.triangles, piece.owner, piece.kind, piece.colors)
+    is_somewhere: Bool = np.asarray(np.isfinite(points).all(axis=1))
     keep = np.asarray(is_somewhere[piece.triangles].all(axis=1), dtype=np.bool_)
     lost = len(np.unique(piece.owner[~keep]))
     findings.error("outside-crs", "", "Objects with coordinates that are no place in their system: {count}.", count=lost)

@@ -71,7 +71,7 @@ def measure(town: Town) -> Bodies:
     u, v = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     rising = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
     weight = np.maximum(rising, 0.0)
-    height = corners[:, :, 2].mean(axis=1)
+    height = (corners[:, 0, 2] + corners[:, 1, 2] + corners[:, 2, 2]) / 3.0
     area = np.bincount(town.owner, weight, count) / 2.0
     with np.errstate(invalid="ignore", divide="ignore"):
         top = np.bincount(town.owner, weight * height, count) / (2.0 * area)
