@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float
+from cimdesk.formats.batch_hierarchy import hierarchy_columns
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_json import as_dict, as_int, json_object, number_list
 from cimdesk.formats.tiles3d_paths import BrokenPart
@@ -127,7 +128,7 @@ def batch_columns(table: dict[str, Any], binary: bytes, count: int, findings: Fi
     count : int
         Length every column must have.
     """
-    columns: dict[str, AnyArray] = {}
+    columns = _hierarchy(table, binary, count, findings, where)
     for name, value in table.items():
         if name in ("extensions", "extras", "HIERARCHY"):
             continue
@@ -145,6 +146,31 @@ def batch_columns(table: dict[str, Any], binary: bytes, count: int, findings: Fi
                 continue
         findings.add("bad-property", where, "Property “{name}” of the batch table is broken; it is left out.", name=name[:60])
     return columns
+
+
+def _hierarchy(table: dict[str, Any], binary: bytes, count: int, findings: Findings, where: str) -> dict[str, AnyArray]:
+    """Return the columns of a batch table's hierarchy, if it has one."""
+    entry = as_dict(table.get("extensions")).get("3DTILES_batch_table_hierarchy", table.get("HIERARCHY"))
+    if entry is None:
+        return {}
+
+    def column(value: Any, length: int) -> AnyArray | None:
+        if isinstance(value, list):
+            return column_of(value) if len(value) == length else None
+        return _binary_column(value, binary, length) if isinstance(value, dict) else None
+
+    def numbers(value: Any, length: int) -> AnyArray | None:
+        # In hierarchies a reference to the binary body need not say that it is of single numbers.
+        found = column({"componentType": "UNSIGNED_SHORT", "type": "SCALAR", **value} if isinstance(value, dict) else value, length)
+        if found is None or (length and found.dtype.kind != "i"):
+            return None
+        return found.astype(np.int64)
+
+    try:
+        return hierarchy_columns(entry, count, numbers, column)
+    except BrokenPart as broken:
+        findings.add("bad-batch-table", where, "The batch table is left out: {reason}", reason=broken.message)
+        return {}
 
 
 def _binary_column(entry: dict[str, Any], binary: bytes, count: int) -> AnyArray | None:
