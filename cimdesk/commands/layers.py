@@ -31,6 +31,17 @@ def set_style(session: Session, layer_id: str, style: Style) -> Changes:
     return session.do(Edit(tr("Style of {name}").format(name=_names(session, [layer_id])), (record,)))
 
 
+def set_look(session: Session, layer_id: str, style: Style, expression: str | None = None) -> Changes:
+    """Draw a layer in another style and, where one is given, through another filter, as one step."""
+    fields: dict[str, object] = {"style": style.to_record()}
+    if expression is not None:
+        fields["filter"] = expression.strip()
+    record = session.workspace.document.update("layer", layer_id, **fields)
+    if record.after == record.before:
+        return Changes()
+    return session.do(Edit(tr("Style of {name}").format(name=_names(session, [layer_id])), (record,)))
+
+
 def rename(session: Session, layer_id: str, name: str) -> Changes:
     """Give a layer another name."""
     record = session.workspace.document.update("layer", layer_id, name=name)

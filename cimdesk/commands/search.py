@@ -138,13 +138,17 @@ class SearchIndex:
                 index.extend(table)
                 self.layers[key] = index
 
+    def is_behind(self, tables: dict[str, FeatureTable]) -> bool:
+        """Whether `update` with these tables would change anything."""
+        return {key: id(index.table) for key, index in self.layers.items()} != {key: id(table) for key, table in tables.items()}
+
     def find(self, text: str, most: int = MOST) -> list[Found]:
         """Return the best hits of a text, of numbers too: identifiers, names and addresses before other attributes."""
         needle = " ".join(text.casefold().split())
         if not needle:
             return []
         best: dict[tuple[str, int], Found] = {}
-        for layer, index in self.layers.items():
+        for layer, index in list(self.layers.items()):
             for part in index.parts:
                 weight = 0.0 if part.name == "" else 0.2 if part.name in FIRST_COLUMNS else 2.0
                 for rank, row in part.find(needle, most):

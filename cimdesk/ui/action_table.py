@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from cimdesk.ui import actions_city, actions_plan, actions_project, actions_view
+from cimdesk.ui import actions_city, actions_plan, actions_project, actions_select, actions_view
 from cimdesk.ui.action import MENUS, Action
 
 __all__ = ["ACTIONS", "BY_ID", "CONTROLS", "MENUS", "TOOLS", "Action"]
 
-ACTIONS: tuple[Action, ...] = (*actions_project.ROWS, *actions_view.ROWS, *actions_city.ROWS, *actions_plan.ROWS)
+ACTIONS: tuple[Action, ...] = (
+    *actions_project.ROWS,
+    *actions_view.ROWS,
+    *actions_city.ROWS,
+    *actions_select.ROWS,
+    *actions_plan.ROWS,
+)
 
 BY_ID = {action.id: action for action in ACTIONS}
 

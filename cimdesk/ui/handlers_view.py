@@ -233,8 +233,9 @@ def show_palette(desk: Desk) -> None:
 
 
 def find_asset(desk: Desk) -> None:
-    """Open the palette, which finds assets too."""
-    show_palette(desk)
+    """Open the search of everything that is loaded."""
+    if desk.shell:
+        desk.shell.show_search()
 
 
 def go_to(desk: Desk, ref: AssetRef) -> None:

@@ -31,7 +31,7 @@ from cimdesk.ui.layer_tree import DETAIL_ROLE, LAYER_ROLE, STATE_ROLE, LayerTree
 from cimdesk.ui.theme import current_theme, icon_pixmap
 
 Index = QModelIndex | QPersistentModelIndex
-MENU = ("layer.zoom", "layer.table", "layer.style", "stage.color", "select.all", "", "layer.rename", "layer.remove")
+MENU = ("layer.zoom", "layer.table", "layer.style", "layer.filter", "stage.color", "select.all", "", "layer.rename", "layer.remove")
 
 
 class LayerPanel(QWidget):
@@ -237,8 +237,13 @@ def swatch_colors(layer: Layer, index: Index | None = None) -> tuple[str, ...]:
         return ("#a9c88a",)
     if layer.kind is LayerKind.IMAGERY:
         return ("#d8e6c8", "#f1f0ec", "#b9d6e8")
-    if layer.style.mode is StyleMode.GRADUATED:
-        return RAMPS.get(layer.style.ramp, RAMPS["viridis"])
+    if layer.style.mode in (StyleMode.GRADUATED, StyleMode.CONTINUOUS):
+        colors = layer.style.class_colors or RAMPS.get(layer.style.ramp, RAMPS["viridis"])
+        return colors[::-1] if layer.style.reverse and not layer.style.class_colors else colors
+    if layer.style.mode is StyleMode.RULES and layer.style.rules:
+        return tuple(rule.color for rule in layer.style.rules[:4])
+    if layer.style.mode is StyleMode.CATEGORIES and layer.style.categories:
+        return tuple(list(layer.style.categories.values())[:4])
     if layer.kind is LayerKind.NETWORK and layer.style.mode is StyleMode.SINGLE and index is not None:
         model = index.model()
         if isinstance(model, LayerTree) and (utility := model.utility_of(layer.id)) is not None:

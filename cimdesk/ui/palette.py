@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer
 from PySide6.QtGui import QFont, QKeyEvent, QKeySequence, QPainter
 from PySide6.QtWidgets import (
@@ -23,19 +22,21 @@ from PySide6.QtWidgets import (
 )
 
 from cimdesk.base.i18n import tr
-from cimdesk.commands import bookmarks
+from cimdesk.base.jobs import CancelToken, JobSpec, Progress
+from cimdesk.commands import bookmarks, search
+from cimdesk.commands.search import SearchIndex
 from cimdesk.model.appearance import describe
 from cimdesk.model.selection import AssetRef
 from cimdesk.ui.action_table import ACTIONS, BY_ID, Action
 from cimdesk.ui.actions import ActionSet
+from cimdesk.ui.attributes import readable_name
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.handlers_view import go_to
 from cimdesk.ui.layer_tree import Index
 from cimdesk.ui.theme import current_theme, icon_pixmap
 
 MOST = 40
-MOST_ASSETS = 12
-SEARCHED_COLUMNS = ("name", "address", "title")
+MOST_ASSETS = 24
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,13 @@ class Palette(QFrame):
         self.nothing = QLabel()
         self.nothing.setObjectName("dim")
         self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._wait = QTimer(self, singleShot=True, interval=90)
+        self.note = QLabel()
+        self.note.setObjectName("small")
+        self.note.setContentsMargins(16, 0, 16, 2)
+        self.note.setWordWrap(True)
+        self._searching = False
+        self.index = SearchIndex()
+        self._wait = QTimer(self, singleShot=True, interval=60)
         self._wait.timeout.connect(self.fill)
         self.entries: list[Entry] = []
         layout = QVBoxLayout(self)
@@ -108,12 +115,16 @@ class Palette(QFrame):
         layout.addWidget(self.input)
         layout.addWidget(self.list, 1)
         layout.addWidget(self.nothing)
+        layout.addWidget(self.note)
         self.hide()
 
-    def open(self) -> None:
-        """Show the palette with the recently used commands first."""
-        self.input.setPlaceholderText(tr("Search places, assets, commands…"))
+    def open(self, search: bool = False) -> None:
+        """Show the palette with the recently used commands first; ``search`` leaves commands out."""
+        self._searching = search
+        words = tr("Search by id, name, address, any attribute, or coordinates…")
+        self.input.setPlaceholderText(words if search else tr("Search places, assets, commands…"))
         self.input.clear()
+        self._follow_data()
         self.fill()
         self.raise_()
         self.show()
@@ -122,10 +133,11 @@ class Palette(QFrame):
     def fill(self) -> None:
         """List what fits the text."""
         query = self.input.text().strip()
-        found = command_entries(self._desk, self._actions, query)
+        found = [] if self._searching else command_entries(self._desk, self._actions, query)
         if query:
+            found += coordinate_entries(self._desk, query)
             found += place_entries(self._desk, query)
-            found += asset_entries(self._desk, query)
+            found += asset_entries(self._desk, self.index, query)
             found.sort(key=lambda entry: -entry.score)
         self.entries = found[:MOST]
         self.list.clear()
@@ -135,17 +147,36 @@ class Palette(QFrame):
             item.setToolTip(entry.why_not)
             self.list.addItem(item)
         self.list.setCurrentRow(0)
-        self.nothing.setText(tr("Nothing found for “{text}”.").format(text=query))
+        self.nothing.setText(tr("Nothing found for “{text}”.").format(text=query) if query else "")
         self.list.setVisible(bool(self.entries))
-        self.nothing.setHidden(bool(self.entries))
+        self.nothing.setHidden(bool(self.entries) or not query)
+        self.note.setText(not_loaded_note(self._desk) if self._searching else "")
+        self.note.setHidden(not self.note.text())
         self.place()
+
+    def _follow_data(self) -> None:
+        """Take in what was loaded since the last time, beside the window; the list is filled again when that is done."""
+        tables, index = search.tables_of(self._desk.session), self.index
+        if not index.is_behind(tables):
+            return
+
+        def work(progress: Progress, cancel: CancelToken) -> None:
+            index.update(tables)
+
+        def done(_nothing: None) -> None:
+            if self.isVisible():
+                self.fill()
+
+        self._desk.run(JobSpec(tr("Preparing the search"), work, done, key="search-index"))
 
     def place(self) -> None:
         """Lie over the window, as high as the rows found."""
         parent, theme = self._window, current_theme()
         unit, row = theme.px("font_px"), theme.px("row_px") + 6
         width = min(unit * 54, parent.width() - 60)
-        rows = row * max(len(self.entries), 2) + 4
+        rows = row * max(len(self.entries), 0 if self._searching and self.nothing.isHidden() else 2) + 4
+        if not self.note.isHidden():
+            rows += self.note.heightForWidth(width - 2) + 6
         height = min(self.input.sizeHint().height() + 12 + rows, unit * 36, parent.height() - 90)
         self.setGeometry(QRect((parent.width() - width) // 2, 54, width, height))
 
@@ -241,31 +272,51 @@ def place_entries(desk: Desk, query: str) -> list[Entry]:
     return found
 
 
-def asset_entries(desk: Desk, query: str) -> list[Entry]:
-    """Return assets whose id or name contains the query."""
-    workspace = desk.session.workspace
-    needle = query.casefold()
-    if len(needle) < 2:
+def asset_entries(desk: Desk, index: SearchIndex, query: str) -> list[Entry]:
+    """Return assets of which an identifier or any attribute contains the query, the best first."""
+    if len(query) < (1 if not query.isascii() else 2):
         return []
+    workspace, needle = desk.session.workspace, query.casefold()
+    names = {layer.id: layer.name for layer in workspace.layers()}
     found: list[Entry] = []
-    for layer in workspace.layers():
-        table = workspace.features(layer.id)
-        if table is None:
+    for hit in index.find(query, MOST_ASSETS):
+        ref = AssetRef(hit.layer, hit.feature)
+        if hit.layer not in names:
             continue
-        columns = [table.ids, *(table.columns[name] for name in SEARCHED_COLUMNS if name in table.columns)]
-        rows: dict[int, None] = {}
-        for values in columns:
-            if values.dtype == object:
-                hits = np.fromiter(
-                    (value is not None and needle in str(value).casefold() for value in values), dtype=bool, count=len(values)
-                )
-                rows.update(dict.fromkeys(np.flatnonzero(hits)[:MOST_ASSETS].tolist()))
-        for row in list(rows)[:MOST_ASSETS]:
-            ref = AssetRef(layer.id, str(table.ids[row]))
-            name = describe(workspace, ref)
-            score = 2.0 * len(needle) + 8.0 if ref.feature.casefold() == needle else max(fuzzy_score(query, name), len(needle))
-            found.append(Entry(name, layer.name, "city.find", partial(go_to, desk, ref), score=score))
+        name = describe(workspace, ref)
+        told = needle not in name.casefold() and hit.column
+        said = f"{readable_name(hit.column)[0]}: {_short(hit.value)}  ·  " if told else ""
+        score = 2.0 * len(needle) + 8.0 - hit.rank if hit.rank < 1.0 else max(fuzzy_score(query, name), len(needle)) - hit.rank
+        found.append(Entry(name, said + names[hit.layer], "city.find", partial(go_to, desk, ref), score=score))
     return found
+
+
+def coordinate_entries(desk: Desk, query: str) -> list[Entry]:
+    """Return the place that two numbers mean, if they mean one."""
+    place = search.coordinates_of(desk.session, query)
+    if place is None:
+        return []
+    text = f"E {place[0]:,.1f}   N {place[1]:,.1f}"
+    return [Entry(text, tr("Coordinates"), "view.fit_selection", partial(fly_to, desk, *place), score=1000.0)]
+
+
+def not_loaded_note(desk: Desk) -> str:
+    """Return what the search cannot know, because nobody has looked at it yet."""
+    words = tr("“{name}” is streamed: {count} features seen so far are searched, what was never in view is not.")
+    return "\n".join(words.format(name=name, count=f"{seen:,}") for name, seen, _ in search.not_loaded(desk.session))
+
+
+def fly_to(desk: Desk, east: float, north: float) -> None:
+    """Look at a place."""
+    if desk.view is None or desk.view.scene is None:
+        return
+    camera = desk.view.scene.camera
+    record = camera.to_record()
+    camera.from_record({**record, "target": [east, north, float(record["target"][2])], "distance": 400.0})
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"
 
 
 def _zoom_to_layer(desk: Desk, layer_id: str) -> None:

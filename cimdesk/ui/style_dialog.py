@@ -1,112 +1,57 @@
-"""Form: what colours a layer, with the legend that will explain it."""
+"""Names of what colours a layer, and the small legend that forms show; the panel itself is `style_panel`."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QColorDialog, QComboBox, QDoubleSpinBox, QPushButton, QWidget
+from PySide6.QtWidgets import QWidget
 
 from cimdesk.base.i18n import tr
-from cimdesk.model.appearance import color_layer
+from cimdesk.model.classes import Method
 from cimdesk.model.layers import Layer, LayerKind
-from cimdesk.model.style import RAMPS, LegendEntry, Style, StyleMode
-from cimdesk.ui.desk import Desk
-from cimdesk.ui.forms import FormDialog, asked
+from cimdesk.model.style import LegendEntry, StyleMode
 from cimdesk.ui.theme import current_theme
+
+if TYPE_CHECKING:
+    from cimdesk.ui.desk import Desk
 
 MODE_NAMES = {
     StyleMode.SINGLE: "One colour",
     StyleMode.CATEGORIES: "By category",
-    StyleMode.GRADUATED: "By number",
+    StyleMode.GRADUATED: "In classes",
+    StyleMode.CONTINUOUS: "Continuous ramp",
+    StyleMode.RULES: "By rules",
     StyleMode.STAGE: "By lifecycle stage",
     StyleMode.STATUS: "By sensor status",
     StyleMode.DEPTH: "By water depth",
 }
-RAMP_NAMES = {"depth": "Water blues", "viridis": "Viridis", "warm": "Warm", "year": "Years"}
+RAMP_NAMES = {
+    "depth": "Water blues", "viridis": "Viridis", "warm": "Warm", "year": "Years", "cividis": "Cividis", "magma": "Magma",
+    "plasma": "Plasma", "greens": "Greens", "blues": "Blues", "blue-red": "Blue to red", "brown-green": "Brown to green",
+}  # fmt: skip
+METHOD_NAMES = {
+    Method.QUANTILE: "Equal counts",
+    Method.EQUAL: "Equal steps",
+    Method.NATURAL: "Natural breaks",
+    Method.PRETTY: "Round numbers",
+    Method.MANUAL: "By hand",
+}
 
 
-class StyleDialog(FormDialog):
-    """Changes a style and shows its legend at once."""
-
-    def __init__(self, desk: Desk, layer: Layer, parent: QWidget | None = None) -> None:
-        super().__init__(tr("Style of {name}").format(name=layer.name), tr("Apply"), parent)
-        self._desk = desk
-        self._layer = layer
-        table = desk.session.workspace.features(layer.id)
-        columns = table.columns if table is not None else {}
-        self.mode = QComboBox()
-        for mode in _modes_for(layer):
-            self.mode.addItem(tr(MODE_NAMES[mode]), str(mode))
-        self.attribute = QComboBox()
-        for name in columns:
-            self.attribute.addItem(name, name)
-        self.ramp = QComboBox()
-        for name in RAMPS:
-            self.ramp.addItem(tr(RAMP_NAMES.get(name, name)), name)
-        self.color = QPushButton()
-        self._color = layer.style.color
-        self.color.clicked.connect(self._choose_color)
-        self.symbol_size = QDoubleSpinBox()
-        self.symbol_size.setRange(1.0, 60.0)
-        self.symbol_size.setSuffix(" px")
-        self.labels = QComboBox()
-        self.labels.addItem(tr("none"), "")
-        for name in columns:
-            self.labels.addItem(name, name)
-        self.legend = LegendPreview()
-        for label, field in (
-            (tr("Colours"), self.mode), (tr("Attribute"), self.attribute), (tr("Ramp"), self.ramp), (tr("Colour"), self.color),
-            (tr("Size"), self.symbol_size), (tr("Labels"), self.labels),
-        ):  # fmt: skip
-            self.row(label, field)
-        self.body.addWidget(self.legend)
-        self._take(layer.style)
-        for box in (self.mode, self.attribute, self.ramp):
-            box.currentIndexChanged.connect(self._on_changed)
-        self._on_changed()
-
-    def style_chosen(self) -> Style:
-        """Return the style as the form says."""
-        before = self._layer.style
-        attribute = str(self.attribute.currentData() or "")
-        same = attribute == before.attribute
-        return Style(
-            mode=StyleMode(str(self.mode.currentData())),
-            color=self._color,
-            attribute=attribute,
-            ramp=str(self.ramp.currentData()),
-            categories=before.categories if same else None,
-            breaks=before.breaks if same else (),
-            size=self.symbol_size.value(),
-            labels=str(self.labels.currentData() or ""),
-        )
-
-    def _take(self, style: Style) -> None:
-        self.mode.setCurrentIndex(max(0, self.mode.findData(str(style.mode))))
-        self.attribute.setCurrentIndex(max(0, self.attribute.findData(style.attribute)))
-        self.ramp.setCurrentIndex(max(0, self.ramp.findData(style.ramp)))
-        self.symbol_size.setValue(style.size)
-        self.labels.setCurrentIndex(max(0, self.labels.findData(style.labels)))
-
-    def _on_changed(self, _value: object = None) -> None:
-        mode = StyleMode(str(self.mode.currentData()))
-        by_attribute = mode in (StyleMode.CATEGORIES, StyleMode.GRADUATED)
-        self.rows.setRowVisible(self.attribute, by_attribute)
-        self.rows.setRowVisible(self.ramp, mode is StyleMode.GRADUATED)
-        self.rows.setRowVisible(self.color, mode is StyleMode.SINGLE)
-        self.rows.setRowVisible(self.symbol_size, self._layer.kind in (LayerKind.SENSORS, LayerKind.VECTOR))
-        self.color.setStyleSheet(f"background: {self._color};")
-        workspace = self._desk.session.workspace
-        shown: tuple[LegendEntry, ...] = ()
-        if workspace.features(self._layer.id) is not None:
-            shown = color_layer(workspace, self._layer.but(style=self.style_chosen()), self._desk.session.clock.time).legend
-        self.legend.show_entries(shown)
-
-    def _choose_color(self) -> None:
-        color = QColorDialog.getColor(QColor(self._color), self, tr("Colour"))
-        if color.isValid():
-            self._color = color.name()
-            self._on_changed()
+def modes_for(layer: Layer) -> list[StyleMode]:
+    """Return what can colour a layer."""
+    if layer.kind in (LayerKind.TERRAIN, LayerKind.FLOOD):
+        return [layer.style.mode]
+    modes = [
+        StyleMode.SINGLE, StyleMode.CATEGORIES, StyleMode.GRADUATED, StyleMode.CONTINUOUS, StyleMode.RULES, StyleMode.STAGE,
+    ]  # fmt: skip
+    if layer.kind is LayerKind.SENSORS:
+        modes.insert(0, StyleMode.STATUS)
+    else:
+        modes.append(StyleMode.DEPTH)
+    return modes
 
 
 class LegendPreview(QWidget):
@@ -140,18 +85,8 @@ class LegendPreview(QWidget):
         painter.end()
 
 
-def _modes_for(layer: Layer) -> list[StyleMode]:
-    if layer.kind in (LayerKind.TERRAIN, LayerKind.FLOOD):
-        return [layer.style.mode]
-    modes = [StyleMode.SINGLE, StyleMode.CATEGORIES, StyleMode.GRADUATED, StyleMode.STAGE]
-    if layer.kind is LayerKind.SENSORS:
-        modes.insert(0, StyleMode.STATUS)
-    else:
-        modes.append(StyleMode.DEPTH)
-    return modes
+def ask(parent: QWidget, desk: Desk, layer: Layer, page: str = "colors") -> None:
+    """Open the style panel beside the scene; it changes the layer itself when it is applied."""
+    from cimdesk.ui.style_panel import open_panel
 
-
-def ask(parent: QWidget | None, desk: Desk, layer: Layer) -> Style | None:
-    """Ask how a layer is drawn."""
-    dialog = asked(StyleDialog(desk, layer, parent))
-    return dialog.style_chosen() if dialog is not None else None
+    open_panel(parent, desk, layer, page)

@@ -168,6 +168,10 @@ class MainWindow(QMainWindow):
         """Open the command palette."""
         self.palette_.open()
 
+    def show_search(self) -> None:
+        """Open the search of places and assets."""
+        self.palette_.open(search=True)
+
     def set_presenting(self, on: bool) -> None:
         """Show only the city in large type, or everything again."""
         if on == self.presenting:

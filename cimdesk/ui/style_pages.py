@@ -1,0 +1,488 @@
+"""Pages of the style panel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import QSize
+from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout, QWidget
+
+from cimdesk.base.i18n import tr
+from cimdesk.base.units import format_number
+from cimdesk.model.appearance import color_table
+from cimdesk.model.classes import Method
+from cimdesk.model.coloring import (
+    NO_DATA_LABEL,
+    OTHER_LABEL,
+    category_colors,
+    class_breaks,
+    class_labels,
+    classify,
+    palette_of_classes,
+    ramp_codes,
+    ramp_ends,
+)
+from cimdesk.model.columns import encode, is_number
+from cimdesk.model.features import FeatureTable
+from cimdesk.model.layers import LayerKind
+from cimdesk.model.ramps import RAMPS, ramp_levels
+from cimdesk.model.style import MISSING, MOST_CLASSES, Style, StyleMode, hex_color
+from cimdesk.ui.attributes import readable_name
+from cimdesk.ui.desk import Desk
+from cimdesk.ui.expression_edit import ExpressionEdit
+from cimdesk.ui.rules_edit import RulesEdit
+from cimdesk.ui.style_dialog import METHOD_NAMES, MODE_NAMES, RAMP_NAMES, modes_for
+from cimdesk.ui.style_parts import HistogramView, Swatch, SwatchList, ramp_icon
+from cimdesk.ui.theme import current_theme
+
+if TYPE_CHECKING:
+    from cimdesk.ui.style_panel import StylePanel
+
+MOST_CATEGORIES = 60
+_NUMERIC_MODES = (StyleMode.GRADUATED, StyleMode.CONTINUOUS)
+
+
+class Page(QWidget):
+    """Labelled rows over a free part."""
+
+    def __init__(self, panel: StylePanel) -> None:
+        super().__init__()
+        self.setObjectName("panel")
+        self.panel = panel
+        self._busy = False
+        self.rows = QFormLayout()
+        self.rows.setHorizontalSpacing(14)
+        self.rows.setVerticalSpacing(8)
+        self.rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(16, 10, 16, 10)
+        self.column.setSpacing(10)
+        self.column.addLayout(self.rows)
+
+    def row(self, label: str, field: QWidget) -> None:
+        """Add a labelled field."""
+        name = QLabel(label)
+        name.setObjectName("dim")
+        name.setBuddy(field)
+        field.setAccessibleName(label)
+        self.rows.addRow(name, field)
+
+    @contextmanager
+    def showing(self) -> Iterator[None]:
+        """Set fields without taking that for a choice."""
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+
+    def choose(self, **fields: Any) -> None:
+        """Change the style, unless the page is only being filled."""
+        if not self._busy:
+            self.panel.choose(**fields)
+
+    def show_style(self, style: Style) -> None:
+        """Show a style in the fields."""
+
+
+class ColorsPage(Page):
+    """What decides the colours, and which they are."""
+
+    def __init__(self, desk: Desk, panel: StylePanel) -> None:
+        super().__init__(panel)
+        self._desk = desk
+        self._shown_of: tuple[str, bool, int] | None = None
+        self.mode = QComboBox()
+        for mode in modes_for(panel.layer):
+            self.mode.addItem(tr(MODE_NAMES[mode]), str(mode))
+        self.attribute = QComboBox()
+        self.method = QComboBox()
+        for method in Method:
+            self.method.addItem(tr(METHOD_NAMES[method]), str(method))
+        self.classes = QSpinBox()
+        self.classes.setRange(2, MOST_CLASSES)
+        self.ramp = QComboBox()
+        self.reverse = QCheckBox(tr("Reversed"))
+        self.log = QCheckBox(tr("Logarithmic"))
+        self.clip = QComboBox()
+        for low, high in ((0.0, 100.0), (1.0, 99.0), (2.0, 98.0), (5.0, 95.0)):
+            every = low == 0.0
+            text = tr("all values") if every else tr("{low} to {high} % of the values").format(low=f"{low:g}", high=f"{high:g}")
+            self.clip.addItem(text, (low, high))
+        self.limits = QLineEdit()
+        self.symbol_size = QDoubleSpinBox()
+        self.symbol_size.setRange(1.0, 60.0)
+        self.symbol_size.setSuffix(" px")
+        for label, field in (
+            (tr("Colours"), self.mode), (tr("Attribute"), self.attribute), (tr("Ramp"), self.ramp), ("", self.reverse),
+            (tr("Classes"), self.method), (tr("Count"), self.classes), (tr("Limits"), self.limits), (tr("Range"), self.clip),
+            ("", self.log), (tr("Size"), self.symbol_size),
+        ):  # fmt: skip
+            self.row(label, field)
+        self.histogram = HistogramView()
+        self.rules = RulesEdit(desk, panel.table)
+        self.swatches = SwatchList()
+        for part in (self.histogram, self.rules, self.swatches):
+            self.column.addWidget(part)
+        self.column.addStretch(1)
+        self._fill_ramps(False)
+        self._connect()
+
+    def _connect(self) -> None:
+        self.mode.currentIndexChanged.connect(self._on_mode)
+        self.attribute.currentIndexChanged.connect(self._on_attribute)
+        self.method.currentIndexChanged.connect(self._on_classes)
+        self.classes.valueChanged.connect(self._on_classes)
+        self.ramp.currentIndexChanged.connect(self._on_ramp)
+        self.reverse.toggled.connect(self._on_ramp)
+        self.log.toggled.connect(self._on_range)
+        self.clip.currentIndexChanged.connect(self._on_range)
+        self.limits.editingFinished.connect(self._on_limits)
+        self.symbol_size.valueChanged.connect(self._on_size)
+        self.histogram.limits_changed.connect(self._on_dragged)
+        self.swatches.recolored.connect(self._on_recolored)
+        self.rules.changed.connect(self._on_rules)
+
+    # --- showing ---------------------------------------------------------------------------------------------------------
+
+    def show_style(self, style: Style) -> None:
+        table = self.panel.table()
+        with self.showing():
+            self._fill_attributes(style, table)
+            self.mode.setCurrentIndex(max(0, self.mode.findData(str(style.mode))))
+            self.attribute.setCurrentIndex(self.attribute.findData(style.attribute))
+            self._fill_ramps(style.reverse)
+            self.ramp.setCurrentIndex(max(0, self.ramp.findData(style.ramp)))
+            self.reverse.setChecked(style.reverse)
+            self.log.setChecked(style.log)
+            self.clip.setCurrentIndex(self.clip.findData(style.clip) if self.clip.findData(style.clip) >= 0 else 2)
+            self.method.setCurrentIndex(max(0, self.method.findData(str(style.method))))
+            self.classes.setValue(len(style.breaks) + 1 if style.method is Method.MANUAL else style.classes)
+            self.symbol_size.setValue(style.size)
+            self.rules.show_rules(style.rules)
+        values = table.columns.get(style.attribute) if table is not None else None
+        self._show_rows(style)
+        self._show_histogram(style, values)
+        self._show_swatches(style, table)
+
+    def _fill_attributes(self, style: Style, table: FeatureTable | None) -> None:
+        names = self._names(style, table)
+        if [self.attribute.itemData(k) for k in range(self.attribute.count())] != names:
+            data = self._desk.session.workspace.data(self.panel.layer.id)
+            self.attribute.clear()
+            for name in names:
+                text, unit = readable_name(name, data)
+                self.attribute.addItem(f"{text} {unit}".strip(), name)
+
+    @staticmethod
+    def _names(style: Style, table: FeatureTable | None) -> list[str]:
+        columns: Mapping[str, Any] = table.columns if table is not None else {}
+        if style.mode in _NUMERIC_MODES:
+            return [name for name in columns if is_number(columns[name])]
+        return list(columns)
+
+    def _fill_ramps(self, reverse: bool) -> None:
+        unit = current_theme().px("font_px")
+        if self.ramp.count() and self.ramp.property("reversed") == reverse:
+            return
+        self.ramp.setProperty("reversed", reverse)
+        self.ramp.clear()
+        self.ramp.setIconSize(QSize(unit * 6, unit))
+        for name in RAMPS:
+            self.ramp.addItem(ramp_icon(name, reverse, unit * 6, unit), tr(RAMP_NAMES.get(name, name)), name)
+
+    def _show_rows(self, style: Style) -> None:
+        mode = style.mode
+        classed = mode is StyleMode.GRADUATED
+        for field, is_shown in (
+            (self.attribute, mode in (StyleMode.CATEGORIES, *_NUMERIC_MODES)),
+            (self.ramp, mode in _NUMERIC_MODES), (self.reverse, mode in _NUMERIC_MODES),
+            (self.method, classed), (self.classes, classed and style.method is not Method.MANUAL), (self.limits, classed),
+            (self.clip, mode is StyleMode.CONTINUOUS), (self.log, mode is StyleMode.CONTINUOUS),
+            (self.symbol_size, self.panel.layer.kind in (LayerKind.SENSORS, LayerKind.VECTOR, LayerKind.NETWORK)),
+        ):  # fmt: skip
+            self.rows.setRowVisible(field, is_shown)
+        self.rules.setVisible(mode is StyleMode.RULES)
+
+    def _show_histogram(self, style: Style, values: Any) -> None:
+        is_shown = style.mode in _NUMERIC_MODES and values is not None and is_number(values)
+        self.histogram.setVisible(is_shown)
+        if not is_shown:
+            return
+        log = style.log and style.mode is StyleMode.CONTINUOUS
+        shown_of = (style.attribute, log, id(values))
+        if shown_of != self._shown_of:
+            self._shown_of = shown_of
+            self.histogram.show_values(values, log)
+        middles = self.histogram.middles()
+        if style.mode is StyleMode.GRADUATED:
+            breaks = class_breaks(style, values)
+            self.histogram.show_colors(palette_of_classes(style, len(breaks) + 1)[classify(middles, breaks)], breaks)
+            if not self.limits.hasFocus():
+                self.limits.setText(";  ".join(f"{limit:.6g}" for limit in breaks))
+        else:
+            low, high = ramp_ends(style, values)
+            levels = ramp_levels(style.ramp, style.reverse)
+            codes = np.minimum(ramp_codes(middles, low, high, log), len(levels) - 1)
+            self.histogram.show_colors(levels[codes], (low, high))
+
+    def _show_swatches(self, style: Style, table: FeatureTable | None) -> None:
+        shown = self._swatches_of(style, table)
+        if shown != self.swatches.swatches():
+            self.swatches.show_swatches(shown)
+        self.swatches.setVisible(bool(shown))
+
+    def _swatches_of(self, style: Style, table: FeatureTable | None) -> list[Swatch]:
+        if style.mode is StyleMode.SINGLE:
+            return [Swatch("color", tr("Colour"), style.color, len(table) if table is not None else -1)]
+        if table is None:
+            return []
+        values = table.columns.get(style.attribute)
+        if style.mode is StyleMode.CATEGORIES and values is not None:
+            return _category_swatches(style, values)
+        if style.mode is StyleMode.GRADUATED and values is not None and is_number(values):
+            return _class_swatches(style, values)
+        legend = color_table(
+            self._desk.session.workspace, self.panel.layer.but(style=style), table, self._desk.session.clock.time
+        ).legend
+        if style.mode is StyleMode.RULES:
+            rest = next((entry.count for entry in legend if entry.label == OTHER_LABEL), 0)
+            return [Swatch("color", tr(OTHER_LABEL), style.color, rest)]
+        if style.mode is StyleMode.CONTINUOUS:
+            lost = next((entry.count for entry in legend if entry.label == NO_DATA_LABEL), 0)
+            return [Swatch("missing", tr(NO_DATA_LABEL), style.missing, lost)]
+        return [Swatch("", tr(entry.label), entry.color, entry.count, True) for entry in legend]
+
+    # --- choosing --------------------------------------------------------------------------------------------------------
+
+    def _on_mode(self, _row: int) -> None:
+        if self._busy:
+            return
+        mode = StyleMode(str(self.mode.currentData()))
+        fields: dict[str, Any] = {"mode": mode}
+        style, table = self.panel.style_, self.panel.table()
+        names = self._names(Style(mode=mode), table)
+        if mode in (StyleMode.CATEGORIES, *_NUMERIC_MODES) and style.attribute not in names and names:
+            fields |= _fresh(_likely(mode, table, names))
+        self.choose(**fields)
+
+    def _on_attribute(self, _row: int) -> None:
+        if not self._busy and self.attribute.currentData():
+            self.choose(**_fresh(str(self.attribute.currentData())))
+
+    def _on_classes(self, _value: int) -> None:
+        if self._busy:
+            return
+        method = Method(str(self.method.currentData()))
+        style, table = self.panel.style_, self.panel.table()
+        breaks: tuple[float, ...] = ()
+        if method is Method.MANUAL and table is not None and style.attribute in table.columns:
+            breaks = class_breaks(style, table.columns[style.attribute])
+        self.choose(method=method, classes=self.classes.value(), breaks=breaks, class_colors=())
+
+    def _on_ramp(self, _value: object) -> None:
+        self.choose(ramp=str(self.ramp.currentData()), reverse=self.reverse.isChecked(), class_colors=())
+
+    def _on_range(self, _value: object) -> None:
+        nan = Style().low
+        self.choose(log=self.log.isChecked(), clip=tuple(self.clip.currentData() or (2.0, 98.0)), low=nan, high=nan)
+
+    def _on_limits(self) -> None:
+        texts = self.limits.text().replace("；", ";").replace("，", ";").split(";")
+        try:
+            breaks = tuple(sorted({float(text.replace(",", "")) for text in texts if text.strip()}))[: MOST_CLASSES - 1]
+        except ValueError:
+            self.panel.refresh()
+            return
+        table, style = self.panel.table(), self.panel.style_
+        now = class_breaks(style, table.columns[style.attribute]) if table is not None else ()
+        if breaks and [f"{b:.6g}" for b in breaks] != [f"{b:.6g}" for b in now]:
+            self.choose(method=Method.MANUAL, breaks=breaks, class_colors=())
+
+    def _on_dragged(self, limits: tuple[float, ...]) -> None:
+        if self.panel.style_.mode is StyleMode.CONTINUOUS:
+            self.choose(low=limits[0], high=max(limits[1], limits[0] + 1e-12))
+        else:
+            self.choose(method=Method.MANUAL, breaks=limits)
+
+    def _on_size(self, value: float) -> None:
+        self.choose(size=value)
+
+    def _on_rules(self, rules: tuple[Any, ...]) -> None:
+        self.choose(rules=rules)
+
+    def _on_recolored(self, key: str, color: str) -> None:
+        style = self.panel.style_
+        if key in ("color", "missing", "other"):
+            self.choose(**{key: color})
+        elif key.startswith("class:"):
+            shown = [swatch.color for swatch in self.swatches.swatches() if swatch.key.startswith("class:")]
+            shown[int(key.removeprefix("class:"))] = color
+            self.choose(class_colors=tuple(shown))
+        elif key.startswith("category:"):
+            self.choose(categories={**(style.categories or {}), key.removeprefix("category:"): color})
+
+
+def _fresh(attribute: str) -> dict[str, Any]:
+    """Return the fields of a style that another attribute makes invalid, as by default."""
+    plain = Style()
+    return {
+        "attribute": attribute, "categories": None, "breaks": (), "class_colors": (), "low": plain.low, "high": plain.high,
+        "other": "", "method": Method.QUANTILE,
+    }  # fmt: skip
+
+
+def _likely(mode: StyleMode, table: FeatureTable | None, names: list[str]) -> str:
+    """Return the attribute that a person probably wants: few different texts, or numbers that differ."""
+    assert table is not None
+    for name in names:
+        values = table.columns[name]
+        if mode is StyleMode.CATEGORIES and not is_number(values) and 2 <= len(encode(values).names) <= 20:
+            return name
+        if mode in _NUMERIC_MODES and len(np.unique(values[:5000])) > 4:
+            return name
+    return names[0]
+
+
+def _category_swatches(style: Style, values: Any) -> list[Swatch]:
+    encoded = encode(values)
+    colors, counts = category_colors(style, encoded), encoded.counts
+    fixed = dict(style.categories or {})
+    order = [k for k in np.argsort(-counts, kind="stable").tolist() if not style.other or encoded.names[k] in fixed]
+    shown = [Swatch(f"category:{encoded.names[k]}", encoded.names[k], colors[k], int(counts[k])) for k in order[:MOST_CATEGORIES]]
+    rest = int(counts.sum()) - sum(swatch.count for swatch in shown)
+    if rest or style.other:
+        shown.append(Swatch("other", tr(OTHER_LABEL), style.other or MISSING, rest))
+    if encoded.missing:
+        shown.append(Swatch("missing", tr(NO_DATA_LABEL), style.missing, encoded.missing))
+    return shown
+
+
+def _class_swatches(style: Style, values: Any) -> list[Swatch]:
+    breaks = class_breaks(style, values)
+    colors = palette_of_classes(style, len(breaks) + 1)
+    counts = np.bincount(classify(values, breaks), minlength=len(breaks) + 2)
+    parts = zip(class_labels(breaks), colors, counts[: len(breaks) + 1], strict=True)
+    shown = [Swatch(f"class:{k}", label, hex_color(color), int(n)) for k, (label, color, n) in enumerate(parts)]
+    shown.append(Swatch("missing", tr(NO_DATA_LABEL), style.missing, int(counts[len(breaks) + 1])))
+    return shown
+
+
+class FilterPage(Page):
+    """Which features are drawn and listed."""
+
+    def __init__(self, desk: Desk, panel: StylePanel) -> None:
+        super().__init__(panel)
+        self.edit = ExpressionEdit(desk, panel.table)
+        self.edit.set_text(panel.filter_)
+        self.edit.changed.connect(panel.choose_filter)
+        note = QLabel(
+            tr(
+                "Features for which the condition does not hold are neither drawn nor listed. Names with spaces stand in double "
+                "quotes, texts in single ones: “floor area” > 500 and use like 'off%'."
+            )
+        )
+        note.setObjectName("small")
+        note.setWordWrap(True)
+        self.column.addWidget(self.edit)
+        self.column.addWidget(note)
+        self.column.addStretch(1)
+
+
+class LabelsPage(Page):
+    """What is written beside the features."""
+
+    def __init__(self, panel: StylePanel) -> None:
+        super().__init__(panel)
+        self.column_ = QComboBox()
+        self.column_.setEditable(True)
+        self.column_.addItem(tr("none"), "")
+        table = panel.table()
+        for name in ["id", *(table.columns if table is not None else ())]:
+            self.column_.addItem(name, name)
+        self.priority = QComboBox()
+        for text, value in ((tr("first"), 1), (tr("normal"), 0), (tr("last"), -1)):
+            self.priority.addItem(text, value)
+        self.row(tr("Text"), self.column_)
+        self.row(tr("Priority"), self.priority)
+        note = QLabel(tr("Labels never cover each other or a pin; where room is short, layers of higher priority win."))
+        note.setObjectName("small")
+        note.setWordWrap(True)
+        self.column.addWidget(note)
+        self.column.addStretch(1)
+        self.column_.currentTextChanged.connect(self._on_text)
+        self.priority.currentIndexChanged.connect(self._on_priority)
+
+    def show_style(self, style: Style) -> None:
+        with self.showing():
+            if not self.column_.hasFocus():
+                self.column_.setCurrentText(style.labels or tr("none"))
+            self.priority.setCurrentIndex(max(0, self.priority.findData(style.label_priority)))
+
+    def _on_text(self, text: str) -> None:
+        self.choose(labels="" if text == tr("none") else text.strip())
+
+    def _on_priority(self, _row: int) -> None:
+        self.choose(label_priority=int(self.priority.currentData()))
+
+
+class HeightPage(Page):
+    """How high footprints and points stand."""
+
+    def __init__(self, panel: StylePanel) -> None:
+        super().__init__(panel)
+        self.attribute = QComboBox()
+        self.attribute.setEditable(True)
+        self.attribute.addItem(tr("none"), "")
+        table = panel.table()
+        for name, values in (table.columns if table is not None else {}).items():
+            if is_number(values):
+                self.attribute.addItem(name, name)
+        self.factor = QDoubleSpinBox()
+        self.factor.setRange(0.001, 10_000.0)
+        self.factor.setDecimals(3)
+        self.row(tr("Height"), self.attribute)
+        self.row(tr("Metres per unit"), self.factor)
+        self.note = QLabel()
+        self.note.setObjectName("small")
+        self.note.setWordWrap(True)
+        self.column.addWidget(self.note)
+        self.column.addStretch(1)
+        self.attribute.currentTextChanged.connect(self._on_text)
+        self.factor.valueChanged.connect(self._on_factor)
+
+    def show_style(self, style: Style) -> None:
+        with self.showing():
+            if not self.attribute.hasFocus():
+                self.attribute.setCurrentText(style.height or tr("none"))
+            self.factor.setValue(style.height_scale)
+        self.rows.setRowVisible(self.factor, bool(style.height))
+        table = self.panel.table()
+        values = table.columns.get(style.height) if table is not None else None
+        tallest = float(np.nanmax(values)) * style.height_scale if values is not None and len(values) else 0.0
+        text = tr("The highest stands {height} m high.").format(height=format_number(tallest)) if tallest > 0 else ""
+        self.note.setText(text or tr("Footprints and points stand up as columns: a number, or an expression such as people / 10."))
+
+    def _on_text(self, text: str) -> None:
+        if self._busy:
+            return
+        name = "" if text == tr("none") else text.strip()
+        fields: dict[str, Any] = {"height": name}
+        table = self.panel.table()
+        values = table.columns.get(name) if table is not None else None
+        if values is not None and is_number(values) and len(values) and np.isfinite(values.astype(np.float64)).any():
+            fields["height_scale"] = _good_factor(float(np.nanmax(values)))
+        self.choose(**fields)
+
+    def _on_factor(self, value: float) -> None:
+        self.choose(height_scale=value)
+
+
+def _good_factor(highest: float) -> float:
+    """Return metres per unit that make the highest column 100 to 200 m; heights in metres as they are."""
+    if not highest > 0 or 3.0 <= highest <= 600.0:
+        return 1.0
+    return float(10.0 ** np.round(np.log10(150.0 / highest)))
