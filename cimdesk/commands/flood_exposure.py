@@ -10,12 +10,14 @@ import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float, Float32
 from cimdesk.base.errors import UsageError
+from cimdesk.commands.flood_areas import as_grid, depth_ranks
 from cimdesk.commands.flood_scenario import building_cells, is_building, roots_of
 from cimdesk.commands.flood_tables import DepthTable, depth_table
+from cimdesk.formats.registry import read
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer
 from cimdesk.model.flood import FloodResult
-from cimdesk.model.layers import Layer
+from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.network import NodeKind, UtilityNetwork
 from cimdesk.model.sensors import Sensors
 from cimdesk.model.tileset import TiledCity
@@ -38,7 +40,7 @@ FRAGILE_NODES = (NodeKind.SUBSTATION,)
 
 
 def exposure_of(
-    session: Session, result: FloodResult | Path | str, time: float | None = None, in_sight: bool = False
+    session: Session, result: FloodResult | CityModel | Path | str, time: float | None = None, in_sight: bool = False
 ) -> dict[str, Any]:
     """Return who and what is wet, ready for JSON.
 
@@ -46,8 +48,8 @@ def exposure_of(
     ----------
     session : Session
         With the layers loaded.
-    result : FloodResult or path
-        A run, or the file of one.
+    result : FloodResult, CityModel or path
+        A run, a map of flood depths, or the file of either.
     time : float or None
         Moment on the clock [POSIX s]; None takes the greatest depth of the whole run.
     in_sight : bool
@@ -61,13 +63,30 @@ def exposure_of(
         class: ``buildings_by_depth`` {use: [count per class]}, ``people_by_depth``, with ``classes`` and ``limits_m``.
     """
     if isinstance(result, Path | str):
-        from cimdesk.formats.flood_result import read_result
-
-        result = read_result(result)
+        result = _read_flood(session, Path(result))
+    if isinstance(result, CityModel):
+        grid = as_grid(result)
+        return {"time": None, **_Counting(session, grid, grid.max_depth, depth_ranks(result), in_sight).report()}
     if not isinstance(result, FloodResult):
         raise UsageError("exposure needs a flood result.")
     depth = result.max_depth if time is None else result.depth_at(time)
     return {"time": time, **_Counting(session, result, depth, depth_table(), in_sight).report()}
+
+
+def _read_flood(session: Session, path: Path) -> FloodResult | CityModel:
+    """Return a run, or a map of flood depths brought into the project's system, from a file."""
+    from cimdesk.commands.placing import place
+    from cimdesk.formats.flood_result import read_result
+
+    if path.suffix.lower() == ".flood":
+        return read_result(path)
+    found = next((source for source in read(path).sources if source.kind is LayerKind.FLOOD), None)
+    if found is None:
+        raise UsageError("exposure needs a flood result or a map of flood depths.")
+    frame = session.workspace.frame
+    data = found.data if frame is None else place(found.data, found.crs, frame)
+    assert isinstance(data, FloodResult | CityModel)
+    return data
 
 
 def building_depths(layer_data: CityModel | TiledCity | VectorLayer, result: FloodResult, depth: Float32) -> Float32:

@@ -214,7 +214,10 @@ def is_building(city: CityModel) -> Bool:
     types = city.features.columns.get("type")
     if types is None:
         return np.ones(len(city.features), dtype=bool)
-    return np.array([str(name).startswith(("Building", "Feature")) for name in types], dtype=bool)
+    is_named = np.array([str(name).startswith(("Building", "Feature")) for name in types], dtype=bool)
+    # In IFC everything in a building belongs to it: walls, slabs and the rest make its shape.
+    of_ifc: Bool = np.asarray(types[roots_of(city)] == "IfcBuilding", dtype=np.bool_)
+    return is_named | of_ifc
 
 
 def roots_of(city: CityModel) -> Int32:

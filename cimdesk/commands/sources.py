@@ -19,7 +19,7 @@ from cimdesk.commands.projects import is_project
 from cimdesk.commands.session import Session
 from cimdesk.commands.tiled import address_of, read_source
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
-from cimdesk.model.appearance import default_style
+from cimdesk.model.appearance import default_opacity, default_style
 from cimdesk.model.document import RecordChange
 from cimdesk.model.layers import Layer, new_layer_id
 from cimdesk.model.workspace import LayerData, bounds_of
@@ -135,6 +135,7 @@ def add_layers(session: Session, loaded: Iterable[LoadedSource]) -> None:
             item.source.part,
             item.crs,
             visible=item.source.visible,
+            opacity=default_opacity(item.data),
             order=float(len(taken)),
             style=default_style(item.source.kind, item.data),
             options=dict(item.source.options),

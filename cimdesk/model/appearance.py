@@ -18,6 +18,7 @@ from cimdesk.model.coloring import NO_DATA_LABEL, OTHER_LABEL, color_by_codes, c
 from cimdesk.model.families import styled_features
 from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer, plain_value
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_areas import CLASS, OPACITY, classes_of, is_flood_map
 from cimdesk.model.imagery import Imagery
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.lifecycle import STAGE_PALETTE
@@ -296,6 +297,8 @@ def _card_title(layer: Layer) -> str:
     mode = layer.style.mode
     if layer.kind is LayerKind.FLOOD or mode is StyleMode.DEPTH:
         water = tr("Water depth")
+        if mode is StyleMode.CATEGORIES:
+            return f"{water} · {layer.name}"
         return water if layer.kind is LayerKind.FLOOD else f"{layer.name} · {water}"
     if mode is StyleMode.STATUS:
         return f"{layer.name} · {tr('Status')}"
@@ -336,7 +339,15 @@ def default_style(kind: LayerKind, data: Any) -> Style:
     if isinstance(data, VectorLayer):
         colors = {ShapeKind.POINT: "#b4531a", ShapeKind.LINE: "#8d8f94", ShapeKind.POLYGON: "#d7b34a"}
         return Style(color=colors[data.shapes.kind], size=8.0 if data.shapes.kind is ShapeKind.POINT else 2.0)
+    if isinstance(data, CityModel) and is_flood_map(data):
+        ranks = {each.label: each.color for each in classes_of(data)}
+        return Style(StyleMode.CATEGORIES, "#9cc3dd", CLASS, categories=ranks)
     return _city_style(data)
+
+
+def default_opacity(data: Any) -> float:
+    """Return how opaque a freshly added layer is."""
+    return OPACITY if is_flood_map(data) else 1.0
 
 
 def _city_style(data: Any) -> Style:

@@ -9,6 +9,7 @@ import numpy as np
 from cimdesk.base.arrays import Float
 from cimdesk.model.city import CityModel
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_areas import is_flood_map
 from cimdesk.model.layers import Layer
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.terrain import Terrain
@@ -17,6 +18,8 @@ from cimdesk.scene.relief import base_height
 from cimdesk.scene.terrain import GroundPlane, SkyDome
 from cimdesk.scene.visual import Context, View
 
+UNDER_WATER = 0.5
+"""Metres between a map of flood areas and the plane: surfaces in one place would flicker."""
 UNDER_NETWORKS = 3.0
 """Metres between the lowest pipe and the plane, where a network is all there is."""
 XRAY_OPACITY = 0.5
@@ -122,6 +125,8 @@ def _foot(data: Any) -> float | None:
     mesh = city.finest
     if not len(mesh.triangles):
         return None
+    if is_flood_map(city):
+        return float(mesh.bounds[0, 2]) - UNDER_WATER
     low = np.full(len(city.features), np.inf)
     np.minimum.at(low, mesh.feature_index, mesh.vertices[mesh.triangles].min(axis=1)[:, 2])
     return float(np.percentile(low[np.isfinite(low)], 10.0) + mesh.origin[2])

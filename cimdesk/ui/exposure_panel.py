@@ -22,11 +22,12 @@ from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress
 from cimdesk.base.units import format_length
 from cimdesk.model.appearance import DEPTH_CLASSES
+from cimdesk.model.city import CityModel
 from cimdesk.model.document import Changes
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.selection import AssetRef
 from cimdesk.ui.desk import Desk, Links
-from cimdesk.ui.needs import flood_results
+from cimdesk.ui.needs import flood_maps, flood_results
 from cimdesk.ui.theme import current_theme
 
 FEW = 10
@@ -91,7 +92,8 @@ class ExposurePanel(QWidget):
 
     def refresh(self) -> None:
         """Show the counts; floods not counted yet are counted beside the window."""
-        floods = {key: (name, result) for key, name, result in flood_results(self._desk)}
+        floods: dict[str, tuple[str, FloodResult | CityModel]] = {k: (name, found) for k, name, found in flood_results(self._desk)}
+        floods |= {key: (name, areas) for key, name, areas in flood_maps(self._desk)}
         workspace = self._desk.session.workspace
         shown = next((key for key in floods if workspace.layer(key).visible), "")
         compared = self._desk.compared_flood if self._desk.compared_flood in floods else ""
@@ -107,13 +109,16 @@ class ExposurePanel(QWidget):
             return
         against = floods[compared][0] if compared else ""
         limit = f"{float(counts['limits_m'][0]):.2f}"
-        note = tr("Greatest depth of {name}, counted from {limit} m at the wall.").format(name=floods[shown][0], limit=limit)
+        text = "Greatest depth of {name}, counted from {limit} m at the wall."
+        if isinstance(floods[shown][1], CityModel):
+            text = "Depth ranks of {name}, each counted from its lower limit."
+        note = tr(text).format(name=floods[shown][0], limit=limit)
         self.note.setText(note + (" " + tr("Compared with {name}.").format(name=against) if against else ""))
         self.headline.show_counts(counts, other)
         self._fill_table(rows_of(counts, other), bool(compared))
         self._fill_assets(counts)
 
-    def _count(self, key: str, result: FloodResult) -> None:
+    def _count(self, key: str, result: FloodResult | CityModel) -> None:
         from cimdesk.commands.flood_exposure import exposure_of
 
         session = self._desk.session

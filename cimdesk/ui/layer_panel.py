@@ -232,7 +232,7 @@ def paint_swatch(painter: QPainter, rect: QRectF, layer: Layer, index: Index | N
 def swatch_colors(layer: Layer, index: Index | None = None) -> tuple[str, ...]:
     """Return the colours that stand for a layer."""
     if layer.kind is LayerKind.FLOOD:
-        return tuple(color for _, _, color in DEPTH_CLASSES)
+        return tuple((layer.style.categories or {}).values()) or tuple(color for _, _, color in DEPTH_CLASSES)
     if layer.kind is LayerKind.TERRAIN:
         return ("#a9c88a",)
     if layer.kind is LayerKind.IMAGERY:

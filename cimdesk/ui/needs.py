@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import Flag, auto
 
 from cimdesk.base.i18n import tr
+from cimdesk.model.city import CityModel
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_areas import is_flood_map
 from cimdesk.model.layers import LayerKind
 from cimdesk.ui.desk import Desk
 
@@ -64,7 +66,7 @@ def available(desk: Desk) -> Need:
         (Need.PIPE, any(is_pipe(desk, ref.layer) for ref in refs)),
         (Need.TERRAIN, LayerKind.TERRAIN in kinds),
         (Need.SENSORS, LayerKind.SENSORS in kinds),
-        (Need.FLOOD, LayerKind.FLOOD in kinds),
+        (Need.FLOOD, bool(flood_results(desk))),
         (Need.TIME, last > first),
         (Need.UNDO, bool(session.history.done)),
         (Need.REDO, bool(session.history.undone)),
@@ -90,5 +92,16 @@ def flood_results(desk: Desk) -> list[tuple[str, str, FloodResult]]:
     for layer in workspace.layers():
         data = workspace.data(layer.id)
         if isinstance(data, FloodResult):
+            found.append((layer.id, layer.name, data))
+    return found
+
+
+def flood_maps(desk: Desk) -> list[tuple[str, str, CityModel]]:
+    """Return (layer id, name, areas) of every map of flood depths that is loaded, in the order of the layer tree."""
+    workspace = desk.session.workspace
+    found = []
+    for layer in workspace.layers():
+        data = workspace.data(layer.id)
+        if isinstance(data, CityModel) and is_flood_map(data):
             found.append((layer.id, layer.name, data))
     return found

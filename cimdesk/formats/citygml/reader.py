@@ -10,6 +10,7 @@ from cimdesk.base.collector import collector_paused
 from cimdesk.base.errors import DataError
 from cimdesk.formats.citygml.attributes import AttributeReader
 from cimdesk.formats.citygml.builder import CityBuilder
+from cimdesk.formats.citygml.flood_areas import split_flood_areas
 from cimdesk.formats.citygml.names import GML, LOCAL_NAMES
 from cimdesk.formats.citygml.objects import ObjectReader
 from cimdesk.formats.citygml.stream import Contents, Document, UndeclaredError, prolog_of, refuse_doctype, root_of
@@ -76,14 +77,17 @@ def read_citygml(path: Path, options: ReadOptions) -> ReadResult:
         text = "Version {version} is not known (1.0, 2.0 and 3.0 are); what can be is read."
         findings.add("unknown-version", "", text, version=version or "?")
     crs = builder.meshes.crs
-    source = Source(layer_name(path), LayerKind.BUILDINGS, city, options.crs_for(crs))
+    areas, rest = split_flood_areas(city, findings)
+    name, system = layer_name(path), options.crs_for(crs)
+    kinds = ((LayerKind.FLOOD, areas), (LayerKind.BUILDINGS, rest))
+    sources = tuple(Source(name, kind, part, system) for kind, part in kinds if part is not None and len(part.features))
     return ReadResult(
         "CityGML",
         version,
         crs.code if crs else None,
         dict(sorted(builder.types.items())),
         builder.extent,
-        (source,) if len(city.features) else (),
+        sources,
         findings.problems(),
     )
 
