@@ -27,7 +27,7 @@ ROWS: tuple[Action, ...] = (
     Action(
         "project.open_address",
         "Open address…",
-        "Open 3D Tiles from a server by their http address",
+        "Open 3D Tiles, tiles of pictures, WMTS, WMS or PMTiles from a server by their http address",
         "Project",
         handlers_project.open_address,
     ),
