@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,11 @@ from cimdesk.formats.gltf_buffers import Buffers, Resolver, accessor, item_of
 from cimdesk.formats.gltf_instances import Primitive, read_crowd, repeated
 from cimdesk.formats.gltf_json import as_dict, as_int, as_list, json_object, number_list
 from cimdesk.formats.gltf_metadata import PropertyTables
+from cimdesk.formats.gltf_points import point_part
 from cimdesk.formats.gltf_surface import Surface
 from cimdesk.formats.gltf_textures import Textures
 from cimdesk.formats.metadata_schema import Schema
+from cimdesk.formats.pnts import PointPart
 from cimdesk.formats.tiles3d_paths import BrokenPart
 
 MAX_DEPTH = 200
@@ -49,7 +51,9 @@ class GltfModel:
     center : (3,) float64 or None
         CESIUM_RTC offset in tile axes.
     point_count : int
-        Points of point primitives; counted, not drawn.
+        Points of point primitives.
+    clouds : list of PointPart
+        These points, placed.
     instance_count : int
     """
 
@@ -60,6 +64,7 @@ class GltfModel:
     center: Float | None = None
     point_count: int = 0
     instance_count: int = 0
+    clouds: list[PointPart] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -208,6 +213,9 @@ def _add_mesh(work: _Work, matrix: Float, node: Mapping[str, Any], mesh: Mapping
         work.surface.copies = copies * len(crowd)
     for entry in as_list(mesh.get("primitives")):
         try:
+            if as_int(as_dict(entry).get("mode"), 4) == 0:
+                _add_points(work, as_dict(entry), matrix)
+                continue
             primitive = _primitive(work, as_dict(entry))
             if primitive is None:
                 continue
@@ -219,15 +227,24 @@ def _add_mesh(work: _Work, matrix: Float, node: Mapping[str, Any], mesh: Mapping
     work.surface.copies = copies
 
 
+def _add_points(work: _Work, entry: dict[str, Any], matrix: Float) -> None:
+    model = work.model
+    attributes = as_dict(entry.get("attributes"))
+    if "POSITION" not in attributes:
+        return
+    model.point_count += as_int(item_of(model.document, "accessors", attributes["POSITION"]).get("count"), 0)
+    draco = as_dict(as_dict(entry.get("extensions")).get("KHR_draco_mesh_compression"))
+    attribute = _Attributes(model, attributes, _draco_reader(model, draco) if draco else None)
+    part = point_part(model.document, entry, attribute, model.tables, work.findings, work.where)
+    model.clouds.append(part.moved(matrix))
+
+
 def _primitive(work: _Work, entry: dict[str, Any]) -> Primitive | None:
     """Return a primitive where its file has it; None for one that is not drawn."""
     model = work.model
     mode = as_int(entry.get("mode"), 4)
     attributes = as_dict(entry.get("attributes"))
     if "POSITION" not in attributes:
-        return None
-    if mode == 0:
-        model.point_count += as_int(item_of(model.document, "accessors", attributes["POSITION"]).get("count"), 0)
         return None
     if mode not in (4, 5, 6):
         return None

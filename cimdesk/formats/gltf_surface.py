@@ -104,7 +104,7 @@ class Surface:
         factor, info, mode, cutoff = base_color(self.document, entry)
         picture = self._texture(info, attribute) if info else None
         extensions = as_dict(entry.get("extensions"))
-        chosen = _feature_set(extensions, attribute)
+        chosen = feature_set(extensions, attribute)
         feature_map = None
         if chosen is not None and "texture" in chosen:
             feature_map = self._texture(chosen["texture"], attribute)
@@ -143,7 +143,7 @@ class Surface:
     ) -> tuple[AnyArray, Bool | None]:
         """Return the screen colours of the cells, one for all where they are alike, and which cells are not clear."""
         light = factor[None, :]
-        own = _vertex_colors(attribute)
+        own = vertex_colors(attribute)
         if own is not None:
             light = light * cells.at_middle(own)
         if picture is not None:
@@ -216,7 +216,7 @@ def whole_ids(values: AnyArray, count: int) -> Int:
     return np.clip(whole, -1, 2**31 - 1).astype(np.int64)
 
 
-def _feature_set(extensions: Mapping[str, Any], attribute: Attribute) -> dict[str, Any] | None:
+def feature_set(extensions: Mapping[str, Any], attribute: Attribute) -> dict[str, Any] | None:
     """Return the feature identifiers to use: those of a property table first, else the legacy batch identifiers.
 
     ``attribute`` in it is the full name of the attribute.
@@ -235,7 +235,7 @@ def _feature_set(extensions: Mapping[str, Any], attribute: Attribute) -> dict[st
     return None
 
 
-def _vertex_colors(attribute: Attribute) -> Float | None:
+def vertex_colors(attribute: Attribute) -> Float | None:
     """Return (V, 4) linear vertex colours."""
     found = attribute("COLOR_0")
     if found is None or found.ndim != 2 or found.shape[1] not in (3, 4):

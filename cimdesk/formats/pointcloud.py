@@ -124,7 +124,7 @@ def _cloud_of(nodes: PointNodes, sample: list[PointBlock]) -> PointCloud:
     classes: dict[int, int] = {}
     has_color = any(bool(block.columns[COLOR].any()) for block in sample if COLOR in block.columns)
     for name in dict.fromkeys([HEIGHT, *(name for block in sample for name in block.columns)]):
-        columns = [values for block in sample if (values := block.values(name)) is not None and values.ndim == 1]
+        columns = [values for block in sample if (values := block.values(name)) is not None and _is_number(values)]
         if not columns:
             continue
         values = np.concatenate(columns).astype(np.float64)
@@ -135,6 +135,10 @@ def _cloud_of(nodes: PointNodes, sample: list[PointBlock]) -> PointCloud:
         low, high = np.percentile(values, [0.5, 99.5]) if len(values) else (0.0, 0.0)
         dimensions[name] = Dimension(name, float(low), float(high))
     return PointCloud(nodes, int(nodes.tree.counts.sum()), dimensions, classes, has_color)
+
+
+def _is_number(values: AnyArray) -> bool:
+    return values.ndim == 1 and values.dtype.kind in "biuf"
 
 
 def _sample(nodes: PointNodes) -> list[PointBlock]:

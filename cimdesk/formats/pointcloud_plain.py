@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.base.errors import DataError
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.pointcloud import memory_nodes, result_of
-from cimdesk.formats.pointcloud_nodes import RecordScale
+from cimdesk.formats.pointcloud_columns import packed_records
 from cimdesk.formats.registry import ReadOptions, ReadResult
 
 MOST_POINTS = 40_000_000
@@ -23,7 +22,6 @@ MOST_POINTS = 40_000_000
 MOST_COLUMNS = 24
 MOST_HEADER = 1 << 20
 BLOCK_BYTES = 32 << 20
-MAX_STEP = 1.0
 _SUFFIXES = (".xyz", ".pts", ".ply")
 _PLY_TYPES = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2", "uint16": "u2",
@@ -74,7 +72,7 @@ class PlainPointReader:
         is_ply = _begins_ply(path)
         columns = _read_ply(path, findings) if is_ply else _read_text(path, options, findings)
         options.cancel.raise_if_cancelled()
-        records, scale = _records(path, columns, findings)
+        records, scale = packed_records(path, _known(columns), findings)
         nodes = memory_nodes(path, [records], scale)
         return result_of("PLY" if is_ply else "XYZ", None, None, path.stem, nodes, options, findings.problems())
 
@@ -218,41 +216,10 @@ def _too_many(path: Path, count: int) -> DataError:
     )  # fmt: skip
 
 
-def _records(path: Path, columns: dict[str, AnyArray], findings: Findings) -> tuple[AnyArray, RecordScale]:
-    """Return columns as records with whole numbers for coordinates, as fine as they can be."""
-    known = {_ALIASES.get(name.lower(), name.lower() if len(name) == 1 else name): values for name, values in columns.items()}
-    if not {"x", "y", "z"} <= set(known):
-        raise DataError(path, "it has no columns x, y and z.", remedy=_AGAIN)
-    world = np.column_stack([known.pop(axis).astype(np.float64) for axis in "xyz"])
-    is_placed = np.isfinite(world).all(axis=1) & (np.abs(world) < 1e12).all(axis=1)
-    if not is_placed.all():
-        findings.error("no-place", "", "{count} points have no usable coordinates and are left out.", count=int((~is_placed).sum()))
-        world = world[is_placed]
-    if not len(world):
-        raise DataError(path, "there are no points in it.", remedy=_AGAIN)
-    offset = np.floor(world.min(axis=0))
-    span = float(np.ptp(world, axis=0).max()) + 1.0
-    step = min(10.0 ** np.ceil(np.log10(span / 2e9)), MAX_STEP)
-    whole = np.clip(np.rint((world - offset) / step), -(2.0**31), 2.0**31 - 1.0).astype(np.int32)
-    kept = {name: _narrow(name, values[is_placed]) for name, values in list(known.items())[:MOST_COLUMNS]}
-    dtype: list[tuple[str, Any]] = [("X", "<i4"), ("Y", "<i4"), ("Z", "<i4")]
-    records = np.empty(len(whole), dtype=[*dtype, *((name, values.dtype.newbyteorder("<")) for name, values in kept.items())])
-    for k, name in enumerate("XYZ"):
-        records[name] = whole[:, k]
-    for name, values in kept.items():
-        records[name] = values
-    return records, RecordScale(np.full(3, step), offset, color_shift=0)
-
-
-def _narrow(name: str, values: AnyArray) -> AnyArray:
-    """Return colours and classes as bytes, other columns of a text as they are."""
-    if name in ("red", "green", "blue"):
-        top = float(np.nanmax(values, initial=0.0))
-        factor = 255.0 if values.dtype.kind == "f" and top <= 1.0 else 255.0 / 65535.0 if top > 255.0 else 1.0
-        return np.clip(np.nan_to_num(values.astype(np.float64) * factor), 0.0, 255.0).astype(np.uint8)
-    if name == "classification":
-        return np.clip(np.nan_to_num(values.astype(np.float64)), 0.0, 255.0).astype(np.uint8)
-    return values
+def _known(columns: dict[str, AnyArray]) -> dict[str, AnyArray]:
+    """Return columns under the names that they have elsewhere."""
+    named = {_ALIASES.get(name.lower(), name.lower() if len(name) == 1 else name): values for name, values in columns.items()}
+    return dict(list(named.items())[: MOST_COLUMNS + 3])
 
 
 READER = PlainPointReader()

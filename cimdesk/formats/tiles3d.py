@@ -20,6 +20,7 @@ from cimdesk.formats.tiles3d_archive import MAGIC, TilesetArchive, holds_tileset
 from cimdesk.formats.tiles3d_content import ContentReader, TileContent, merged_columns
 from cimdesk.formats.tiles3d_entities import add_entity_columns
 from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, JSON_BYTES, BrokenPart, TilePlace, TilesetFolder, is_json
+from cimdesk.formats.tiles3d_points import points_source
 from cimdesk.formats.tiles3d_stated import stated_error
 from cimdesk.formats.tiles3d_tree import KNOWN_VERSIONS, TileTree, TreeReader
 from cimdesk.formats.tiles3d_volumes import NO_VOLUME
@@ -28,6 +29,7 @@ from cimdesk.model.features import FeatureTable, as_strings
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.mesh import Surface, TriangleMesh
 from cimdesk.model.tileset import RequestVolumes, TiledCity, Tileset
+from cimdesk.model.workspace import bounds_of
 
 GEOCENTRIC = Crs.epsg(4978)
 EARTH = (6.3e6, 6.5e6)
@@ -114,7 +116,9 @@ def read_from(place: TilePlace, name: str, file: Path, options: ReadOptions) -> 
     if crs is None and not np.isfinite(tileset.centres).any():
         crs = _projected_by_contents(opened)
     city = build_city(opened, crs, tileset.metadata)
-    return _result(file, tileset, city, opened, options, crs, findings.problems())
+    clouds = [part for _, content in opened for part in content.clouds]
+    points = points_source(file, title_of(file), clouds, crs, options, findings)
+    return _result(file, tileset, city, opened, options, crs, findings.problems(), points)
 
 
 def _tileset_in(folder: Path) -> Path | None:
@@ -179,7 +183,9 @@ def projected(tree: TileTree) -> Crs | None:
 
 def _projected_by_contents(opened: Sequence[tuple[str, TileContent]]) -> Crs | None:
     """Return the UTM system of a single tile whose vertices lie on the globe; None elsewhere."""
-    points = next((each for _, content in opened for each in content.points if len(each)), None)
+    clouds = (part.points for _, content in opened for part in content.clouds)
+    faces = (each for _, content in opened for each in content.points)
+    points = next((each for each in (*faces, *clouds) if len(each)), None)
     if points is None or not EARTH[0] < float(np.linalg.norm(np.median(points, axis=0))) < EARTH[1]:
         return None
     return utm_for(np.median(points, axis=0))
@@ -454,6 +460,7 @@ def _result(
     options: ReadOptions,
     crs: Crs | None,
     problems: tuple[Problem, ...],
+    points: Source | None = None,
 ) -> ReadResult:
     mesh = city.meshes["tiles"]
     counts = {
@@ -479,12 +486,16 @@ def _result(
     sources: tuple[Source, ...] = ()
     if len(mesh.triangles):
         sources = (Source(name, LayerKind.TILES, TiledCity(tileset, city, options.max_error), used),)
+    extents = [mesh.bounds] if len(mesh.triangles) else []
+    if points is not None:
+        sources = (*sources, points)
+        extents.append(bounds_of(points.data))
     return ReadResult(
         format="3D Tiles",
         version=tileset.version or None,
         crs=None if crs is None else crs.definition,
         objects={key: count for key, count in counts.items() if count},
-        extent=mesh.bounds if len(mesh.triangles) else None,
+        extent=np.array([np.min([e[0] for e in extents], axis=0), np.max([e[1] for e in extents], axis=0)]) if extents else None,
         sources=sources,
         problems=problems,
     )

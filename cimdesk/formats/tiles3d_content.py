@@ -14,6 +14,7 @@ from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf import GltfModel, read_gltf
 from cimdesk.formats.gltf_instances import Crowd, repeated
 from cimdesk.formats.i3dm import read_i3dm
+from cimdesk.formats.pnts import PointPart, read_pnts
 from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, BrokenPart, TilePlace
 from cimdesk.formats.tiles3d_stated import named_as_written
 
@@ -47,8 +48,9 @@ class TileContent:
     columns : dict of str to (features,) array
     lasting : list of str
         Identifiers the content itself declares; as many as ``names``, or none.
+    clouds : list of PointPart
+        Points that are no part of a face.
     point_count, instance_count : int
-        Points are counted, not drawn.
     added_triangles : int
         Triangles more than the file has, from cutting those with a picture on them.
     """
@@ -61,6 +63,7 @@ class TileContent:
     names: list[str] = field(default_factory=list)
     columns: dict[str, AnyArray] = field(default_factory=dict)
     lasting: list[str] = field(default_factory=list)
+    clouds: list[PointPart] = field(default_factory=list)
     point_count: int = 0
     instance_count: int = 0
     added_triangles: int = 0
@@ -116,9 +119,7 @@ class ContentReader:
                 raise BrokenPart("deep-composite", "Composite tiles lie too deep inside each other.")
             return self._composite(data, reference, transform, depth)
         if magic == b"pnts":
-            points = counted(data, "POINTS_LENGTH")
-            self.findings.add("points", reference, "Point tiles are not drawn yet ({count} points).", count=points)
-            return [TileContent(point_count=points)]
+            return [self._points(data, reference, transform)]
         if magic == b"i3dm":
             return [self._instanced(data, reference, transform)]
         if magic == b"glTF" or data.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] == b"{":
@@ -164,13 +165,12 @@ class ContentReader:
         copies = 1 if wrapping.crowd is None else len(wrapping.crowd)
         model = read_gltf(data, resolve, self.findings, reference, copies)
         content = TileContent(point_count=model.point_count, instance_count=model.instance_count)
-        if model.point_count:
-            self.findings.add("points", reference, "Point tiles are not drawn yet ({count} points).", count=model.point_count)
         if wrapping.columns:
             content.names = [str(k) for k in range(wrapping.batch_length)]
             content.columns = dict(wrapping.columns)
         self._place(model, wrapping, reference)
         _add_features(content, model, wrapping, self.findings, reference)
+        content.clouds = [part.moved(transform) for part in model.clouds]
         is_mirrored = np.linalg.det(transform[:3, :3]) < 0
         for primitive in model.primitives:
             content.points.append(primitive.points @ transform[:3, :3].T + transform[:3, 3])
@@ -180,6 +180,15 @@ class ContentReader:
             content.added_triangles += primitive.added
         return content
 
+    def _points(self, data: bytes, reference: str, transform: Float) -> TileContent:
+        try:
+            part = read_pnts(data, self.findings, reference)
+        except BrokenPart as broken:
+            # How many points are missing from the picture is still worth knowing.
+            self.findings.error(broken.code, reference, broken.template, **broken.values)
+            return TileContent(point_count=counted(data, "POINTS_LENGTH"))
+        return TileContent(clouds=[part.moved(transform)], point_count=len(part))
+
     def _place(self, model: GltfModel, wrapping: _Wrapping, where: str) -> None:
         """Take the primitives of a model from the axes of glTF to those of its tile, at every place it stands."""
         shift = np.zeros(3)
@@ -187,6 +196,7 @@ class ContentReader:
             if each is not None:
                 shift = shift + each
         turn = _UP.get(self.up_axis, _UP["Y"])
+        model.clouds = [replace(part, points=part.points @ turn.T + shift) for part in model.clouds]
         for k, primitive in enumerate(model.primitives):
             placed = replace(primitive, points=primitive.points @ turn.T + shift)
             model.primitives[k] = placed if wrapping.crowd is None else repeated(placed, wrapping.crowd, self.findings, where)
