@@ -258,14 +258,14 @@ def test_composite_tiles_are_taken_apart(tmp_path):
     assert len(set(city_of(result).features.ids)) == 2
 
 
-def test_points_are_counted_and_named_as_not_drawn(tmp_path):
+def test_points_without_positions_are_counted_and_named(tmp_path):
     features = b'{"POINTS_LENGTH": 12 }     '
     features += b" " * (-len(features) % 8)
     pnts = struct.pack("<4s6I", b"pnts", 1, 28 + len(features), len(features), 0, 0, 0) + features
     root = tile(error=5, children=[tile("a.pnts"), tile("c.glb")])
     result = read(write_tileset(tmp_path, root, {"a.pnts": pnts, "c.glb": square_glb()}))
     assert (result.objects["points"], result.objects["triangles"]) == (12, 2)
-    assert codes(result) == ["points"]
+    assert codes(result) == ["bad-positions"]
 
 
 def test_crease_edges_outline_a_cube_without_diagonals():
