@@ -13,6 +13,7 @@ from cimdesk.base.errors import Problem, Severity
 from cimdesk.commands.basemaps import is_picture_address
 from cimdesk.commands.session import Session
 from cimdesk.formats import registry
+from cimdesk.formats.raster_tiles import is_terrain_address, read_served
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.formats.tiles3d import TilesetReader, place_of, read_from, title_of
 from cimdesk.formats.tiles3d_paths import TilePlace, is_json
@@ -62,6 +63,8 @@ def read_source(path: Path, options: ReadOptions, streams: bool) -> ReadResult:
     if address is not None:
         server = TilesetServer(address)
         title = _title_of(server)
+        if is_terrain_address(address):
+            return read_served(server, server.name, title.name, options)
         if not streams:
             return read_from(server, server.name, title, options)
         return _streamed(server, server.name, title, options)
@@ -87,7 +90,7 @@ def check_source(path: Path, options: ReadOptions) -> ReadResult:
     address = address_of(path)
     if address is None:
         return registry.read(path, options)
-    if is_picture_address(address):
+    if is_picture_address(address) or is_terrain_address(address):
         return read_source(path, options, streams=False)
     server = TilesetServer(address)
     stream = TileStream(server, server.name)

@@ -21,7 +21,7 @@ from cimdesk.base.arrays import Float, Float32
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.formats.raster_large import LARGE, mosaic_files, read_large, read_mosaic, vertical_name
-from cimdesk.formats.raster_tiles import is_terrain_tile, is_tile_set, read_terrain_tile, refuse_tile_set
+from cimdesk.formats.raster_tiles import DESCRIPTION, is_terrain_tile, is_tile_set, read_terrain_tile, read_tile_set
 from cimdesk.formats.raster_warp import reproject_terrain
 from cimdesk.formats.raster_write import write_ascii_grid, write_geotiff
 from cimdesk.formats.registry import HEAD_BYTES, ReadOptions, ReadResult, Source, read_head
@@ -84,12 +84,14 @@ class RasterReader:
 
     def read(self, path: Path, options: ReadOptions) -> ReadResult:
         """Read the file; raises `DataError` when no elevation in it can be read."""
+        if path.is_dir() and (path / DESCRIPTION).is_file():
+            return read_tile_set(path / DESCRIPTION, options)
         if path.is_dir():
             return read_mosaic(path, options)
         if path.suffix.lower() == ".json":
-            raise refuse_tile_set(path)
+            return read_tile_set(path, options)
         if is_terrain_tile(path):
-            return read_terrain_tile(path)
+            return read_terrain_tile(path, options)
         from rasterio.errors import NotGeoreferencedWarning
 
         with ExitStack() as stack:
@@ -104,8 +106,10 @@ READER = RasterReader()
 
 def _claim_folder(path: Path) -> float:
     """A folder of rasters is one terrain, unless something else in it says what it is."""
-    if (path / "tileset.json").exists() or (path / "layer.json").exists():
+    if (path / "tileset.json").exists():
         return 0.0
+    if (path / DESCRIPTION).is_file():
+        return 0.9 if is_tile_set(read_head(path / DESCRIPTION)) else 0.0
     return 0.5 if mosaic_files(path) else 0.0
 
 

@@ -56,10 +56,11 @@ def read_large(path: Path, dataset: DatasetReader, band: int, found: Crs | None,
     return overview_of(source)
 
 
-def overview_of(source: LargeSource) -> Terrain:
-    """Return the terrain of a source: a coarse copy of all of it in memory."""
+def overview_of(source: LargeSource, side: int = 0) -> Terrain:
+    """Return the terrain of a source: a coarse copy of all of it in memory, ``side`` cells along the longer side."""
+    side = side or OVERVIEW_SIDE
     (west, south, _), (east, north, _) = source.bounds.tolist()
-    cell = max((east - west) / OVERVIEW_SIDE, (north - south) / OVERVIEW_SIDE, source.cell)
+    cell = max((east - west) / side, (north - south) / side, source.cell)
     columns, rows = max(1, int(np.ceil((east - west) / cell - 1e-6))), max(1, int(np.ceil((north - south) / cell - 1e-6)))
     cell_x, cell_y = (east - west) / columns, (north - south) / rows
     values = source.read((west, south, east, north), rows, columns)

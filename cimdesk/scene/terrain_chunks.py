@@ -407,7 +407,9 @@ def _near_known(block: ChunkBlock, stride: int) -> Bool:
             cells |= inner[r : r + quads * stride : stride, c : c + quads * stride : stride]
     wide = np.pad(cells, 1)
     vertex = wide[:-1, :-1] | wide[:-1, 1:] | wide[1:, :-1] | wide[1:, 1:]
-    return np.concatenate([vertex.ravel(), *(side for side in _sides(vertex) for _ in range(2))])
+    # Skirts hang from known ground only: beside a hole they would stand free.
+    known = inner[:: max(stride, 1), :: max(stride, 1)]
+    return np.concatenate([vertex.ravel(), *(side for side in _sides(known) for _ in range(2))])
 
 
 @cache
