@@ -17,9 +17,11 @@ from cimdesk.commands.history import Edit
 from cimdesk.commands.placing import frame_for, place
 from cimdesk.commands.projects import is_project
 from cimdesk.commands.session import Session
+from cimdesk.commands.source_stages import MOST_AT_ONCE, take_stages, tells_changes
 from cimdesk.commands.tiled import address_of, read_source
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.model.appearance import default_opacity, default_style
+from cimdesk.model.city import CityModel
 from cimdesk.model.document import RecordChange
 from cimdesk.model.layers import Layer, new_layer_id
 from cimdesk.model.workspace import LayerData, bounds_of
@@ -150,6 +152,10 @@ def add_layers(session: Session, loaded: Iterable[LoadedSource]) -> None:
     session.do(Edit(label, tuple(records), data))
     for layer_id, found in problems.items():
         _tell(session, layer_id, found)
+    for layer_id, city in data.items():
+        # A source with versions, ends or conditions shows the city at a date only with its stages.
+        if isinstance(city, CityModel) and len(city.features) <= MOST_AT_ONCE and tells_changes(city):
+            take_stages(session, layer_id)
 
 
 def missing_layers(session: Session) -> list[Layer]:

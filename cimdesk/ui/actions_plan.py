@@ -89,6 +89,15 @@ ROWS: tuple[Action, ...] = (
         group=1,
     ),
     Action(
+        "stage.source",
+        "Stages from the data",
+        "Take the stages that the current layer's file tells: condition, validity, versions",
+        "Lifecycle",
+        handlers_plan.take_stages,
+        needs=Need.FEATURES,
+        group=1,
+    ),
+    Action(
         "review.note",
         "Add note…",
         "Write a note on the selected asset",

@@ -165,6 +165,19 @@ def close_note(desk: Desk) -> None:
         notes.set_status(desk.session, key, notes.CLOSED if unsettled else notes.OPEN)
 
 
+def take_stages(desk: Desk) -> None:
+    """Take the stages that the current layer's file tells into the history."""
+    from cimdesk.commands.source_stages import take_stages as take
+
+    outcome = desk.attempt(take, desk.session, desk.current_layer)
+    if outcome is None:
+        return
+    text = tr("{count} marked.").format(count=len(outcome.changed))
+    if outcome.refused:
+        text += " " + tr("{count} refused: the stage may not follow.").format(count=len(outcome.refused))
+    desk.message.emit(text if outcome.changed or outcome.refused else tr("The file of this layer tells no stages."))
+
+
 def import_schedule(desk: Desk) -> None:
     """Mark the stages that a table lists, as one edit; rows that cannot be are listed."""
     from cimdesk.commands import lifecycle
