@@ -19,6 +19,8 @@ HEADER = struct.Struct("<3d2f4d3d")
 """Centre, lowest and highest height, bounding sphere, horizon point."""
 FULL = 32_767
 """Quantized value of the eastern and northern edge, and of the highest height."""
+MAX_OVERLAP = 60
+"""How often the boxes of triangles may cover a tile on average."""
 NORMALS, WATER, METADATA = 1, 2, 4
 
 
@@ -163,6 +165,11 @@ def rasterized(points: Float, values: Float, triangles: AnyArray, side: int) -> 
     values : (V,) float64
     triangles : (T, 3) int
     side : int
+
+    Raises
+    ------
+    BrokenTileError
+        If the triangles lie over each other many times.
     """
     out = np.full((side, side), np.nan, dtype=np.float32)
     corner = points[triangles]
@@ -170,6 +177,8 @@ def rasterized(points: Float, values: Float, triangles: AnyArray, side: int) -> 
     last = np.clip(np.floor(corner.max(axis=1) + 1e-6) + 1, 0, side).astype(np.int64)
     spans = np.maximum(last - first, 0)
     counts = spans[:, 0] * spans[:, 1]
+    if int(counts.sum()) > MAX_OVERLAP * side * side:
+        raise BrokenTileError("overlap")
     owner = np.repeat(np.arange(len(triangles)), counts)
     if not len(owner):
         return out
