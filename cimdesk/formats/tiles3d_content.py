@@ -124,6 +124,8 @@ class ContentReader:
             return [self._instanced(data, reference, transform)]
         if magic == b"glTF" or data.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] == b"{":
             return [self._model(data, reference, transform, _Wrapping())]
+        if magic == b"PK\x03\x04":
+            raise BrokenPart("nested-archive", "An archive inside a tileset is not followed; open it by itself.")
         raise BrokenPart("unknown-content", "This is no tile content of a known kind (it begins with {magic}).", magic=repr(magic))
 
     def _composite(self, data: bytes, reference: str, transform: Float, depth: int) -> list[TileContent]:

@@ -15,6 +15,7 @@ from cimdesk.formats.gltf_metadata import PropertyTables
 from cimdesk.formats.metadata_schema import Schema, entity_values
 from cimdesk.formats.tiles3d_content import TileContent
 from cimdesk.formats.tiles3d_paths import BrokenPart
+from cimdesk.formats.tiles3d_rules import check_entity
 from cimdesk.formats.tiles3d_subtree import Subtree
 from cimdesk.model.features import column_of, plain_value
 
@@ -44,6 +45,10 @@ class Entities:
         except BrokenPart as broken:
             findings.add("bad-schema", where, "The schema of the metadata is left out: {reason}", reason=broken.message)
             schema = Schema()
+        if "metadata" in document:
+            check_entity(document["metadata"], schema, findings, where)
+        for k, group in enumerate(as_list(document.get("groups"))):
+            check_entity(group, schema, findings, f"{where} group {k}")
         groups = document.get("groups", old.get("groups"))
         listed = list(groups.values()) if isinstance(groups, dict) else as_list(groups)
         return Entities(
@@ -52,6 +57,14 @@ class Entities:
 
     def __bool__(self) -> bool:
         return bool(self.schema.classes or self.groups)
+
+    def check_content(self, content: Mapping[str, Any], findings: Findings, where: str) -> None:
+        """Note what is wrong with the metadata and the group of a content."""
+        if "metadata" in content:
+            check_entity(content["metadata"], self.schema, findings, where)
+        if "group" in content and not 0 <= as_int(content["group"], -1) < len(self.groups):
+            findings.add("bad-group", where, "A content belongs to group {group}, of which there are {count}.",
+                         group=str(content["group"])[:20], count=len(self.groups))  # fmt: skip
 
     def of_content(self, tile: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of a tile, one of its contents and that one's group, with what they belong to in their names."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_json import as_dict, as_int, as_list, json_object, number_list
 from cimdesk.formats.tiles3d_entities import Entities, SubtreeEntities
 from cimdesk.formats.tiles3d_paths import JSON_BYTES, SUBTREE_BYTES, BrokenPart, TilePlace, is_json
+from cimdesk.formats.tiles3d_rules import check_document, check_entity, check_extensions, extensions_in
 from cimdesk.formats.tiles3d_stated import stated_crs
 from cimdesk.formats.tiles3d_subtree import from_morton, read_subtree, tiles_in_levels
 from cimdesk.formats.tiles3d_volumes import NO_VOLUME, Volume, implicit_sphere, read_volume, request_volume
@@ -128,6 +130,8 @@ class TreeReader:
         self.tree = TileTree()
         self.stubs: dict[int, list[Stub]] = {}
         self._full = False
+        self._extensions: set[str] = set()
+        self._suffixes: set[str] = set()
 
     def read(self, document: Mapping[str, Any], name: str) -> TileTree:
         """Return the tree of an opened tileset file called ``name``."""
@@ -164,12 +168,17 @@ class TreeReader:
                                self.findings, name)  # fmt: skip
         if len(trail) == 1:
             self.tree.entity = entities.tileset
+        check_document(document, self.findings, name)
+        outer = self._extensions, self._suffixes
+        self._extensions, self._suffixes = set(), set()
         stack = [_Pending(root, parent, replaces, matrix, own, base, f"{name} root", entities)]
         while stack and not self._full:
             pending = stack.pop()
             if len(trail) == 1:
                 self.tree.explicit_here += 1
             stack.extend(reversed(self._tile(pending, trail)))
+        check_extensions(document, self._extensions, self._suffixes, self.findings, name)
+        self._extensions, self._suffixes = outer
 
     def _tile(self, at: _Pending, trail: tuple[str, ...]) -> list[_Pending]:
         """Add one explicit tile with what hangs from it; return its explicit children."""
@@ -181,7 +190,12 @@ class TreeReader:
         replaces = self._refine(tile, at.replaces, at.where)
         error = self._error(tile, at.parent_error, at.where)
         volume = self._volume(tile.get("boundingVolume"), matrix, at.where)
+        if error > at.parent_error:
+            self.findings.add("bad-geometric-error", at.where, "The geometric error is larger than that of the tile above.")
         self.tree.explicit += 1
+        self._extensions.update(extensions_in(tile))
+        if "metadata" in tile:
+            check_entity(tile["metadata"], at.entities.schema, self.findings, at.where)
         uris = self._content_uris(tile, at.where)
         if isinstance(tile.get("implicitTiling") or _old_implicit(tile), dict):
             self._implicit(at, matrix, replaces, error, uris, trail)
@@ -191,6 +205,8 @@ class TreeReader:
         drawn, nested = self._sorted(uris, at)
         row = self.tree.add(at.parent, error, replaces, volume, drawn, matrix)
         self._request(row, tile, matrix, at.where)
+        for entry in _content_entries(tile):
+            at.entities.check_content(entry, self.findings, at.where)
         if at.entities:
             self._describe(row, tile, at)
         self._follow(nested, row, trail)
@@ -232,8 +248,8 @@ class TreeReader:
             self.findings.error("bad-transform", where, "The transform is not sixteen numbers; it is left out.")
             return np.eye(4)
         matrix = np.array(numbers).reshape(4, 4).T
-        if not np.allclose(matrix[3], (0, 0, 0, 1)) or abs(np.linalg.det(matrix[:3, :3])) < 1e-30:
-            self.findings.add("bad-transform", where, "The transform is not affine or cannot be inverted.")
+        if not np.allclose(matrix[3], (0, 0, 0, 1)):
+            self.findings.add("bad-transform", where, "The transform is not affine.")
         return matrix
 
     def _refine(self, tile: Mapping[str, Any], inherited: bool, where: str) -> bool:
@@ -271,6 +287,7 @@ class TreeReader:
             except BrokenPart as broken:
                 self.findings.error(broken.code, at.where, broken.template, **broken.values)
                 continue
+            self._suffixes.add(PurePosixPath(reference.split("?", 1)[0].lower()).suffix)
             if not self.is_lazy and not self.folder.exists(reference):
                 self.tree.missing.append(reference)
                 self.findings.error("missing-content", at.where, "“{uri}” is not there.", uri=reference[:120])

@@ -35,7 +35,9 @@ def read_volume(entry: Mapping[str, Any], matrix: Float) -> FoundVolume | None:
     if (box := number_list(entry.get("box"), 12)) is not None:
         return FoundVolume(_box_sphere(np.array(box), matrix))
     if (sphere := number_list(entry.get("sphere"), 4)) is not None:
-        centre, radius = _moved(np.array(sphere[:3]), abs(sphere[3]), matrix)
+        if sphere[3] < 0:
+            return None
+        centre, radius = _moved(np.array(sphere[:3]), sphere[3], matrix)
         return FoundVolume((centre, radius, radius))
     if (region := number_list(entry.get("region"), 6)) is not None:
         return FoundVolume(region_sphere(region), True) if _is_region(region) else FoundVolume(NO_VOLUME)

@@ -9,6 +9,7 @@ from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError
 from cimdesk.formats.registry import ReadOptions, read_head
 from cimdesk.formats.tiles3d import READER
+from cimdesk.model.tileset import TiledCity
 
 pytestmark = pytest.mark.real
 FINEST = ReadOptions(max_error=0.0)
@@ -41,8 +42,8 @@ def test_trees_and_versions_are_those_of_the_files(tilesets):
     for name, (fact, result) in tilesets.items():
         version = fact["version"]
         assert result.version == (None if version is None else str(version)), name
-        if result.sources:
-            metadata = result.sources[0].data.tileset.metadata
+        for tiled in (source.data for source in result.sources if isinstance(source.data, TiledCity)):
+            metadata = tiled.tileset.metadata
             assert metadata["explicit_tiles"] == fact["tiles_explicit"], name
             assert metadata["implicit_roots"] == fact["implicit_roots"], name
         if not fact["implicit_roots"] and ".json" not in fact["content_ext"]:

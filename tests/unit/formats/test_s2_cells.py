@@ -67,11 +67,16 @@ def test_children_fill_their_cell_and_divide_its_heights():
     assert np.linalg.norm(high) - np.linalg.norm(low) == pytest.approx(5e4, rel=0.02)
 
 
+def declared(path):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "extensionsUsed": ["3DTILES_bounding_volume_S2"]}))
+    return path
+
+
 def test_a_tileset_of_cells_lies_where_they_do(tmp_path):
     root = {**implicit(), "boundingVolume": cell_volume("89c6c7", 0, 20)}
     files = {"s/0_0_0.subtree": subtree(1, 1, 0), "c/0_0_0.glb": square_glb()}
     files |= {f"c/1_{x}_{y}.glb": square_glb() for x in (0, 1) for y in (0, 1)}
-    result = read(write_tileset(tmp_path, root, files))
+    result = read(declared(write_tileset(tmp_path, root, files)))
     assert not codes(result)
     assert result.crs == "EPSG:32618"
     tileset = result.sources[0].data.tileset
@@ -82,4 +87,4 @@ def test_a_tileset_of_cells_lies_where_they_do(tmp_path):
 
 def test_a_broken_cell_is_told(tmp_path):
     path = write_tileset(tmp_path, {**tile("a.glb"), "boundingVolume": cell_volume("zz")}, {"a.glb": square_glb()})
-    assert codes(read(path)) == ["bad-volume"]
+    assert codes(read(declared(path))) == ["bad-volume"]
