@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from cimdesk.base.arrays import Int
+from cimdesk.base.arrays import Bool, Int
+from cimdesk.model.columns import encode, is_number
+from cimdesk.model.evaluation import matching, resolve
+from cimdesk.model.expression import ExpressionError, quoted
 from cimdesk.model.features import FeatureTable
 from cimdesk.ui.attributes import readable_name, show_value
+from cimdesk.ui.theme import current_theme
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -24,6 +30,7 @@ class FeatureModel(QAbstractTableModel):
         self.order: Int = np.zeros(0, dtype=np.int64)
         self._names: list[str] = []
         self._matching: Int | None = None
+        self._marked: Bool | None = None
         self._sort: tuple[int, Qt.SortOrder] = (-1, Qt.SortOrder.AscendingOrder)
         self._place: Int | None = None
 
@@ -33,10 +40,37 @@ class FeatureModel(QAbstractTableModel):
         self.data_of = data
         self.table = table if table is not None else FeatureTable.empty()
         self._names = list(self.table.columns)
-        self._matching = None
+        self._matching = self._marked = None
         self._sort = (-1, Qt.SortOrder.AscendingOrder)
         self._arrange()
         self.endResetModel()
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are shown after the identifier."""
+        return list(self._names)
+
+    def show_columns(self, names: Sequence[str]) -> None:
+        """Show only these columns, in this order; those that the table does not have are left away."""
+        self.beginResetModel()
+        self._names = [name for name in names if name in self.table.columns] or list(self.table.columns)
+        self._sort = (-1, Qt.SortOrder.AscendingOrder)
+        self._arrange()
+        self.endResetModel()
+
+    def mark(self, table_rows: Int | None) -> None:
+        """Show these table rows as selected although the view's own selection does not hold them; None for none.
+
+        A selection in thousands of pieces is too slow for the view.
+        """
+        if table_rows is None and self._marked is None:
+            return
+        self._marked = None
+        if table_rows is not None:
+            self._marked = np.zeros(len(self.table), dtype=bool)
+            self._marked[table_rows] = True
+        if self.rowCount():
+            self.dataChanged.emit(self.index(0, 0), self.index(self.rowCount() - 1, self.columnCount() - 1))
 
     def set_matching(self, rows: Int | None) -> None:
         """Show only these table rows (rising), or all for None."""
@@ -69,6 +103,8 @@ class FeatureModel(QAbstractTableModel):
             if index.column() == 0:
                 return str(self.table.ids[row])
             return show_value(self.table.columns[self._names[index.column() - 1]][row])
+        if role == Qt.ItemDataRole.BackgroundRole and self._marked is not None and self._marked[self.order[index.row()]]:
+            return current_theme().color("accent_soft")
         if role == Qt.ItemDataRole.TextAlignmentRole and index.column() > 0:
             is_number = self.table.columns[self._names[index.column() - 1]].dtype.kind in "fi"
             return Qt.AlignmentFlag.AlignVCenter | (Qt.AlignmentFlag.AlignRight if is_number else Qt.AlignmentFlag.AlignLeft)
@@ -102,60 +138,68 @@ class FeatureModel(QAbstractTableModel):
 
 def sort_rows(table: FeatureTable, column: str | None, rows: Int, descending: bool) -> Int:
     """Return the permutation of ``rows`` that sorts them by a column; missing values come last either way."""
-    values = (table.ids if column is None else table.columns[column])[rows]
+    if column is None:
+        order = np.argsort(table.ids[rows].astype(str), kind="stable")
+        return order[::-1] if descending else order
+    values = table.columns[column]
     if values.dtype == object:
-        missing = np.array([value is None for value in values], dtype=bool)
-        texts = np.array(["" if value is None else str(value) for value in values])
-        order = np.argsort(texts, kind="stable")
+        encoded = encode(values)
+        codes = encoded.codes[rows]
+        missing = codes < 0
+        # Places in the alphabet are sorted, not texts: a million rows in a tenth of a second.
+        values = np.append(encoded.ranks, -1)[codes]
     else:
+        values = values[rows]
         missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
-        order = np.argsort(values, kind="stable")
+    order = np.argsort(values, kind="stable")
     if descending:
         order = order[::-1]
     return np.concatenate([order[~missing[order]], order[missing[order]]])
 
 
-def matching_rows(table: FeatureTable, text: str) -> Int:
-    """Return (M,) rows where the id or any attribute contains ``text``, whatever the case.
+_SIGNS = re.compile(r"(>=|<=|!=|<>|==|>|<|=)")
+_WORDS = re.compile(r"\b(and|or|not|in|like|contains|between|is)\b|且|或|包含|为空", re.IGNORECASE)
 
-    ``name>5``, ``name<=2`` and ``name=abc`` compare one attribute instead.
+
+def is_expression(text: str) -> bool:
+    """Whether a filter is a condition rather than words to look for."""
+    return bool(_SIGNS.search(text) or (_WORDS.search(text) and ("'" in text or " is " in text)))
+
+
+def matching_rows(table: FeatureTable, text: str) -> Int:
+    """Return (M,) rows where the id or any attribute contains ``text``, whatever the case, or where a condition holds.
+
+    ``storeys > 5 and use = office`` is a condition; an unknown word beside a comparison is a text.
+
+    Raises
+    ------
+    ExpressionError
+        If the text is a condition that cannot be understood.
     """
     text = text.strip()
     if not text:
         return np.arange(len(table), dtype=np.int64)
-    compared = _compare(table, text)
-    if compared is not None:
-        return np.flatnonzero(compared).astype(np.int64)
+    if is_expression(text):
+        return np.flatnonzero(_holding(table, text)).astype(np.int64)
     needle = text.casefold()
     found = np.fromiter((needle in str(key).casefold() for key in table.ids), dtype=bool, count=len(table))
     for values in table.columns.values():
         if values.dtype == object:
-            names, codes = np.unique(np.array(["" if v is None else str(v) for v in values]), return_inverse=True)
-            hits = np.fromiter((needle in name.casefold() for name in names.tolist()), dtype=bool, count=len(names))
-            found |= hits[codes]
-        elif values.dtype.kind in "if" and _is_number(text):
+            found |= encode(values).rows_where(lambda name: needle in name.casefold())
+        elif is_number(values) and _is_number(text):
             found |= values == float(text)
     return np.flatnonzero(found).astype(np.int64)
 
 
-def _compare(table: FeatureTable, text: str) -> np.ndarray | None:
-    for sign in (">=", "<=", "!=", ">", "<", "="):
-        name, found, value = text.partition(sign)
-        values = table.columns.get(name.strip())
-        if not found or values is None:
-            continue
-        value = value.strip()
-        if values.dtype == object or not _is_number(value):
-            same = np.array([str(v).casefold() == value.casefold() for v in values])
-            return ~same if sign == "!=" else same
-        number = float(value)
-        with np.errstate(invalid="ignore"):
-            results: dict[str, np.ndarray] = {
-                ">=": values >= number, "<=": values <= number, "!=": values != number,
-                ">": values > number, "<": values < number, "=": values == number,
-            }  # fmt: skip
-        return results[sign]
-    return None
+def _holding(table: FeatureTable, text: str) -> Bool:
+    try:
+        return matching(text, table, lenient=True)
+    except ExpressionError:
+        name, sign, value = (part.strip() for part in _SIGNS.split(text, maxsplit=1)) if _SIGNS.search(text) else ("", "", "")
+        if resolve(name, table) is None or _SIGNS.search(value) or "'" in value:
+            raise
+        # Several words after the sign are one text.
+        return matching(f"{quoted(name)} {sign} '{value}'", table)
 
 
 def _is_number(text: str) -> bool:

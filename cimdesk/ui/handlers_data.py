@@ -9,16 +9,20 @@ from cimdesk.commands import layers, points
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.sensors import Sensors, Status
+from cimdesk.model.visibility import shown_rows
 from cimdesk.model.workspace import bounds_of
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.needs import is_pipe
 
 
 def select_all(desk: Desk) -> None:
-    """Select every feature of the current layer."""
-    table = desk.session.workspace.features(desk.current_layer)
-    if table is not None:
-        desk.session.selection.set(AssetRef(desk.current_layer, str(key)) for key in table.ids)
+    """Select every feature of the current layer that is in sight."""
+    layer, workspace = desk.layer, desk.session.workspace
+    table = workspace.features(desk.current_layer)
+    if table is not None and layer is not None:
+        shown = shown_rows(workspace, layer)
+        ids = table.ids if shown is None else table.ids[shown]
+        desk.session.selection.set(AssetRef(layer.id, str(key)) for key in ids)
 
 
 def zoom_to_layer(desk: Desk) -> None:
