@@ -127,7 +127,8 @@ class Legend(Card):
         for card in self.cards:
             width = max(width, _advance(theme.font(QFont.Weight.Bold, 0.95), card.title))
             for entry in card.entries[: self._most]:
-                width = max(width, _advance(theme.font(scale=0.95), entry.label) + row * 1.4)
+                said = _advance(theme.font(scale=0.95), entry.label) + row * 1.4
+                width = max(width, said + _advance(theme.font(scale=0.86), _count(entry)) + (row * 0.8 if entry.count else 0.0))
         rows = sum(1 + self._shown(card) for card in self.cards) + (1 if self._left_out else 0)
         height = round(rows * row + max(0, len(self.cards) - 1) * row * 0.45) + 2 * PAD - 4
         limit = round(theme.px("font_px") * 21)
@@ -159,11 +160,7 @@ class Legend(Card):
             for entry in card.entries[: self._most]:
                 self._draw_sample(painter, theme, QRectF(PAD, y, row, row), card.symbol, entry)
                 painter.setPen(theme.color("text"))
-                left = PAD + row * 1.4
-                text = painter.fontMetrics().elidedText(
-                    entry.label, Qt.TextElideMode.ElideRight, int(self.width() - left - PAD + 2)
-                )
-                painter.drawText(QRectF(left, y, self.width() - left, row), Qt.AlignmentFlag.AlignVCenter, text)
+                self._draw_text(painter, theme, QRectF(PAD + row * 1.4, y, self.width() - 2 * PAD - row * 1.4, row), entry)
                 y += row
             if len(card.entries) > self._most:
                 painter.drawText(QRectF(PAD + row * 1.4, y, self.width(), row), Qt.AlignmentFlag.AlignVCenter, "…")
@@ -173,6 +170,19 @@ class Legend(Card):
             painter.setPen(theme.color("dim"))
             text = tr("+{count} more").format(count=self._left_out)
             painter.drawText(QRectF(PAD, y - row * 0.45, self.width(), row), Qt.AlignmentFlag.AlignVCenter, text)
+
+    @staticmethod
+    def _draw_text(painter: QPainter, theme: Theme, space: QRectF, entry: LegendEntry) -> None:
+        """Draw what an entry means, and how many there are at the right."""
+        count = _count(entry)
+        painter.setFont(theme.font(scale=0.86))
+        painter.setPen(theme.color("dim"))
+        painter.drawText(space, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, count)
+        room = space.width() - painter.fontMetrics().horizontalAdvance(count) - (8 if count else -2)
+        painter.setFont(theme.font(scale=0.95))
+        painter.setPen(theme.color("text"))
+        text = painter.fontMetrics().elidedText(entry.label, Qt.TextElideMode.ElideRight, int(room))
+        painter.drawText(space, Qt.AlignmentFlag.AlignVCenter, text)
 
     def _draw_sample(self, painter: QPainter, theme: Theme, cell: QRectF, symbol: str, entry: LegendEntry) -> None:
         middle, color = cell.center(), entry.color
@@ -186,6 +196,10 @@ class Legend(Card):
         elif symbol == "line":
             painter.setPen(QPen(QColor(color), max(2.5, cell.height() * 0.15), Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
             painter.drawLine(QPointF(cell.left() + 1, middle.y() + 0.5), QPointF(cell.right(), middle.y() + 0.5))
+        elif symbol == "ramp" and not entry.count:
+            # The steps of a ramp join.
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.drawRect(QRectF(cell.left(), cell.top(), cell.width() * 1.05, cell.height() + 0.5))
         else:
             painter.drawRoundedRect(
                 QRectF(cell.left(), middle.y() - cell.height() * 0.24, cell.width() * 1.05, cell.height() * 0.5), 3, 3
@@ -387,6 +401,10 @@ class Overlays(QWidget):
 
     def _on_hovered(self, pick: Pick | None) -> None:
         self.tip.show_pick(pick, self._viewport.pointer.position.toPoint())
+
+
+def _count(entry: LegendEntry) -> str:
+    return f"{entry.count:,}" if entry.count else ""
 
 
 def _draw_status(painter: QPainter, theme: Theme, cell: QRectF, status: Status, color: str) -> None:
