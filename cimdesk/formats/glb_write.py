@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from cimdesk.base.arrays import AnyArray, Bool, Float32, Int, Int32, UInt8
+from cimdesk.base.arrays import AnyArray, Float32, Int, Int32, UInt8
 from cimdesk.formats.metadata_write import MetadataClass
 from cimdesk.model.features import FeatureTable
 
@@ -130,44 +130,40 @@ class _Builder:
 
 def _primitives(builder: _Builder, mesh: TileMesh, has_features: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Add the triangles, one primitive for each colour; return the primitives and their materials."""
-    normals, is_face = face_normals(mesh.points, mesh.triangles)
-    if not is_face.any():
-        # Rows without a body must not be lost, and glTF has no empty meshes: they go with a speck of a millimetre.
-        speck = np.array([[0, 0, 0], [1e-3, 0, 0], [0, 1e-3, 0]], dtype=np.float32)
-        mesh = TileMesh(speck, np.array([[0, 1, 2]]), np.zeros(1, dtype=np.int64))
-        normals, is_face = face_normals(mesh.points, mesh.triangles)
-    owner = mesh.owner[is_face]
-    triangles = mesh.triangles[is_face]
-    palette, group = _palette(mesh, is_face)
-    primitives, materials = [], []
+    palette, group = _palette(mesh)
+    primitives: list[dict[str, Any]] = []
+    materials: list[dict[str, Any]] = []
     for number, color in enumerate(palette):
         mine = slice(None) if len(palette) == 1 else group == number
-        primitives.append(_primitive(builder, mesh.points, triangles[mine], normals[mine], owner[mine] if has_features else None))
-        primitives[-1]["material"] = number
-        materials.append(_material(color))
-    return primitives, materials
+        primitive = _primitive(builder, mesh.points, mesh.triangles[mine], mesh.owner[mine], has_features)
+        if primitive is not None:
+            primitives.append({**primitive, "material": len(materials)})
+            materials.append(_material(color))
+    if primitives:
+        return primitives, materials
+    # Rows without a body must not be lost, and glTF has no empty meshes: they go with a speck of a millimetre.
+    speck = np.array([[0, 0, 0], [1e-3, 0, 0], [0, 1e-3, 0]], dtype=np.float32)
+    return _primitives(builder, TileMesh(speck, np.array([[0, 1, 2]]), np.zeros(1, dtype=np.int64)), has_features)
 
 
 def _primitive(
-    builder: _Builder, points: Float32, triangles: AnyArray, normals: AnyArray, owner: AnyArray | None
-) -> dict[str, Any]:
-    corners, picked, owned, indices = split_vertices(points, triangles, normals, owner)
-    at = np.empty_like(corners)
-    # Z up becomes y up.
-    at[:, 0], at[:, 1], at[:, 2] = corners[:, 0], corners[:, 2], -corners[:, 1]
-    turned = np.zeros((len(corners), 4), dtype=np.int8)
-    turned[:, 0], turned[:, 1], turned[:, 2] = picked[:, 0], picked[:, 2], -picked[:, 1]
-    count = len(corners)
-    low, high = at.min(axis=0).tolist(), at.max(axis=0).tolist()
+    builder: _Builder, points: Float32, triangles: AnyArray, owner: AnyArray, has_features: bool
+) -> dict[str, Any] | None:
+    from cimdesk.formats.glb_kernels import split_vertices
+
+    at, normals, owned, indices = split_vertices(points, triangles, owner if has_features else np.zeros_like(owner))
+    count = len(at)
+    if not count:
+        return None
+    low, high = ([float(at[:, k].min()) for k in range(3)], [float(at[:, k].max()) for k in range(3)])
     attributes = {
         "POSITION": builder.accessor(builder.view(at.tobytes(), ARRAY_BUFFER, 12), _FLOAT, "VEC3", count, min=low, max=high),
-        "NORMAL": builder.accessor(builder.view(turned.tobytes(), ARRAY_BUFFER, 4), _BYTE, "VEC3", count, normalized=True),
+        "NORMAL": builder.accessor(builder.view(normals.tobytes(), ARRAY_BUFFER, 4), _BYTE, "VEC3", count, normalized=True),
     }
     more: dict[str, Any] = {}
-    if owned is not None:
-        view = builder.view(owned.astype("<f4").tobytes(), ARRAY_BUFFER, 4)
-        attributes["_FEATURE_ID_0"] = builder.accessor(view, _FLOAT, "SCALAR", count)
-        different = int(np.count_nonzero(np.bincount(owned)))
+    if has_features:
+        attributes["_FEATURE_ID_0"] = builder.accessor(builder.view(owned.tobytes(), ARRAY_BUFFER, 4), _FLOAT, "SCALAR", count)
+        different = int(np.count_nonzero(np.bincount(owned.astype(np.int64))))
         described = {"featureCount": different, "attribute": 0, "propertyTable": 0, "label": "feature"}
         more = {"extensions": {"EXT_mesh_features": {"featureIds": [described]}}}
     kind, dtype = (_USHORT, "<u2") if count <= 65535 else (_UINT, "<u4")
@@ -175,54 +171,11 @@ def _primitive(
     return {"attributes": attributes, "indices": builder.accessor(rows, kind, "SCALAR", indices.size), "mode": 4, **more}
 
 
-def face_normals(points: Float32, triangles: AnyArray) -> tuple[AnyArray, Bool]:
-    """Return (F, 3) int8 normals of the triangles that have an area, of length 127, and (T,) which those are."""
-    a, b, c = (points[triangles[:, k]] for k in range(3))
-    u, v = b - a, c - a
-    normal = np.empty(u.shape, dtype=np.float64)
-    for k, (i, j) in enumerate(((1, 2), (2, 0), (0, 1))):
-        normal[:, k] = u[:, i].astype(np.float64) * v[:, j] - u[:, j].astype(np.float64) * v[:, i]
-    length = np.sqrt(np.einsum("ij,ij->i", normal, normal))
-    is_face = length > 1e-12
-    return np.rint(normal[is_face] * (127.0 / length[is_face, None])).astype(np.int8), is_face
-
-
-def split_vertices(
-    points: Float32, triangles: AnyArray, normals: AnyArray, owner: AnyArray | None
-) -> tuple[Float32, AnyArray, AnyArray | None, Int]:
-    """Return vertices that are shared only within one feature and one direction.
-
-    Parameters
-    ----------
-    points : (V, 3) float32
-    triangles : (T, 3) int
-    normals : (T, 3) int8
-    owner : (T,) int or None
-
-    Returns
-    -------
-    corners : (U, 3) float32
-    normals : (U, 3) int8
-    owner : (U,) int or None
-    indices : (T, 3) int64
-    """
-    packed = ((normals[:, 0].astype(np.int64) + 128) << 16) | ((normals[:, 1].astype(np.int64) + 128) << 8)
-    packed |= normals[:, 2].astype(np.int64) + 128
-    face = packed if owner is None else packed | (np.asarray(owner, dtype=np.int64) << 24)
-    # Features first: 2^24 directions leave 39 bits, and vertices need their own; so both are numbered by rank.
-    _, rank = np.unique(face, return_inverse=True)
-    keys = (rank[:, None] * np.int64(len(points)) + triangles).ravel()
-    _, first, indices = np.unique(keys, return_index=True, return_inverse=True)
-    from_triangle = first // 3
-    corners = points[triangles.ravel()[first]]
-    return corners, normals[from_triangle], None if owner is None else owner[from_triangle], indices.reshape(-1, 3)
-
-
-def _palette(mesh: TileMesh, is_face: Bool) -> tuple[list[AnyArray], AnyArray]:
+def _palette(mesh: TileMesh) -> tuple[list[AnyArray], AnyArray]:
     white = [np.full(4, 255, dtype=np.uint8)]
     if mesh.colors is None:
         return white, np.zeros(0)
-    packed = np.ascontiguousarray(mesh.colors[is_face]).view(np.uint32).ravel()
+    packed = np.ascontiguousarray(mesh.colors).view(np.uint32).ravel()
     found, group = np.unique(packed, return_inverse=True)
     if len(found) > MOST_COLORS:
         return white, np.zeros(len(packed), dtype=np.int64)

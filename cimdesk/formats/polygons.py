@@ -196,9 +196,14 @@ def _is_convex(rings: _Rings, at: Float, normals: Float, areas: Float) -> Bool:
     edges = at[rings.following] - at
     after = edges[rings.following]
     sine = _dot(_cross(edges, after), np.repeat(normals, rings.lengths, axis=0))
-    turns = np.arctan2(sine, _dot(edges, after))
-    round_once = np.abs(np.add.reduceat(turns, rings.starts) - 2.0 * np.pi) < 0.1
     sharpest = np.minimum.reduceat(sine, rings.starts)
+    # Four corners that all turn left turn round once.
+    round_once = rings.lengths < 5
+    many = np.repeat(~round_once, rings.lengths)
+    if many.any():
+        turns = np.arctan2(sine[many], _dot(edges[many], after[many]))
+        starts = offsets_from_counts(rings.lengths[~round_once])[:-1]
+        round_once[~round_once] = np.abs(np.add.reduceat(turns, starts) - 2.0 * np.pi) < 0.1
     convex = round_once & (sharpest >= -AREA_TOLERANCE * areas)
     return np.asarray((rings.lengths == 3) | convex, dtype=np.bool_)
 

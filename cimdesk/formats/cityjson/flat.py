@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 
 import msgspec
 import numpy as np
-from msgspec import Raw
+from msgspec import Raw, Struct, field
 
 from cimdesk.base.arrays import Bool, Float, Int, offsets_from_counts
 from cimdesk.base.crs import Crs
@@ -16,7 +16,7 @@ from cimdesk.formats.cityjson.builder import CityBuilder, decode_vertices
 from cimdesk.formats.cityjson.header import read_crs, read_metadata, read_transform
 from cimdesk.formats.cityjson.hierarchy import feature_table, parent_rows
 from cimdesk.formats.cityjson.sequence import add_line, read_header
-from cimdesk.formats.cityjson.structure import FEATURE, VERTICES, decode_any
+from cimdesk.formats.cityjson.structure import FEATURE, VERTICES, CityObject, Vertex, decode_any
 from cimdesk.formats.cityjson.surfaces import Numbering
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.mesh_assembly import LARGEST, WHITE, is_usable, origin_of, place_instances
@@ -24,6 +24,9 @@ from cimdesk.formats.polygons import Polygons, triangulate
 from cimdesk.formats.surface_arrays import SurfaceArrays, without_twins
 from cimdesk.model.city_piece import CityPiece
 from cimdesk.model.mesh import TriangleMesh
+
+BATCH = 500
+"""Lines decoded together."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,26 @@ def read_lines(head: bytes, lines: Iterable[tuple[str, bytes]], findings: Findin
     builder.add_templates(parts.get("geometry-templates"), materials)
     if with_head and head:
         add_line(head, "line 1", builder, materials, findings, is_header=True)
-    for where, line in lines:
-        add_line(line, where, builder, materials, findings)
+    waiting = iter(lines)
+    while batch := list(islice(waiting, BATCH)):
+        if not builder.add_batch([line for _, line in batch], materials):
+            # One of them is bad or has materials of its own: each by itself, with what is wrong.
+            for where, line in batch:
+                add_line(line, where, builder, materials, findings)
     return builder.piece()
+
+
+class _PlainFeature(Struct, gc=False):
+    """A line of a sequence as nearly all are: everything as it should be."""
+
+    type: str = ""
+    objects: dict[str, CityObject] = field(default_factory=dict, name="CityObjects")
+    vertices: list[Vertex] = []
+    id: str = ""
+    appearance: Raw = Raw()
+
+
+_PLAIN: msgspec.json.Decoder[list[_PlainFeature]] = msgspec.json.Decoder(list[_PlainFeature])
 
 
 class _FlatBuilder(CityBuilder):
@@ -106,6 +126,21 @@ class _FlatBuilder(CityBuilder):
         self._plain += found
         self._vertex_count += len(found)
         return Numbering(start, len(found))
+
+    def add_batch(self, lines: list[bytes], materials: tuple[int, int, str]) -> bool:
+        """Take many lines at once; return whether that was possible. Nothing is taken when it was not."""
+        try:
+            features = _PLAIN.decode(b"[" + b",".join(lines) + b"]")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        if len(features) != len(lines) or any(f.appearance or f.type != "CityJSONFeature" for f in features):
+            return False
+        for feature in features:
+            count = len(feature.vertices)
+            self._plain += feature.vertices
+            self.add_objects(feature.objects, Numbering(self._vertex_count, count, *materials), feature.id)
+            self._vertex_count += count
+        return True
 
     def _all_vertices(self) -> Float:
         flat = np.fromiter(chain.from_iterable(self._plain), np.float64, len(self._plain) * 3).reshape(-1, 3)

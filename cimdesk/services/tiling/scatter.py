@@ -127,8 +127,9 @@ def _town(piece: CityPiece, table: FeatureTable, items: Items, plan: Float, chos
     else:
         rows, item_feature = np.unique(items.feature[chosen], return_inverse=True)
         features, places = table.take(rows), plan[chosen]
-        used, triangles = np.unique(piece.triangles[mine].ravel(), return_inverse=True)
-        points, triangles = piece.points[used], triangles.reshape(-1, 3)
+        used = np.zeros(len(piece.points), dtype=bool)
+        used[piece.triangles[mine]] = True
+        points, triangles = piece.points[used], (np.cumsum(used) - 1)[piece.triangles[mine]]
         owner = np.searchsorted(chosen, items.owner[mine])
         kind, colors = piece.kind[mine], None if piece.colors is None else piece.colors[mine]
     origin = np.floor((points.min(axis=0) + points.max(axis=0)) / 2.0) if len(points) else np.zeros(3)
