@@ -21,7 +21,7 @@ def add_commands(commands: Any) -> None:
     demo = commands.add_parser("demo", help="write the demo city and its project, and open it")
     demo.add_argument("folder", nargs="?", type=Path, default=Path("demo-city"), metavar="DIR")
     demo.add_argument("--seed", type=int, default=7)
-    demo.add_argument("--size", choices=("small", "city"), default="small")
+    demo.add_argument("--size", choices=("small", "city", "metropolis"), default="small")
     demo.add_argument("--fresh", action="store_true", help="replace a demo city that is there, with all edits in it")
     demo.add_argument("--no-window", action="store_true", help="do not open it; simulate its storm instead")
     add_json_option(demo)

@@ -35,7 +35,8 @@ def crease_edges(points: Float, triangles: Int) -> Int:
     welded = weld(points)
     edges = triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
     faces = np.repeat(np.arange(len(triangles)), 3)
-    ends = np.sort(welded[edges], axis=1)
+    ends = welded[edges]
+    ends = np.column_stack([np.minimum(ends[:, 0], ends[:, 1]), np.maximum(ends[:, 0], ends[:, 1])])
     keys = ends[:, 0] * len(points) + ends[:, 1]
     order = np.argsort(keys, kind="stable")
     keys, edges, faces, ends = keys[order], edges[order], faces[order], ends[order]

@@ -34,7 +34,7 @@ def outward_features(points: Float32, triangles: AnyArray, owner: AnyArray, coun
     half = corners[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
     edge_owner = np.repeat(np.asarray(owner, dtype=np.int64), 3)
     size = np.int64(len(points))
-    key = (edge_owner * size + half.min(axis=1)) * size + half.max(axis=1)
+    key = (edge_owner * size + np.minimum(half[:, 0], half[:, 1])) * size + np.maximum(half[:, 0], half[:, 1])
     # Past some two million vertices in thousands of features the key would not be unique; such a mesh is drawn from both sides.
     if int(edge_owner.max()) > (1 << 62) // int(size) ** 2:
         return np.zeros(count, dtype=bool)
@@ -45,7 +45,7 @@ def outward_features(points: Float32, triangles: AnyArray, owner: AnyArray, coun
     first = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
     turns = np.add.reduceat(way, first)
     at = triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)[order[first]]
-    tops = points[at, 2].max(axis=1)
+    tops = np.maximum(points[at[:, 0], 2], points[at[:, 1], 2])
     mine = edge_owner[first]
     may_be_open = tops <= low[mine] + OPEN_BELOW * (high - low)[mine] + 0.01
     bad = (turns != 0) & ~(may_be_open & (np.abs(turns) == 1))
@@ -57,8 +57,8 @@ def _heights(points: Float32, triangles: AnyArray, owner: AnyArray, count: int) 
     low = np.full(count, np.inf, dtype=np.float32)
     high = np.full(count, -np.inf, dtype=np.float32)
     each = points[triangles, 2]
-    np.minimum.at(low, owner, each.min(axis=1))
-    np.maximum.at(high, owner, each.max(axis=1))
+    np.minimum.at(low, owner, np.minimum(np.minimum(each[:, 0], each[:, 1]), each[:, 2]))
+    np.maximum.at(high, owner, np.maximum(np.maximum(each[:, 0], each[:, 1]), each[:, 2]))
     return low, high
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from cimdesk.model.city import CityModel
 
 MOST_TILES = 300
 """Tiles drawn at a time: more of them cost more than what they show."""
-COARSER = 1.5
+COARSER, MOST_STEPS = 1.5, 60
 
 
 @dataclass(frozen=True)
@@ -338,12 +338,15 @@ class TileChoice:
         Rows that stand in until better ones are there, and all those above.
     complete : bool
         Whether everything the view asks for is shown.
+    coarser : int
+        How often the error allowed had to grow so that few enough tiles suffice.
     """
 
     shown: tuple[int, ...]
     wanted: Mapping[int, float]
     kept: frozenset[int]
     complete: bool
+    coarser: int = 0
 
 
 @dataclass
@@ -368,6 +371,7 @@ def select_tiles(
     most: int = MOST_TILES,
     triangles: Mapping[int, int] | None = None,
     most_triangles: int = 0,
+    start: int = 0,
 ) -> TileChoice:
     """Choose tiles by the size of their error on the screen, with what stands in for those that are not there yet.
 
@@ -388,18 +392,27 @@ def select_tiles(
         Triangles of the tiles that have been seen; others count as many as those do on average.
     most_triangles : int
         Triangles to show at most, in the same way; 0 for any number.
+    start : int
+        ``coarser`` of the last choice, where looking for the error to allow begins; the answer does not depend on it.
     """
-    allowed = view.max_pixels
-    walk = _walk(tileset, view, allowed)
-    weight = _weight(tileset, walk, most, triangles or {}, most_triangles)
-    while weight > 1.0:
-        allowed *= max(COARSER, float(np.sqrt(weight)))
-        walk = _walk(tileset, view, allowed)
-        before, weight = weight, _weight(tileset, walk, most, triangles or {}, most_triangles)
-        if weight == before and allowed > max(walk.pixels, default=0.0):
+
+    def tried(step: int) -> tuple[_Walk, float]:
+        walk = _walk(tileset, view, view.max_pixels * COARSER**step)
+        return walk, _weight(tileset, walk, most, triangles or {}, most_triangles)
+
+    step = start
+    walk, weight = tried(step)
+    if weight <= 1.0:
+        while step > 0 and (finer := tried(step - 1))[1] <= 1.0:
+            step, walk = step - 1, finer[0]
+    while weight > 1.0 and (step < MOST_STEPS):
+        before = weight
+        step += 1
+        walk, weight = tried(step)
+        if weight == before and view.max_pixels * COARSER**step > max(walk.pixels, default=0.0):
             break
     covered = _covered(tileset, walk, ready)
-    return _chosen(tileset, walk, covered, ready, lost)
+    return replace(_chosen(tileset, walk, covered, ready, lost), coarser=step)
 
 
 def _weight(tileset: Tileset, walk: _Walk, most: int, triangles: Mapping[int, int], most_triangles: int) -> float:

@@ -21,7 +21,7 @@ from cimdesk.scene.tile_style import ArrivingStyle
 from cimdesk.scene.tiles import XRAY_OPACITY
 from cimdesk.scene.visual import Context, Hit, View, Visual
 
-STILL_PIXELS, MOVING_PIXELS = 4.0, 16.0
+STILL_PIXELS, MOVING_PIXELS = 4.0, 9.0
 """Errors on the screen that are good enough."""
 STILL_BUDGET, MOVING_BUDGET = (0.040, 24, 400_000), (0.004, 3, 16_000)
 """Seconds, tiles and triangles given to the graphics in one frame: while the camera moves no frame may take noticeably longer."""
@@ -142,7 +142,13 @@ class StreamedVisual(Visual):
         pixels, triangles = (MOVING_PIXELS, MOVING_TRIANGLES) if view.is_moving else (STILL_PIXELS, STILL_TRIANGLES)
         seen = tile_view(view, self.context.origin, pixels * view.pixel_scale * self._coarser)
         return select_tiles(
-            self._known, seen, self.drawing.ready, _Lost(self.source), triangles=self._triangles, most_triangles=triangles
+            self._known,
+            seen,
+            self.drawing.ready,
+            _Lost(self.source),
+            triangles=self._triangles,
+            most_triangles=triangles,
+            start=self.choice.coarser,
         )
 
     def _ease(self, view: View) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cimdesk.commands.demo.plan import Plan
     from cimdesk.commands.session import Session
 
-SIZES = tuple(places.WINDOWS)
+METROPOLIS = "metropolis"
+SIZES = (*places.WINDOWS, METROPOLIS)
 MARK = ".demo-city"
 """Empty file in a data folder that a demo city wrote; a folder without it belongs to somebody else."""
 
@@ -62,7 +63,7 @@ def generate(
     folder : Path
         Made when it is not there.
     size : str
-        ``small`` (1.6 x 1.5 km) or ``city`` (6 x 5 km).
+        ``small`` (1.6 x 1.5 km), ``city`` (6 x 5 km) or ``metropolis`` (a streamed tileset of a million buildings on 86 x 86 km).
     seed : int
     storm : bool
         Whether to simulate the storm too and attach its result.
@@ -75,6 +76,7 @@ def generate(
         If there is no such size, a demo of another size or seed is there, or the folder holds other data.
     Cancelled
     """
+    from cimdesk.commands.demo.metropolis.project import write_metropolis
     from cimdesk.commands.demo.project import PROJECT_NAME, run_demo_storm, write_project
 
     if size not in SIZES:
@@ -83,11 +85,14 @@ def generate(
     project = folder / PROJECT_NAME
     if fresh or not project.exists():
         _clear(folder, PROJECT_NAME)
-        plan = write_files(folder / "data", size, seed, progress, cancel)
-        session = write_project(folder, plan, progress)
+        if size == METROPOLIS:
+            session = write_metropolis(folder, PROJECT_NAME, seed, progress, cancel)
+        else:
+            plan = write_files(folder / "data", size, seed, progress, cancel)
+            session = write_project(folder, plan, progress)
     else:
         session = _kept(project, size, seed)
-    if storm and not any(layer.kind is LayerKind.FLOOD for layer in session.workspace.layers()):
+    if storm and size != METROPOLIS and not any(layer.kind is LayerKind.FLOOD for layer in session.workspace.layers()):
         run_demo_storm(session)
     made = session.workspace.settings["demo"]
     session.close()
@@ -107,7 +112,8 @@ def _kept(project: Path, size: str, seed: int) -> Session:
         raise UsageError(
             "There is another city already at {path}.", remedy="Choose another folder, or replace it with --fresh.", path=project
         )
-    job = sources.load_job(session)
+    # A million buildings are read where somebody looks, not here.
+    job = sources.load_job(session) if size != METROPOLIS else None
     if job is not None:
         session.run(job)
     return session

@@ -1,0 +1,244 @@
+"""The tileset of the metropolis: units of the quadtree built in processes of their own, and the blocks above them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from cimdesk.base.arrays import Float, Int
+from cimdesk.base.crs import Crs
+from cimdesk.base.i18n import tr
+from cimdesk.base.jobs import CancelToken, Progress
+from cimdesk.commands.demo.metropolis.buildings import STOREY, USES, Buildings, make_buildings, prisms, shapes
+from cimdesk.commands.demo.metropolis.region import CELL, CELLS, CORNER, CRS, DISTRICT_NAMES, SIDE, make_region
+from cimdesk.formats.glb_write import TileMesh, write_glb
+from cimdesk.formats.metadata_write import MetadataClass, TableSummary
+from cimdesk.formats.tiles3d_grid import TileFrame, TileGrid, flat_places
+from cimdesk.formats.tiles3d_write import TilesetWriter
+
+UNIT_LEVEL = 3
+"""Quadtree level of what one process builds at a time: squares of 11 km."""
+LEAF = 400
+"""Buildings up to which a tile shows all of them with their roofs."""
+PRISMS = 1_800
+"""Buildings up to which a coarser tile has a box for each."""
+BLOCKS, TALLEST = 24, 60
+"""Above them, cells along the side of a tile with one building each for all in it, and how many stand besides."""
+ERROR_SHARE = 94.0
+"""Side of a tile over its geometric error: blocks lie within a quarter of their cell of what they stand for."""
+DEEPEST = 10
+HIGHEST = 1_300.0
+
+
+def write_tiles(folder: Path, seed: int, buildings: int, progress: Progress, cancel: CancelToken, workers: int = 0) -> int:
+    """Write the tileset into a folder; return the number of tiles.
+
+    Raises
+    ------
+    Cancelled
+    """
+    grid = metropolis_grid()
+    units = [(x, y) for y in range(2**UNIT_LEVEL) for x in range(2**UNIT_LEVEL)]
+    tiles: list[tuple[int, int, int]] = []
+    below: dict[tuple[int, int], Float] = {}
+    for done, (unit, written, blocks) in enumerate(_built(folder, seed, buildings, units, cancel, workers)):
+        tiles += written
+        below[unit] = blocks
+        progress((done + 1) / len(units), tr("Buildings"))
+    writer = TilesetWriter(folder, grid)
+    for level in range(UNIT_LEVEL - 1, -1, -1):
+        above: dict[tuple[int, int], list[Float]] = {}
+        for (x, y), blocks in sorted(below.items()):
+            above.setdefault((x // 2, y // 2), []).append(blocks)
+        below = {}
+        for (x, y), parts in above.items():
+            below[x, y] = merged(np.concatenate(parts), grid.size(level) / BLOCKS)
+            if _write_blocks(writer, level, x, y, below[x, y]):
+                tiles.append((level, x, y))
+    feature_error = grid.size(0) / ERROR_SHARE / 2**UNIT_LEVEL
+    writer.finish(tiles, grid.size(0) / ERROR_SHARE, (-10.0, HIGHEST), {"featureError": feature_error / 8.0})
+    return len(tiles)
+
+
+def metropolis_grid() -> TileGrid:
+    """Return the quadtree over the region."""
+    corner = np.array(CORNER)
+    low, high = np.append(corner, 0.0), np.append(corner + SIDE, 0.0)
+    return TileGrid.over(Crs(CRS), np.array([low, high]))
+
+
+def _built(
+    folder: Path, seed: int, buildings: int, units: list[tuple[int, int]], cancel: CancelToken, workers: int
+) -> Iterator[tuple[tuple[int, int], list[tuple[int, int, int]], Float]]:
+    """Give each unit as it is built."""
+    count = workers or max(os.cpu_count() or 1, 1)
+    if count == 1:
+        for unit in units:
+            cancel.raise_if_cancelled()
+            yield build_unit(str(folder), seed, buildings, unit)
+        return
+    # Started afresh: a copy of a process with threads in it, such as the window's, may hang.
+    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        waiting: set[Future[tuple[tuple[int, int], list[tuple[int, int, int]], Float]]] = {
+            pool.submit(build_unit, str(folder), seed, buildings, unit) for unit in units
+        }
+        while waiting:
+            cancel.raise_if_cancelled()
+            done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def build_unit(
+    folder: str, seed: int, buildings: int, unit: tuple[int, int]
+) -> tuple[tuple[int, int], list[tuple[int, int, int]], Float]:
+    """Write the tiles of one unit; return the unit, its tiles, and its buildings as blocks for the tiles above."""
+    grid = metropolis_grid()
+    made = _buildings_in(grid, seed, buildings, unit)
+    work = _Unit(TilesetWriter(Path(folder), grid), made, metropolis_class(seed, buildings))
+    if len(made):
+        work.build(UNIT_LEVEL, *unit, np.arange(len(made)))
+    return unit, work.tiles, merged(work.blocks, grid.size(UNIT_LEVEL) / BLOCKS)
+
+
+@lru_cache(maxsize=1)
+def metropolis_class(seed: int, buildings: int) -> MetadataClass:
+    """Return the class of all buildings: the same in every tile, whatever happens to stand there."""
+    region = make_region(seed, buildings)
+    some = make_buildings(region, (CELLS // 2, CELLS // 2 + 4), (CELLS // 2, CELLS // 2 + 4)).table()
+    summary = TableSummary()
+    summary.add(len(some), some.columns)
+    names = {"use": USES, "district": DISTRICT_NAMES}
+    for column, values in names.items():
+        summary.columns[column].names = dict.fromkeys(values)
+    return MetadataClass(summary, "building")
+
+
+def _buildings_in(grid: TileGrid, seed: int, buildings: int, unit: tuple[int, int]) -> Buildings:
+    region = make_region(seed, buildings)
+    west, south, east, north = grid.tile_box(UNIT_LEVEL, *unit)
+    corners = np.array([[lon, lat, 0.0] for lon in (west, (west + east) / 2, east) for lat in (south, (south + north) / 2, north)])
+    corners[:, :2] = np.degrees(corners[:, :2])
+    world = Crs.epsg(4979).transform(Crs(CRS), corners)[:, :2] - np.array(CORNER)
+    low = np.clip(np.floor(world.min(axis=0) / CELL).astype(int) - 1, 0, CELLS)
+    high = np.clip(np.ceil(world.max(axis=0) / CELL).astype(int) + 1, 0, CELLS)
+    found = make_buildings(region, (int(low[0]), int(high[0])), (int(low[1]), int(high[1])))
+    mine = (grid.cells_of(_plan(found), UNIT_LEVEL) == unit).all(axis=1)
+    return found.take(mine)
+
+
+def _plan(found: Buildings) -> Float:
+    return flat_places(Crs(CRS), np.column_stack([found.middle, np.zeros(len(found))]))
+
+
+class _Unit:
+    """The tiles of one unit."""
+
+    def __init__(self, writer: TilesetWriter, made: Buildings, metadata: MetadataClass) -> None:
+        self.writer = writer
+        self.made = made
+        self.metadata = metadata
+        self.plan = _plan(made)
+        self.blocks = blocks_of(made)
+        self.tiles: list[tuple[int, int, int]] = []
+
+    def build(self, level: int, x: int, y: int, rows: Int) -> None:
+        """Write the tile at a place with all below it; the buildings ``rows`` stand in it."""
+        if len(rows) <= LEAF or level >= DEEPEST:
+            self._write(level, x, y, rows, True)
+            return
+        cells = self.writer.grid.cells_of(self.plan[rows], level + 1) - [2 * x, 2 * y]
+        quarter = np.clip(cells[:, 0], 0, 1) + 2 * np.clip(cells[:, 1], 0, 1)
+        for k in range(4):
+            inside = rows[quarter == k]
+            if len(inside):
+                self.build(level + 1, 2 * x + k % 2, 2 * y + k // 2, inside)
+        if len(rows) <= PRISMS:
+            self._write(level, x, y, rows, False)
+        else:
+            self._write_some(level, x, y, chosen(self.made.take(rows), self.writer.grid.size(level) / BLOCKS), False)
+
+    def _write(self, level: int, x: int, y: int, rows: Int, is_full: bool) -> None:
+        self._write_some(level, x, y, self.made.take(rows), is_full)
+
+    def _write_some(self, level: int, x: int, y: int, some: Buildings, is_full: bool) -> None:
+        points, triangles, owner = shapes(some) if is_full else prisms(some)
+        frame = TileFrame.at(self.writer.grid.crs, (points.min(axis=0) + points.max(axis=0)) / 2.0)
+        mesh = TileMesh(frame.to_local(points), triangles, owner)
+        self.writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, some.table(), self.metadata))
+        self.tiles.append((level, x, y))
+
+
+# --- fewer buildings, and blocks -----------------------------------------------------------------------------------------
+
+
+def chosen(some: Buildings, cell: float) -> Buildings:
+    """Return the tallest buildings and one of the others for each cell [m], as wide as all those it stands for together."""
+    is_tall = np.zeros(len(some), dtype=bool)
+    is_tall[np.argsort(-some.height, kind="stable")[:TALLEST]] = True
+    rows = np.flatnonzero(~is_tall)
+    square = np.floor(some.middle[rows] / cell).astype(np.int64)
+    square -= square.min(axis=0)
+    _, number = np.unique(square[:, 0] * (int(square[:, 1].max()) + 1) + square[:, 1], return_inverse=True)
+    area = some.size[rows, 0] * some.size[rows, 1]
+    # Any of them, but always the same one: by a number that has nothing to do with what it is.
+    lot = (some.cell[rows] * 7919 + some.number[rows] * 104729) % 65537
+    order = np.lexsort((lot, number))
+    first = np.flatnonzero(np.diff(number[order], prepend=-1))
+    kept = order[first]
+    wider = np.sqrt(1.15 * np.bincount(number, area) / area[kept])
+    some_of = some.take(np.concatenate([np.flatnonzero(is_tall), rows[kept]]))
+    size = some_of.size.copy()
+    size[TALLEST:] = np.minimum(size[TALLEST:] * wider[:, None], 0.86 * cell)
+    return replace(some_of, size=size)
+
+
+def blocks_of(made: Buildings) -> Float:
+    """Return (N, 5) rows of middle, lowest ground, top and area on the ground."""
+    area = made.size[:, 0] * made.size[:, 1]
+    return np.column_stack([made.middle, made.foot, made.foot + made.height + STOREY / 4.0, area])
+
+
+def merged(blocks: Float, cell: float) -> Float:
+    """Return one block for each cell [m] that has any: as much area, in their middle, as high as they are on average by area."""
+    if not len(blocks):
+        return blocks
+    square = np.floor(blocks[:, :2] / cell).astype(np.int64)
+    square -= square.min(axis=0)
+    _, number = np.unique(square[:, 0] * (int(square[:, 1].max()) + 1) + square[:, 1], return_inverse=True)
+    area = np.bincount(number, blocks[:, 4])
+    mean = [np.bincount(number, blocks[:, k] * blocks[:, 4]) / area for k in (0, 1, 3)]
+    low = np.full(len(area), np.inf)
+    np.minimum.at(low, number, blocks[:, 2])
+    return np.column_stack([mean[0], mean[1], low, mean[2], area])
+
+
+def _write_blocks(writer: TilesetWriter, level: int, x: int, y: int, blocks: Float) -> bool:
+    if not len(blocks):
+        return False
+    cell = writer.grid.size(level) / BLOCKS
+    # Buildings have yards: what stands for many is wider than their ground plans together.
+    side = np.minimum(np.sqrt(blocks[:, 4] * 1.8), 0.94 * cell)
+    points, triangles, owner = prisms(_as_buildings(blocks, side))
+    frame = TileFrame.at(writer.grid.crs, (points.min(axis=0) + points.max(axis=0)) / 2.0)
+    writer.write_content(level, x, y, write_glb(TileMesh(frame.to_local(points), triangles, owner), frame.node_matrix))
+    return True
+
+
+def _as_buildings(blocks: Float, side: Float) -> Buildings:
+    none = np.zeros(len(blocks), dtype=np.int64)
+    size = np.column_stack([side, side])
+    height = np.maximum(blocks[:, 3] - blocks[:, 2], 1.0)
+    return Buildings(
+        none, none, blocks[:, :2], size, np.zeros(len(blocks)), blocks[:, 2], height, none, none, none, none, none, none
+    )
