@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -126,7 +126,7 @@ class GeoPicture:
         from rasterio.errors import RasterioError
 
         try:
-            return read_rgba(self._dataset(frame), window, shape, self.stretch)
+            return self._handle(frame).read(window, shape, self.stretch)
         except (RasterioError, OSError, MemoryError) as error:
             self._tell(frame.path.name, str(error.__cause__ or error).splitlines()[0].strip(".")[:120])
         left, top, right, bottom = window
@@ -151,14 +151,55 @@ class GeoPicture:
                 self._told.add((name, reason))
                 self._findings.error("unreadable-part", name, "A part of the picture cannot be read ({reason}).", reason=reason)
 
-    def _dataset(self, frame: Frame) -> DatasetReader:
+    def _handle(self, frame: Frame) -> Handle:
         """Return the file opened for this thread: GDAL's handles are not shared."""
-        known: dict[Path, Any] = self._open.__dict__.setdefault("known", {})
+        known: dict[Path, Handle] = self._open.__dict__.setdefault("known", {})
         if frame.path not in known:
             if len(known) > 32:
                 known.clear()
-            known[frame.path] = open_picture(frame.path)
+            known[frame.path] = Handle.of(open_picture(frame.path))
         return known[frame.path]
+
+
+@dataclass(frozen=True)
+class Handle:
+    """An open file, the bands that are its colours (from 1), and its palette if it has one.
+
+    All is asked for before anything is read: an error in one read is met again by the next question.
+    """
+
+    dataset: DatasetReader
+    bands: tuple[int, ...]
+    palette: UInt8 | None
+
+    @staticmethod
+    def of(dataset: DatasetReader) -> Handle:
+        """Return the handle of an open file."""
+        from rasterio.enums import ColorInterp
+
+        bands = color_bands(dataset)
+        is_palette = dataset.colorinterp[bands[0] - 1] is ColorInterp.palette
+        return Handle(dataset, tuple(bands), palette_of(dataset, bands[0]) if is_palette else None)
+
+    def read(self, window: tuple[int, int, int, int], shape: tuple[int, int], stretch: Float | None) -> UInt8:
+        """Return a window (left, top, right, bottom) as (h, w, 4) uint8 of ``shape``, through overviews where there are any."""
+        from rasterio.enums import Resampling
+        from rasterio.windows import Window
+
+        left, top, right, bottom = window
+        part = Window(left, top, right - left, bottom - top)
+        is_whole = shape == (bottom - top, right - left)
+        resampling = Resampling.nearest if self.palette is not None or is_whole else Resampling.average
+        values = self.dataset.read(list(self.bands), window=part, out_shape=(len(self.bands), *shape), resampling=resampling)
+        out = np.empty((*shape, 4), dtype=np.uint8)
+        out[..., 3] = self.dataset.dataset_mask(window=part, out_shape=shape, resampling=Resampling.nearest)
+        if self.palette is not None:
+            out[..., :3] = self.palette[values[0], :3]
+            out[..., 3] = np.minimum(out[..., 3], self.palette[values[0], 3])
+            return out
+        colors = values if stretch is None else stretched(values, stretch)
+        out[..., :3] = np.moveaxis(colors if len(self.bands) == 3 else colors[[0, 0, 0]], 0, -1)
+        return out
 
 
 def open_picture(path: Path) -> DatasetReader:
@@ -168,30 +209,6 @@ def open_picture(path: Path) -> DatasetReader:
     with rasterio.Env(GDAL_PAM_ENABLED=False, GDAL_DISABLE_READDIR_ON_OPEN="FALSE"), warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         return rasterio.open(path, driver=DRIVERS.get(path.suffix.lower(), "GTiff"), sharing=False)
-
-
-def read_rgba(dataset: DatasetReader, window: tuple[int, int, int, int], shape: tuple[int, int], stretch: Float | None) -> UInt8:
-    """Return a window (left, top, right, bottom) as (h, w, 4) uint8 of ``shape``; overviews are used where there are any."""
-    from rasterio.enums import ColorInterp, Resampling
-    from rasterio.windows import Window
-
-    left, top, right, bottom = window
-    part = Window(left, top, right - left, bottom - top)
-    bands = color_bands(dataset)
-    is_palette = dataset.colorinterp[bands[0] - 1] is ColorInterp.palette
-    resampling = Resampling.nearest if is_palette or shape == (bottom - top, right - left) else Resampling.average
-    values = dataset.read(bands, window=part, out_shape=(len(bands), *shape), resampling=resampling)
-    mask = dataset.dataset_mask(window=part, out_shape=shape, resampling=Resampling.nearest)
-    out = np.empty((*shape, 4), dtype=np.uint8)
-    out[..., 3] = mask
-    if is_palette:
-        table = palette_of(dataset, bands[0])
-        out[..., :3] = table[values[0], :3]
-        out[..., 3] = np.minimum(out[..., 3], table[values[0], 3])
-        return out
-    colors = values if stretch is None else stretched(values, stretch)
-    out[..., :3] = np.moveaxis(colors if len(bands) == 3 else colors[[0, 0, 0]], 0, -1)
-    return out
 
 
 def color_bands(dataset: DatasetReader) -> list[int]:

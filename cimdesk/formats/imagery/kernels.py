@@ -90,10 +90,23 @@ def accumulate_edges(points, starts, area):  # type: ignore[no-untyped-def]
                 if dy <= 0.0:
                     continue
                 x_next = x0 + slope * (yb - y0)
-                left = min(max(min(x, x_next), np.float32(0.0)), np.float32(width))
-                right = min(max(max(x, x_next), np.float32(0.0)), np.float32(width))
+                left, right = min(x, x_next), max(x, x_next)
                 x = x_next
                 d = sign * dy
+                if right <= 0.0:
+                    area[row, 0] += d
+                    continue
+                if left >= width:
+                    continue
+                # What lies beyond the sides: all of it counts on the left, nothing on the right.
+                share = d / (right - left) if right > left else np.float32(0.0)
+                if left < 0.0:
+                    area[row, 0] -= left * share
+                    d += left * share
+                    left = np.float32(0.0)
+                if right > width:
+                    d -= (right - width) * share
+                    right = np.float32(width)
                 first_column = int(left)
                 last_column = int(np.ceil(right))
                 if last_column <= first_column + 1:
@@ -139,5 +152,5 @@ def blend_coverage(area, red, green, blue, opacity, out):  # type: ignore[no-unt
             out[i, j, 1] = np.uint8(out[i, j, 1] + (green - out[i, j, 1]) * share + 0.5)
             out[i, j, 2] = np.uint8(out[i, j, 2] + (blue - out[i, j, 2]) * share + 0.5)
             out[i, j, 3] = np.uint8(alpha * 255.0 + 0.5)
-        area[i, width] = 0.0
-        area[i, width + 1] = 0.0
+        for j in range(width, area.shape[1]):
+            area[i, j] = 0.0

@@ -20,6 +20,7 @@ LONGEST = 5.0
 STEPS = 20_000
 MAX_TILE = 16 << 20
 MAX_METADATA = 4 << 20
+SAMPLES = 5
 
 
 class MbtilesFile:
@@ -79,16 +80,13 @@ class MbtilesFile:
             return int(self._ask("SELECT count(*) FROM tiles")[0][0])
         return None
 
-    def first(self) -> tuple[Tile, bytes] | None:
-        """Return any tile of the finest level, to see what the tiles are."""
+    def samples(self) -> list[bytes]:
+        """Return a few tiles of the finest level, to see what the tiles are."""
         try:
-            found = self._ask("SELECT tile_column, tile_row, tile_data FROM tiles WHERE zoom_level = ? LIMIT 1", (self.zooms[1],))
+            found = self._ask("SELECT tile_data FROM tiles WHERE zoom_level = ? LIMIT ?", (self.zooms[1], SAMPLES))
         except sqlite3.Error as error:
             raise _broken(self.path, error) from error
-        if not found or not isinstance(found[0][2], bytes):
-            return None
-        column, row, data = found[0]
-        return Tile(self.zooms[1] - self.zooms[0], int(column), 2 ** self.zooms[1] - 1 - int(row)), bytes(data)
+        return [bytes(row[0]) for row in found if isinstance(row[0], bytes) and row[0]]
 
     def __del__(self) -> None:
         if hasattr(self, "_connection"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from html import unescape
 from itertools import islice
 from pathlib import Path
@@ -89,14 +90,14 @@ class MbtilesReader:
         """Open the tiles; raises `DataError` when the database is damaged or has none."""
         file = MbtilesFile(path)
         said = file.metadata
-        first = file.first()
-        if first is None:
+        samples = file.samples()
+        if not samples:
             raise DataError(path, "there are no tiles in it.", remedy="Export it again with at least one zoom level.")
         bounds = _said_bounds(said.get("bounds", ""))
         if bounds is None:
             bounds = np.array([[-SPHERE_HALF, -SPHERE_HALF], [SPHERE_HALF, SPHERE_HALF]])
         title = said.get("name") or path.stem
-        source = tiled_source(path, title, plain(said.get("attribution", "")), bounds, file.zooms, file, first[1], said)
+        source = tiled_source(path, title, plain(said.get("attribution", "")), bounds, file.zooms, file, _whole_one(samples), said)
         count = file.count()
         return tiled_result("MBTiles", said.get("version"), source, {} if count is None else {"tiles": count}, options)
 
@@ -185,9 +186,9 @@ def tiled_source(
         has_land = bool(names & {"earth", "land"}) and "landcover_class" not in names
         return VectorPyramid(title, attribution, MERCATOR, bounds, web_mercator(*zooms, 512), _Unpacked(files), has_land)
     try:
-        side = decoded(first).shape[0]
-    except BadTileError as error:
-        raise DataError(path, "its tiles are no pictures ({reason}).", remedy="Export it again.", reason=str(error)) from error
+        side = int(decoded(first).shape[0])
+    except BadTileError:  # this one is told when it is seen; others may be whole
+        side = 256
     return RasterPyramid(title, attribution, MERCATOR, bounds, web_mercator(*zooms, side), files)
 
 
@@ -265,6 +266,15 @@ def cannot_show(path: Path | str, kind: str) -> DataError:
         remedy="Export it with one of these.",
         kind=names.get(kind, kind),
     )
+
+
+def _whole_one(samples: list[bytes]) -> bytes:
+    """Return the first tile that is a whole picture, else the first."""
+    for data in samples:
+        with suppress(BadTileError):
+            decoded(data)
+            return data
+    return samples[0]
 
 
 def _first_tile(archive: PmtilesFile) -> bytes | None:

@@ -46,7 +46,7 @@ def accumulate_strokes(points, starts, half, is_closed, area):  # type: ignore[n
                 # A joint shows where the line turns and is wide enough; below that the overlap of the bands does.
                 if has_before and half > 0.8 and dx * before_x + dy * before_y < 0.985:
                     for k in range(CORNERS):
-                        angle = -2.0 * np.pi * k / CORNERS
+                        angle = 2.0 * np.pi * k / CORNERS
                         disc[k, 0] = ax + half * np.float32(np.cos(angle))
                         disc[k, 1] = ay + half * np.float32(np.sin(angle))
                     accumulate_edges(disc, disc_starts, area)

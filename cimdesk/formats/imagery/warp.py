@@ -46,8 +46,9 @@ class WarpGrid:
     @property
     def pixel(self) -> float:
         """Size of a pixel of the picture in the source's units, at the finest."""
-        across = np.linalg.norm(np.diff(self.places, axis=1), axis=-1)
-        down = np.linalg.norm(np.diff(self.places, axis=0), axis=-1)
+        known = np.where(np.isfinite(self.places), self.places, np.nan)
+        across = np.linalg.norm(np.diff(known, axis=1), axis=-1)
+        down = np.linalg.norm(np.diff(known, axis=0), axis=-1)
         sizes = np.concatenate([across.ravel(), down.ravel()])
         sizes = sizes[np.isfinite(sizes) & (sizes > 0.0)]
         return float(np.percentile(sizes, 10.0)) / self.step if len(sizes) else float("nan")
@@ -83,7 +84,8 @@ def _places(place: Place, box: Float, width: int, height: int, step: int, shift:
     x = box[0, 0] + columns * (box[1, 0] - box[0, 0]) / width
     y = box[1, 1] - rows * (box[1, 1] - box[0, 1]) / height
     points = np.stack(np.meshgrid(x, y), axis=-1)
-    return place(points.reshape(-1, 2)).reshape(points.shape)
+    found = place(points.reshape(-1, 2)).reshape(points.shape)
+    return np.where(np.isfinite(found), found, np.nan)
 
 
 def _error(grid: WarpGrid, place: Place, box: Float) -> float:
