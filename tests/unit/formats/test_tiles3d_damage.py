@@ -13,7 +13,9 @@ from cimdesk.base.errors import DataError
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.formats.tiles3d import READER
 from tests.unit.formats.tile_files import Glb, b3dm, cmpt, square_glb, subtree, tile, write_tileset
+from tests.unit.formats.tile_instances import gpu, i3dm
 from tests.unit.formats.tile_reading import TREE, implicit
+from tests.unit.formats.tile_textures import with_ids, with_values
 
 
 def rich_glb():
@@ -37,7 +39,18 @@ def rich_glb():
 
 TABLE = {"name": ["a", "b"], "h": {"byteOffset": 0, "componentType": "FLOAT", "type": "SCALAR"}}
 BATCHED = b3dm(square_glb([0, 0, 1, 1]), 2, TABLE, b"\0" * 8)
-CONTENTS = {"glb": rich_glb(), "b3dm": BATCHED, "cmpt": cmpt(BATCHED, b3dm(square_glb()))}
+HIERARCHY = {"classes": [{"name": "w", "length": 2, "instances": {"a": [1, 2]}}], "instancesLength": 2, "classIds": [0, 0],
+             "parentIds": [1, 1]}  # fmt: skip
+CROWD = i3dm(square_glb(), POSITION=np.float32([[0, 0, 0], [9, 0, 0], [0, 9, 0]]), SCALE=np.float32([1, 2, 3]),
+             NORMAL_UP=np.float32([[0, 1, 0]] * 3),
+             NORMAL_RIGHT=np.float32([[1, 0, 0]] * 3), table={"n": ["a", "b", "c"]})  # fmt: skip
+CONTENTS = {
+    "glb": rich_glb(), "b3dm": BATCHED, "cmpt": cmpt(BATCHED, b3dm(square_glb())), "i3dm": CROWD,
+    "crowd.glb": gpu(TRANSLATION=np.float32([[0, 0, 0], [9, 0, 0]]), SCALE=np.float32([[1, 1, 1], [2, 2, 2]])).write(),
+    "picture.glb": with_ids(np.kron([[0, 0], [1, 2]], np.ones((4, 4), int))).write(),
+    "values.glb": with_values([[[9, 8, 7, 255]]], {"h": {"type": "SCALAR", "componentType": "UINT8"}}, {"h": {"index": 0}}).write(),
+    "parents.b3dm": b3dm(square_glb([0, 0, 1, 1]), 2, {"HIERARCHY": HIERARCHY}),
+}  # fmt: skip
 
 
 def survive(path):
