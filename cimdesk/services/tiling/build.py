@@ -93,7 +93,7 @@ def build_unit(setup: BuildSetup, unit: tuple[int, int], places: list[tuple[str,
     """
     with collector_paused():
         grid = TileGrid.from_record(setup.grid)
-        summary, metadata = _class_in(setup.blocks)
+        summary, metadata = _class_of((Path(setup.blocks) / SUMMARY_FILE).read_bytes())
         town = merged_towns(read_segments(Path(setup.spill), places), summary)
         bodies = measure(town)
         work = _Work(TilesetWriter(Path(setup.out), grid), metadata, town, bodies, town.plan)
@@ -120,9 +120,8 @@ def merge_blocks(setup: BuildSetup, level: int, x: int, y: int) -> dict[str, Any
 
 
 @lru_cache(maxsize=2)
-def _class_in(folder: str) -> tuple[TableSummary, MetadataClass]:
-    record = msgspec.json.decode((Path(folder) / SUMMARY_FILE).read_bytes())
-    summary = TableSummary.from_record(record)
+def _class_of(data: bytes) -> tuple[TableSummary, MetadataClass]:
+    summary = TableSummary.from_record(msgspec.json.decode(data))
     return summary, MetadataClass(summary)
 
 
