@@ -253,7 +253,7 @@ def _color_by_depth(style: Style, depths: Float) -> Coloring:
         codes[inside] = k
         entries.append(LegendEntry(entry.label, color, int(inside.sum())))
     palette = np.array([rgba(style.color), *(rgba(color) for _, _, color in DEPTH_CLASSES)], dtype=np.uint8)
-    return Coloring(codes, palette, tuple(entries))
+    return Coloring(codes, palette, tuple(entries), tuple(range(1, len(entries) + 1)))
 
 
 def legend_cards(workspace: Workspace, time: float) -> list[LegendCard]:

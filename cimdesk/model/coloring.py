@@ -21,7 +21,7 @@ from cimdesk.model.evaluation import matching
 from cimdesk.model.expression import ExpressionError
 from cimdesk.model.features import FeatureTable
 from cimdesk.model.ramps import CATEGORY_COLORS, LEVELS, class_colors, ramp_levels
-from cimdesk.model.style import MISSING, Coloring, LegendEntry, Style, StyleMode, hex_color, rgba
+from cimdesk.model.style import MISSING, NOTHING, REST, Coloring, LegendEntry, Style, StyleMode, hex_color, rgba
 
 KEPT = 24
 LEGEND_CATEGORIES = 12
@@ -51,10 +51,9 @@ def color_by_codes(codes: AnyArray, palette: Sequence[tuple[str, str]]) -> Color
     """Colour by small integer codes; ``palette`` gives (label, colour) per code. Only codes that occur are in the legend."""
     colors = np.array([rgba(color) for _, color in palette], dtype=np.uint8).reshape(-1, 4)
     counts = np.bincount(codes.astype(np.int64), minlength=len(palette))
-    legend = tuple(
-        LegendEntry(label, color, int(n)) for (label, color), n in zip(palette, counts[: len(palette)], strict=True) if n
-    )
-    return Coloring(codes, colors, legend)
+    there = [k for k in range(len(palette)) if counts[k]]
+    legend = tuple(LegendEntry(palette[k][0], palette[k][1], int(counts[k])) for k in there)
+    return Coloring(codes, colors, legend, tuple(there))
 
 
 def settled(style: Style, table: FeatureTable, most: int = LEGEND_CATEGORIES) -> Style:
@@ -103,12 +102,15 @@ def _by_category(style: Style, values: AnyArray) -> Coloring:
     shown = [k for k in np.argsort(-counts, kind="stable").tolist() if not style.other or encoded.names[k] in fixed]
     entries = [LegendEntry(encoded.names[k], palette[k], int(counts[k])) for k in shown[:LEGEND_CATEGORIES]]
     rest = int(counts.sum()) - sum(entry.count for entry in entries)
+    places = [k + 1 for k in shown[:LEGEND_CATEGORIES]]
     if style.other and rest:
         entries.append(LegendEntry(OTHER_LABEL, style.other, rest))
+        places.append(REST)
     if encoded.missing:
         entries.append(LegendEntry(NO_DATA_LABEL, style.missing, encoded.missing))
+        places.append(0)
     codes = _remembered(values, ("categories",), lambda: _narrow(encoded.codes.astype(np.int64) + 1, len(colors)))
-    return Coloring(codes, colors, tuple(entries))
+    return Coloring(codes, colors, tuple(entries), tuple(places))
 
 
 def class_breaks(style: Style, values: AnyArray) -> tuple[float, ...]:
@@ -118,11 +120,20 @@ def class_breaks(style: Style, values: AnyArray) -> tuple[float, ...]:
 
 def class_labels(breaks: Sequence[float]) -> list[str]:
     """Return what the legend says of each class."""
+    if all(float(b).is_integer() and abs(b) < 1e12 for b in breaks):
+        # Years stay without a comma.
+        years = all(1000 <= b <= 2200 for b in breaks)
+        limits = [f"{b:.0f}" if years else f"{b:,.0f}" for b in breaks]
+        return _class_texts(limits)
     digits = 3
     limits = [format_number(b, digits) for b in breaks]
     while len(set(limits)) < len(limits) and digits < 9:
         digits += 1
         limits = [format_number(b, digits) for b in breaks]
+    return _class_texts(limits)
+
+
+def _class_texts(limits: list[str]) -> list[str]:
     return [f"< {limits[0]}", *(f"{a} – {b}" for a, b in pairwise(limits)), f"≥ {limits[-1]}"] if limits else ["–"]
 
 
@@ -143,7 +154,8 @@ def _graduated(style: Style, values: AnyArray) -> Coloring:
     entries = [LegendEntry(label, hex_color(color), int(n)) for label, color, n in parts]
     if counts[count]:
         entries.append(LegendEntry(NO_DATA_LABEL, style.missing, int(counts[count])))
-    return Coloring(codes, np.concatenate([colors, [rgba(style.missing)]]).astype(np.uint8), tuple(entries))
+    palette = np.concatenate([colors, [rgba(style.missing)]]).astype(np.uint8)
+    return Coloring(codes, palette, tuple(entries), tuple(range(len(entries))))
 
 
 def classify(values: AnyArray, breaks: Sequence[float]) -> UInt8:
@@ -187,11 +199,9 @@ def _continuous(style: Style, values: AnyArray) -> Coloring:
     codes = _remembered(values, ("ramp", low, high, style.log), lambda: ramp_codes(values, float(low), float(high), style.log))
     missing = _remembered(values, ("missing",), lambda: np.array([int((codes == LEVELS).sum())]))
     levels = ramp_levels(style.ramp, style.reverse)
-    return Coloring(
-        codes,
-        np.concatenate([levels, np.array([rgba(style.missing)], dtype=np.uint8)]),
-        _ramp_legend(style, float(low), float(high), int(missing[0])),
-    )
+    palette = np.concatenate([levels, np.array([rgba(style.missing)], dtype=np.uint8)])
+    legend = _ramp_legend(style, float(low), float(high), int(missing[0]))
+    return Coloring(codes, palette, legend, tuple(LEVELS if entry.count else NOTHING for entry in legend))
 
 
 def _ramp_legend(style: Style, low: float, high: float, missing: int) -> tuple[LegendEntry, ...]:
@@ -213,8 +223,9 @@ def _ramp_legend(style: Style, low: float, high: float, missing: int) -> tuple[L
 
 def _by_rules(style: Style, table: FeatureTable) -> Coloring:
     """Colour each feature by the first rule that holds; a rule that cannot be understood holds for none."""
-    codes = np.full(len(table), len(style.rules), dtype=np.uint8)
+    codes = np.full(len(table), len(style.rules[:250]), dtype=np.uint8)
     entries: list[LegendEntry] = []
+    places: list[int] = []
     left = np.ones(len(table), dtype=bool)
     for k, rule in enumerate(style.rules[:250]):
         try:
@@ -225,10 +236,12 @@ def _by_rules(style: Style, table: FeatureTable) -> Coloring:
         left &= ~hit
         if rule.visible:
             entries.append(LegendEntry(rule.label or rule.condition or OTHER_LABEL, rule.color, int(hit.sum())))
+            places.append(k)
     if left.any():
         entries.append(LegendEntry(OTHER_LABEL, style.color, int(left.sum())))
+        places.append(len(style.rules[:250]))
     colors = [rgba(rule.color, 255 if rule.visible else 0) for rule in style.rules[:250]]
-    return Coloring(codes, np.array([*colors, rgba(style.color)], dtype=np.uint8), tuple(entries))
+    return Coloring(codes, np.array([*colors, rgba(style.color)], dtype=np.uint8), tuple(entries), tuple(places))
 
 
 def _narrow(codes: AnyArray, count: int) -> AnyArray:

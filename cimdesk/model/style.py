@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeGuard
@@ -21,6 +21,7 @@ from cimdesk.model.ramps import ramp_colors as ramp_colors
 
 NEUTRAL = "#f2ede3"
 MISSING = "#b9bec4"
+NOTHING, REST = -1, -2
 FEWEST_CLASSES, MOST_CLASSES = 2, 12
 
 
@@ -222,11 +223,14 @@ class Coloring:
     palette : (K, 4) uint8
         RGBA; features whose alpha is 0 are not drawn.
     legend : tuple of LegendEntry
+    entry_codes : tuple of int
+        Code that each entry of the legend counts; `REST` for all that no other entry counts, `NOTHING` for none.
     """
 
     codes: AnyArray
     palette: UInt8
     legend: tuple[LegendEntry, ...] = field(default=())
+    entry_codes: tuple[int, ...] = field(default=())
 
     @cached_property
     def colors(self) -> UInt8:
@@ -251,7 +255,19 @@ class Coloring:
         np.multiply(codes, shown, out=codes)
         np.add(codes, np.multiply(~shown, count, dtype=codes.dtype), out=codes)
         last = np.zeros((1, 4), dtype=np.uint8)
-        return Coloring(codes, np.concatenate([self.palette, last]), self.legend)
+        return Coloring(codes, np.concatenate([self.palette, last]), self._recounted(codes, count), self.entry_codes)
+
+    def _recounted(self, codes: AnyArray, hidden: int) -> tuple[LegendEntry, ...]:
+        """Return the legend with the counts of what is in sight; the code ``hidden`` is that of all others."""
+        if len(self.entry_codes) != len(self.legend) or hidden > 65_000:
+            return self.legend
+        counts = np.bincount(codes, minlength=hidden + 1)
+        named = sum(int(counts[code]) for code in self.entry_codes if code >= 0)
+        rest = len(codes) - int(counts[hidden]) - named
+        parts = zip(self.legend, self.entry_codes, strict=True)
+        return tuple(
+            entry if code == NOTHING else replace(entry, count=rest if code == REST else int(counts[code])) for entry, code in parts
+        )
 
 
 def rgba(color: str, alpha: int = 255) -> tuple[int, int, int, int]:

@@ -104,6 +104,7 @@ class ColorsPage(Page):
             self.method.addItem(tr(METHOD_NAMES[method]), str(method))
         self.classes = QSpinBox()
         self.classes.setRange(2, MOST_CLASSES)
+        self.classes.lineEdit().setTextMargins(6, 0, 0, 0)
         self.ramp = QComboBox()
         self.reverse = QCheckBox(tr("Reversed"))
         self.log = QCheckBox(tr("Logarithmic"))
