@@ -70,6 +70,10 @@ class CityBuilder:
         self.attributes.append({})
         return row
 
+    def count_surfaces(self, kinds: list[str]) -> None:
+        """Count thematic surfaces by their names."""
+        self.types.update(kinds)
+
     def add_version(self, kind: str, element: Any, reader: AttributeReader) -> None:
         """Take a version of the city, or a transition between two."""
         said: Attributes = {"kind": kind}

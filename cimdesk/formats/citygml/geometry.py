@@ -84,6 +84,8 @@ class GeometryCollector:
         Attributes to look for ids in; none where nothing refers to them.
     has_flat : bool
         Coordinates may have two numbers.
+    rings : Rings
+        What waits.
     """
 
     def __init__(self, findings: Findings) -> None:
@@ -94,11 +96,11 @@ class GeometryCollector:
         self.id_names = IDS
         self.has_flat = True
         self._findings = findings
-        self._rings = Rings(findings)
+        self.rings = Rings(findings)
 
     def __len__(self) -> int:
         """Return how many rings wait."""
-        return len(self._rings.lengths)
+        return len(self.rings.lengths)
 
     def lod(self, name: str) -> int:
         """Return the code of a level of detail."""
@@ -120,7 +122,7 @@ class GeometryCollector:
 
     def take(self) -> tuple[SurfaceArrays, Float] | None:
         """Return what waits and its (V, 3) vertices as written, then start anew; None when nothing waits."""
-        rings, self._rings = self._rings, Rings(self._findings)
+        rings, self.rings = self.rings, Rings(self._findings)
         return rings.arrays(list(self.lod_names)) if rings.owners else None
 
     def _walk(self, element: Any, target: Target, flip: bool, dimension: str | None, material: int, depth: int) -> None:
@@ -135,8 +137,7 @@ class GeometryCollector:
             target.drawn.add(name)
             if self.materials:
                 material = self.materials.get(name, material)
-        is_unusual = flip or self.has_flat or self.id_names
-        for member in element if is_unusual else self._add_plain(element, target, material):
+        for member in element if flip or self.has_flat else self._add_plain(element, target, material):
             if len(member):
                 for child in member:
                     self._walk(child, target, flip, dimension, material, depth + 1)
@@ -144,13 +145,16 @@ class GeometryCollector:
                 self.follow(link, target, flip)
 
     def _add_plain(self, members: Any, target: Target, material: int) -> list[Any]:
-        """Take the members that are one polygon without holes and name, as by far the most are; return the others.
+        """Take the members that are one polygon without holes, as by far the most are; return the others.
 
         Every step is written out: calls would take longer than what they do.
         """
         others = []
-        rings = self._rings
+        rings = self.rings
         begin, add_length, add_text, lengths = rings.first_rings.append, rings.lengths.append, rings.texts.append, rings.lengths
+        id_names, given, drawn = self.id_names, self.materials, target.drawn
+        materials = rings.materials
+        before = len(lengths)
         count = 0
         for member in members:
             text = None
@@ -167,7 +171,14 @@ class GeometryCollector:
                 others.append(member)
                 continue
             count += 1
-            begin(len(lengths))
+            painted = material
+            for id_name in id_names:
+                if name := polygon.get(id_name):
+                    drawn.add(name)
+                    painted = given.get(name, material)
+                    break
+            materials.append(painted)
+            begin(before + count - 1)
             numbers = text.count(" ") + 1
             if numbers % 3 or "\n" in text or "  " in text or "\t" in text or text[0] == " " or text[-1] == " ":
                 rings.add_positions(positions, None, True)
@@ -178,7 +189,6 @@ class GeometryCollector:
         rings.owners += [target.row] * count
         rings.lods += [target.lod] * count
         rings.kinds += [target.kind] * count
-        rings.materials += [material] * count
         return others
 
     def _add_polygon(self, polygon: Any, target: Target, flip: bool, dimension: str | None, material: int) -> bool:
@@ -198,10 +208,10 @@ class GeometryCollector:
         if self.has_flat:
             dimension = polygon.get("srsDimension") or dimension
             for positions in lists:
-                self._rings.add_positions(positions, positions.get("srsDimension") or dimension, True)
+                self.rings.add_positions(positions, positions.get("srsDimension") or dimension, True)
         else:
             for positions in lists:
-                self._rings.add_positions(positions, None, True)
+                self.rings.add_positions(positions, None, True)
         return True
 
     def _id(self, element: Any) -> str | None:
@@ -225,7 +235,7 @@ class GeometryCollector:
                 if is_open:
                     # A ring of curves goes on: where one ends the next begins, and the place said twice does no harm.
                     is_new = state.ring is None or element.getparent().tag.endswith("LinearRing")
-                    self._rings.add_positions(element, element.get("srsDimension") or state.dimension, is_new)
+                    self.rings.add_positions(element, element.get("srsDimension") or state.dimension, is_new)
                 else:
                     self.lines += 1
             elif part <= PATCH:
@@ -241,7 +251,7 @@ class GeometryCollector:
 
     def _begin(self, name: str | None, target: Target, flip: bool, material: int) -> None:
         """Start a surface."""
-        rings = self._rings
+        rings = self.rings
         self.polygons += 1
         if name:
             target.drawn.add(name)
@@ -261,20 +271,20 @@ class GeometryCollector:
         is_new = state.ring is None or (parent is not state.ring and parent.tag.endswith("LinearRing"))
         if is_new:
             state.ring = parent
-        self._rings.add_positions(element, element.get("srsDimension") or state.dimension, is_new)
+        self.rings.add_positions(element, element.get("srsDimension") or state.dimension, is_new)
 
     def _note(self, part: int, element: Any, target: Target, state: _State, is_open: bool) -> bool:
         """Take note of what stands around or instead of surfaces; return whether positions still belong to one."""
         if part == Part.RING:
             if is_open:
-                self._rings.begin_ring()
+                self.rings.begin_ring()
                 state.ring = element
             return is_open
         if part == Part.CURVE and is_open and state.ring is not None:
             return True
         if part == Part.COORDINATES:
             if is_open:
-                self._rings.add_old_positions(element)
+                self.rings.add_old_positions(element)
             return is_open
         if part == Part.HOLDER:
             state.holder = self._id(element) or ""

@@ -40,6 +40,8 @@ class MeshBuilder:
         Takes the surfaces of features, or of a shared shape while one is read.
     crs : Crs or None
         The system everything is brought into: the first one named.
+    is_single : bool
+        No geometry names a system of its own.
     """
 
     def __init__(self, findings: Findings, palette: Palette, names: Sequence[str]) -> None:
@@ -53,7 +55,7 @@ class MeshBuilder:
         self._names = names
         self._system: str | None = None
         self._frames: dict[str | None, Frame] = {}
-        self._is_single = False
+        self.is_single = False
         self._searched = 0
         self._origin: Float | None = None
         self._scale = np.ones(3)
@@ -78,21 +80,26 @@ class MeshBuilder:
         has_flat : bool
             There may be coordinates of two numbers.
         """
-        self._is_single = is_plain and len(systems) < 2
-        if self._is_single:
+        self.is_single = is_plain and len(systems) < 2
+        if self.is_single:
             self._system = next(iter(systems), None)
         for collector in (self._features, self._shapes):
             collector.id_names, collector.has_flat = id_names, has_flat
 
     def meet_system(self, name: str | None) -> None:
         """Take note that coordinates from now on are in the system ``name``."""
-        if name and name != self._system and not self._is_single:
+        if name and name != self._system and not self.is_single:
             self.flush()
             self._system = name
 
+    def settle(self) -> None:
+        """Make meshes of what waits when it is much; called between objects."""
+        if len(self._features) > BATCH_RINGS and self.collector is self._features:
+            self.flush()
+
     def add(self, geometry: Any, target: Target, flip: bool = False) -> None:
         """Take every surface of a GML geometry."""
-        if not self._is_single and self.collector is self._features:
+        if not self.is_single and self.collector is self._features:
             self.meet_system(geometry.get("srsName") or self._searched_system(geometry))
         self.collector.add(geometry, target, flip)
         if len(self._features) > BATCH_RINGS:

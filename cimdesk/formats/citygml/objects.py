@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ from cimdesk.formats.citygml.names import (
     split_tag,
 )
 from cimdesk.formats.citygml.stream import Contents
+from cimdesk.formats.citygml.usual import UsualSurfaces
 from cimdesk.model.mesh import Surface
 
 MAX_DEPTH = 60
@@ -74,6 +76,7 @@ class ObjectReader:
         self._ids: dict[str, Any] | None = None
         self._depth = 0
         self._roles: dict[str, str] = {}
+        self._usual = UsualSurfaces(builder.count_surfaces)
         self._has_colors = contents.has(b"surfaceData")
         ids = tuple(name for name, uri in zip(IDS, GML, strict=True) if uri.removeprefix("http://www.").encode() in contents.gml)
         needs_ids = contents.has(b"href") or contents.has(b"surfaceData")
@@ -157,7 +160,9 @@ class ObjectReader:
         row = self._builder.add_feature(element, name, parent)
         feature = _Feature(row, self._builder.attributes[row])
         own: list[tuple[Any, Property]] = []
-        for prop in element:
+        meshes = self._builder.meshes
+        is_usual = meshes.is_single and not meshes.collector.has_flat
+        for prop in self._usual.take(element, meshes.collector, self._target_in(feature)) if is_usual else element:
             found = PROPERTIES[prop.tag]
             if found.role:
                 if found.is_shape and (len(prop) or prop.get(HREF)):
@@ -173,6 +178,7 @@ class ObjectReader:
                 self._attributes.read(prop, found, feature.attributes)
         if feature.surfaces:
             feature.attributes["surfaces"] = feature.surfaces
+        meshes.settle()
         return row
 
     def _read_special(self, prop: Any, found: Property, feature: _Feature, depth: int) -> None:
@@ -261,6 +267,9 @@ class ObjectReader:
                 self._read_implicit(child, target)
             else:
                 self._builder.meshes.add(child, target)
+
+    def _target_in(self, feature: _Feature) -> Callable[[str, int], Target]:
+        return lambda lod, kind: feature.targets.get((lod, kind)) or self._target(lod, feature, kind)
 
     def _target(self, lod: str, feature: _Feature, kind: int) -> Target:
         return feature.target(lod, kind, self._builder.meshes.collector.lod(lod))
