@@ -51,7 +51,7 @@ MARGIN = 2
 """Samples read beyond each side, so that shading and texture go on across the seam."""
 WALL_TEXELS = 3
 """Rows of a texture that have the colour of the walls at the rim."""
-HIDDEN_ERROR = 0.3
+HIDDEN_ERROR = 0.6
 """Height error, in texels, that fewer quads may have: it is not seen."""
 
 
@@ -205,28 +205,25 @@ def _texels(extent: float, cell: float) -> int:
 
 def _quads_for(fine: Float32, tolerance: float, is_whole: bool) -> tuple[int, float]:
     """Return the fewest quads whose error is not seen, and the error."""
-    for quads in COARSER_QUADS if is_whole else ():
-        error = _error(fine, quads)
-        if error <= tolerance:
-            return quads, error
-    return QUADS, _error(fine, QUADS)
-
-
-def _error(fine: Float32, quads: int) -> float:
     count = fine.shape[0] - 1
-    if quads >= count:
-        return 0.0
-    stride = count // quads
-    weights = _weights(count, quads)
-    back = weights @ fine[::stride, ::stride] @ weights.T
-    return float(np.abs(back - fine).max())
+    errors = {count: 0.0}
+    for stride in (2 ** np.arange(1, int(np.log2(count)) + 1)).tolist():
+        errors[count // stride] = errors[2 * count // stride] + _middle_error(fine[:: stride // 2, :: stride // 2])
+    for quads in COARSER_QUADS if is_whole else ():
+        if errors[quads] <= tolerance:
+            return quads, errors[quads]
+    return QUADS, errors[QUADS]
 
 
-@cache
-def _weights(count: int, quads: int) -> Float32:
-    """Return (count + 1, quads + 1) weights that interpolate all samples from those at the corners of the quads."""
-    kept = np.arange(quads + 1) * (count // quads)
-    return np.column_stack([np.interp(np.arange(count + 1), kept, unit) for unit in np.eye(quads + 1)]).astype(np.float32)
+def _middle_error(fine: Float32) -> float:
+    """Return by how much the samples between every other one differ from the mean of their neighbours.
+
+    The error of a coarse surface is at most the sum of these over all finer levels.
+    """
+    across = np.abs(fine[::2, 1::2] - (fine[::2, :-1:2] + fine[::2, 2::2]) * np.float32(0.5))
+    down = np.abs(fine[1::2, ::2] - (fine[:-1:2, ::2] + fine[2::2, ::2]) * np.float32(0.5))
+    diagonal = (fine[:-1:2, :-1:2] + fine[2::2, 2::2] + fine[:-1:2, 2::2] + fine[2::2, :-1:2]) * np.float32(0.25)
+    return float(max(across.max(), down.max(), np.abs(fine[1::2, 1::2] - diagonal).max()))
 
 
 def _painted(heights: Float32, is_known: Bool, bounds: Rectangle, painter: Painter) -> tuple[UInt8, Float32]:
@@ -351,6 +348,8 @@ def upload_chunk(block: ChunkBlock, origin: Float, base: float, rim: tuple[bool,
     surface = actor.GetProperty()
     surface.SetAmbient(1.0)
     surface.SetDiffuse(0.0)
+    # The light is in the texture.
+    surface.LightingOff()
     if block.has_holes:
         actor.GetShaderProperty().AddFragmentShaderReplacement(
             "//VTK::TCoord::Impl", True, "//VTK::TCoord::Impl\n  if (fragOutput0.a < holeCut) discard;\n", False
