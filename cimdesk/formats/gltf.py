@@ -247,6 +247,8 @@ def _primitive(work: _Work, entry: dict[str, Any]) -> Primitive | None:
     if "POSITION" not in attributes:
         return None
     if mode not in (4, 5, 6):
+        if mode in (1, 2, 3):
+            work.findings.info("lines", work.where, "Lines in models are not drawn.")
         return None
     draco = as_dict(as_dict(entry.get("extensions")).get("KHR_draco_mesh_compression"))
     attribute = _Attributes(model, attributes, _draco_reader(model, draco) if draco else None)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from cimdesk.formats.tiles3d_paths import BrokenPart
+
+LARGEST = 1e60
+"""Numbers beyond this are damage: squares and products of them would not be finite."""
 
 
 def json_object(data: bytes) -> dict[str, Any]:
@@ -45,9 +47,9 @@ def as_int(value: Any, default: int) -> int:
 
 
 def number_list(value: Any, count: int) -> list[float] | None:
-    """Return ``count`` finite numbers; None for anything else."""
+    """Return ``count`` numbers that can still be multiplied with each other; None for anything else."""
     if not isinstance(value, list) or len(value) != count:
         return None
-    if not all(isinstance(each, int | float) and not isinstance(each, bool) and math.isfinite(each) for each in value):
+    if not all(isinstance(each, int | float) and not isinstance(each, bool) and abs(each) < LARGEST for each in value):
         return None
     return [float(each) for each in value]

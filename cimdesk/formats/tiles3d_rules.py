@@ -126,7 +126,7 @@ def _fits(value: Any, kind: Mapping[str, Any], schema: Schema) -> bool:
     if type_name == "BOOLEAN":
         return isinstance(value, bool)
     if type_name == "ENUM":
-        return value in schema.enum_names(kind).values()
+        return isinstance(value, str) and value in schema.enum_names(kind).values()
     return type_name not in WIDTHS or _numbers_fit(value, kind, schema)
 
 
