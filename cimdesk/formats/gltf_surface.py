@@ -101,6 +101,7 @@ class Surface:
 
     def paint(self, entry: Mapping[str, Any], points: Float, triangles: Int, attribute: Attribute) -> Painted:
         """Return the triangles of a primitive with their colours, features and values."""
+        attribute = _fitting(attribute, len(points))
         factor, info, mode, cutoff = base_color(self.document, entry)
         picture = self._texture(info, attribute) if info else None
         extensions = as_dict(entry.get("extensions"))

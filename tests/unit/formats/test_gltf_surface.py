@@ -10,7 +10,7 @@ from cimdesk.formats.gltf_surface import barycentric_grid
 from cimdesk.formats.gltf_textures import Texture, to_linear, to_screen
 from tests.unit.formats.tile_files import Glb, tile, write_tileset
 from tests.unit.formats.tile_reading import city_of, codes, mesh_of, read
-from tests.unit.formats.tile_textures import picture, textured, with_ids, with_values
+from tests.unit.formats.tile_textures import UV, picture, textured, with_ids, with_values
 
 RED, GREEN, BLUE, CLEAR = [255, 0, 0, 255], [0, 128, 0, 255], [0, 0, 255, 255], [0, 0, 0, 0]
 
@@ -155,3 +155,10 @@ def test_cut_triangles_fill_the_whole_one_facing_the_same_way(parts):
     sizes = ((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]) / 2
     assert len(pattern) == parts**2
     assert sizes == pytest.approx(np.full(parts**2, 6 / parts**2))
+
+
+def test_coordinates_and_colours_that_are_too_few_are_left_out(tmp_path):
+    glb = textured([[RED, GREEN]], primitive={"COLOR_0": np.float32([[0, 0, 1]])}, uv=UV[:2])
+    result = opened(tmp_path, glb)
+    assert result.objects["triangles"] == 2
+    assert mesh_of(result).colors is None
