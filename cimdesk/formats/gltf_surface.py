@@ -217,6 +217,17 @@ def whole_ids(values: AnyArray, count: int) -> Int:
     return np.clip(whole, -1, 2**31 - 1).astype(np.int64)
 
 
+def _fitting(attribute: Attribute, count: int) -> Attribute:
+    """Return the same attributes without those that do not have a value for each vertex; identifiers must."""
+
+    def fitting(name: str) -> AnyArray | None:
+        found = attribute(name)
+        is_fit = found is None or len(found) == count or "BATCHID" in name or name.startswith("_FEATURE_ID")
+        return found if is_fit else None
+
+    return fitting
+
+
 def feature_set(extensions: Mapping[str, Any], attribute: Attribute) -> dict[str, Any] | None:
     """Return the feature identifiers to use: those of a property table first, else the legacy batch identifiers.
 
