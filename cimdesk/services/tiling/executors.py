@@ -19,6 +19,10 @@ ASK_EVERY = 0.2
 """How often a waiting runner looks whether the person still wants the result [s]."""
 
 
+ANSWER_IN = 10.0
+"""Seconds a scheduler has to answer."""
+
+
 class Executor(Protocol):
     """Does tasks in any order."""
 
@@ -105,7 +109,7 @@ class DaskExecutor:
         cluster: Any = distributed
         self._as_completed = cluster.as_completed
         try:
-            self._client: Any = cluster.Client(address, timeout="10s", set_as_default=False)
+            self._client: Any = cluster.Client(address, timeout=ANSWER_IN, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise ServiceError("The scheduler {address} does not answer.", remedy="Check its address.", address=address) from error
 
@@ -113,7 +117,7 @@ class DaskExecutor:
         """Yield results as they come."""
         waiting = iter(tasks)
         threads = max(sum(self._client.nthreads().values()), 1)
-        running: Any = self._as_completed(timeout=None)
+        running: Any = self._as_completed(loop=self._client.loop)
         count = 0
         while count < threads + AHEAD and (task := next(waiting, None)) is not None:
             running.add(self._client.submit(work, *task, pure=False))

@@ -16,6 +16,7 @@ from cimdesk.base.errors import ServiceError
 from cimdesk.commands.tiling import tile_files
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.formats.tiles3d import READER
+from cimdesk.services.tiling import executors
 from tests.unit.services.tiling.sequences import scattered, write_sequence
 
 
@@ -54,8 +55,9 @@ def test_a_killed_run_goes_on_and_an_interrupted_one_says_130(tmp_path):
     assert ids_in(out) == {f"house-{k:05d}" for k in range(300)}
 
 
-def test_a_scheduler_that_is_not_there_is_said_so(tmp_path):
+def test_a_scheduler_that_is_not_there_is_said_so(tmp_path, monkeypatch):
     pytest.importorskip("distributed")
+    monkeypatch.setattr(executors, "ANSWER_IN", 0.5)
     path = write_sequence(tmp_path / "a.city.jsonl", scattered(3))
     with pytest.raises(ServiceError, match="does not answer"):
         tile_files([path], tmp_path / "out", scheduler="tcp://127.0.0.1:9")
@@ -92,9 +94,9 @@ def cluster(tmp_path):
             processes.append(subprocess.Popen(worker, **{**options, "stderr": subprocess.DEVNULL}))
         yield address
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
+        for process in reversed(processes):
+            # A worker would first wait for its scheduler.
+            process.kill()
             process.wait(timeout=20)
             if process.stderr:
                 process.stderr.close()
