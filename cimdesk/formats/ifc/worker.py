@@ -69,7 +69,7 @@ def load_model(path: Path, options: ReadOptions) -> Model:
 
 def _loaded(folder: Path) -> Model:
     said = json.loads((folder / "model.json").read_bytes())
-    with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+    with (folder / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return Model(said, {name: arrays[name] for name in arrays.files})
 
 
