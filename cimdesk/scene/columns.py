@@ -68,7 +68,8 @@ def columns(context: Context, vector: VectorLayer, style: Style) -> TriangleMesh
     roofs = caps - context.origin
     roofs[..., 2] = (foot + heights)[owner][:, None]
     # Earcut winds either way; roofs are seen from above.
-    turn = np.cross(roofs[:, 1, :2] - roofs[:, 0, :2], roofs[:, 2, :2] - roofs[:, 0, :2]) < 0
+    a, b = roofs[:, 1, :2] - roofs[:, 0, :2], roofs[:, 2, :2] - roofs[:, 0, :2]
+    turn = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0] < 0
     roofs[turn] = roofs[turn][:, ::-1]
     walls, wall_owner = _walls(context, shapes, foot, heights)
     triangles = np.concatenate([roofs, walls])

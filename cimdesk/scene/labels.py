@@ -6,8 +6,9 @@ from collections.abc import Hashable, Iterable
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Int
+from cimdesk.base.arrays import AnyArray, Bool, Float, Int
 from cimdesk.base.units import format_number
+from cimdesk.model.columns import encode
 from cimdesk.model.evaluation import values_of
 from cimdesk.model.expression import ExpressionError
 from cimdesk.model.families import styled_features
@@ -87,7 +88,8 @@ class Labels:
         if not column or table is None:
             return
         anchors = visual.anchors()[: len(table)]
-        rows, screen = _in_view(anchors, visual.in_sight(), view)
+        shown = _and(visual.in_sight(), labelled(column, table))
+        rows, screen = _in_view(anchors, shown, view)
         values = label_values(column, table, rows)
         for k, row in enumerate(rows.tolist() if values is not None else []):
             text = _text(values[k]) if values is not None else ""
@@ -134,6 +136,20 @@ def label_values(column: str, table: FeatureTable, rows: Int) -> AnyArray | None
         return values_of(column, table.take(rows))
     except ExpressionError:
         return None
+
+
+def labelled(column: str, table: FeatureTable) -> Bool | None:
+    """Return (N,) whether a feature has something to say; None where that is not known beforehand."""
+    values = table.columns.get(column)
+    if values is None:
+        return None
+    if values.dtype == object:
+        return np.asarray(encode(values).codes >= 0)
+    return np.isfinite(values) if values.dtype.kind == "f" else None
+
+
+def _and(first: Bool | None, second: Bool | None) -> Bool | None:
+    return second if first is None else first if second is None else first[: len(second)] & second
 
 
 def _in_view(anchors: Float, shown: AnyArray | None, view: View) -> tuple[Int, Float]:

@@ -6,8 +6,8 @@ import importlib
 from typing import Any
 
 _MODULES = {
-    "vtkCommonCore": "reference vtkFloatArray vtkPoints vtkUnsignedCharArray",
-    "vtkCommonDataModel": "vtkCellArray vtkGenericCell vtkIdList vtkImageData vtkPolyData vtkStaticCellLocator",
+    "vtkCommonCore": "reference vtkFloatArray vtkIdList vtkPoints vtkUnsignedCharArray",
+    "vtkCommonDataModel": "vtkCellArray vtkGenericCell vtkImageData vtkPolyData vtkStaticCellLocator",
     "vtkRenderingCore": "vtkActor vtkLight vtkPolyDataMapper vtkPolyDataMapper2D vtkRenderWindow vtkRenderer vtkTexture"
     " vtkTexturedActor2D",
     "vtkRenderingOpenGL2": "vtkEGLRenderWindow vtkOSOpenGLRenderWindow",

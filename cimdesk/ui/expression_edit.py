@@ -13,6 +13,7 @@ from cimdesk.model.evaluation import matching
 from cimdesk.model.expression import ExpressionError, quoted
 from cimdesk.model.features import FeatureTable
 from cimdesk.ui.desk import Desk
+from cimdesk.ui.theme import icon
 
 AT_ONCE = 60_000
 """Tables up to this long are looked through on the spot, longer ones in a job."""
@@ -30,10 +31,13 @@ class ExpressionEdit(QWidget):
 
     changed = Signal(str)
 
-    def __init__(self, desk: Desk, table: Callable[[], FeatureTable | None], parent: QWidget | None = None) -> None:
+    def __init__(
+        self, desk: Desk, table: Callable[[], FeatureTable | None], parent: QWidget | None = None, small: bool = False
+    ) -> None:
         super().__init__(parent)
         self._desk = desk
         self._table = table
+        self._is_small = small
         self.error: ExpressionError | None = None
         self.input = QLineEdit()
         self.input.setClearButtonEnabled(True)
@@ -80,7 +84,12 @@ class ExpressionEdit(QWidget):
 
     def retranslate(self) -> None:
         """Say everything in the current language."""
-        self.fields.setText(tr("Attributes"))
+        self.fields.setText("" if self._is_small else tr("Attributes"))
+        self.fields.setToolTip(tr("Attributes"))
+        self.fields.setAccessibleName(tr("Attributes"))
+        if self._is_small:
+            self.fields.setObjectName("flat")
+            self.fields.setIcon(icon("ui.columns"))
         self.input.setPlaceholderText(tr("such as  height > 20 and use in ('office', 'shop')"))
 
     def check(self) -> None:

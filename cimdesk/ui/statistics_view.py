@@ -37,49 +37,42 @@ class StatisticsView(QWidget):
 
     def sizeHint(self) -> QSize:
         unit = current_theme().px("font_px")
-        return QSize(unit * 18, unit * 8)
+        return QSize(unit * 30, unit * 7)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         theme = current_theme()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        row = theme.px("font_px") * 1.5
-        width = self.width() - 20.0
-        y = 2.0
+        row, unit = theme.px("font_px") * 1.5, theme.px("font_px")
         painter.setFont(theme.font(QFont.Weight.DemiBold))
         painter.setPen(theme.color("text"))
-        self._line(painter, y, row, width, self.title, "")
-        y += row
+        title = painter.fontMetrics().elidedText(self.title, Qt.TextElideMode.ElideRight, round(self.width() * 0.6))
+        painter.drawText(QRectF(0.0, 4.0, self.width(), row), Qt.AlignmentFlag.AlignVCenter, title)
         painter.setFont(theme.font(scale=0.88))
         painter.setPen(theme.color("dim"))
-        self._line(painter, y, row, width, self.scope, "")
-        y += row
+        right = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+        painter.drawText(QRectF(0.0, 4.0, self.width() - 16.0, row), right, self.scope)
         painter.setFont(theme.font(scale=0.94))
-        for label, value in self.lines:
-            if y + row > self.height():
-                break
-            self._line(painter, y, row, width, label, value)
-            y += row
+        top = 4.0 + row * 1.15
+        fit = max(1, int((self.height() - top) / row))
+        columns = 2 if len(self.lines) + len(self.top) > fit else 1
+        width = (self.width() - 16.0 - (columns - 1) * unit) / columns
         most = max((count for _, count in self.top), default=1)
-        y += row * 0.25
-        for text, count in self.top:
-            if y + row > self.height():
-                break
-            painter.fillRect(QRectF(0.0, y + row * 0.86, width * count / most, 2.0), theme.color("accent", 150))
-            self._line(painter, y, row, width, text, f"{count:,}")
-            y += row
+        entries = [(label, value, 0.0) for label, value in self.lines]
+        entries += [(text, f"{count:,}", count / most) for text, count in self.top]
+        for k, (label, value, part) in enumerate(entries[: fit * columns]):
+            place = QRectF((k // fit) * (width + unit), top + (k % fit) * row, width, row)
+            if part:
+                painter.fillRect(QRectF(place.left(), place.bottom() - 3.0, width * part, 2.0), theme.color("accent", 150))
+            self._line(painter, place, label, value)
         painter.end()
 
     @staticmethod
-    def _line(painter: QPainter, y: float, row: float, width: float, label: str, value: str) -> None:
+    def _line(painter: QPainter, place: QRectF, label: str, value: str) -> None:
         theme, metrics = current_theme(), painter.fontMetrics()
-        room = width - metrics.horizontalAdvance(value) - 8.0
-        pen = painter.pen()
-        if value:
-            painter.setPen(theme.color("dim"))
+        room = place.width() - metrics.horizontalAdvance(value) - 8.0
+        painter.setPen(theme.color("dim"))
         text = metrics.elidedText(label, Qt.TextElideMode.ElideRight, int(room))
-        painter.drawText(QRectF(0.0, y, room, row), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
-        if value:
-            painter.setPen(theme.color("text"))
-            painter.drawText(QRectF(0.0, y, width, row), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, value)
-        painter.setPen(pen)
+        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
+        painter.setPen(theme.color("text"))
+        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, value)

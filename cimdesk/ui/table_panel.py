@@ -123,7 +123,7 @@ class TablePanel(QWidget):
         self.figures_button.setChecked(bool(self._desk.settings.get("table_figures", False)))
         self.figures_button.toggled.connect(self._on_figures_toggled)
         self.figures.setVisible(self.figures_button.isChecked())
-        self.figures.setFixedWidth(current_theme().px("font_px") * 18)
+        self.figures.setFixedWidth(min(current_theme().px("font_px") * 30, 620))
         self.copy_button.clicked.connect(self.copy)
         self.csv_button.clicked.connect(self.export)
         self._figures_later = QTimer(self, singleShot=True, interval=120)
@@ -179,7 +179,7 @@ class TablePanel(QWidget):
             button.setAccessibleName(tip)
             button.setIcon(icon(str(button.property("picture"))))
             button.setIconSize(QSize(current_theme().px("icon_px"), current_theme().px("icon_px")))
-        self.figures.setFixedWidth(current_theme().px("font_px") * 18)
+        self.figures.setFixedWidth(min(current_theme().px("font_px") * 30, 620))
         self.view.verticalHeader().setDefaultSectionSize(current_theme().px("row_px"))
         self._tell_count()
 
