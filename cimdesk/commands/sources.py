@@ -14,6 +14,7 @@ from cimdesk.base.errors import CimdeskError, DataError, Problem, ServiceError, 
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, SynchronousRunner, no_progress
 from cimdesk.commands.history import Edit
+from cimdesk.commands.large import is_large_city, named_after, tile_once, tiles_folder
 from cimdesk.commands.placing import frame_for, place
 from cimdesk.commands.projects import is_project
 from cimdesk.commands.session import Session
@@ -84,10 +85,10 @@ def open_job(session: Session, paths: Sequence[Path], crs: str = "") -> JobSpec[
     """
     frame = session.workspace.frame
     base = session.base_dir
-    streams = _streams(session)
+    tiles = tiles_folder(session) if _streams(session) else None
 
     def work(progress: Progress, cancel: CancelToken) -> list[LoadedSource]:
-        return _read_all([_located(path, base) for path in paths], crs, frame, streams, progress, cancel)
+        return _read_all([_located(path, base) for path in paths], crs, frame, tiles, progress, cancel)
 
     def done(loaded: list[LoadedSource]) -> None:
         add_layers(session, loaded)
@@ -219,8 +220,9 @@ def reload(session: Session, layer_id: str) -> None:
 
 
 def _read_all(
-    paths: Sequence[Path], crs: str, frame: LocalFrame | None, streams: bool, progress: Progress, cancel: CancelToken
+    paths: Sequence[Path], crs: str, frame: LocalFrame | None, tiles: Path | None, progress: Progress, cancel: CancelToken
 ) -> list[LoadedSource]:
+    """Read files; with a folder for ``tiles``, what is large is tiled there and streamed."""
     options = ReadOptions(crs=_asked_crs(crs), cancel=cancel)
     loaded: list[LoadedSource] = []
     for k, path in enumerate(paths):
@@ -228,7 +230,13 @@ def _read_all(
         progress(k / len(paths), path.name)
         if is_project(path):
             raise DataError(path, "this is a cimdesk project, no data file.", remedy="Open it, or add the files of its layers.")
-        result = read_source(path, options, streams)
+        if tiles is not None and is_large_city(path):
+            made, found = tile_once(path, tiles, options.crs, progress, cancel)
+            result = read_source(made, options, streams=True)
+            sources = tuple(named_after(source, path) for source in result.sources)
+            result, path = replace(result, sources=sources, problems=(*found, *result.problems)), made
+        else:
+            result = read_source(path, options, tiles is not None)
         if not result.sources:
             raise _nothing_in(path, result.problems)
         for source in result.sources:

@@ -26,6 +26,7 @@ def tile_files(
     scheduler: str = "",
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
+    plan: str = "",
 ) -> TilingResult:
     """Tile files into the folder ``out``.
 
@@ -42,6 +43,8 @@ def tile_files(
         Processes; 0 for as many as there are cores.
     scheduler : str
         Address of a Dask scheduler; empty for this computer.
+    plan : str
+        Kept in the tileset, to know it again.
 
     Raises
     ------
@@ -59,7 +62,7 @@ def tile_files(
     if own is not None:
         target = project_crs_for(own, place)
         there = own.transform(target, place[None, :])[0]
-    request = TilingRequest(files, out.absolute(), target, crs, height, workers, scheduler)
+    request = TilingRequest(files, out.absolute(), target, crs, height, workers, scheduler, plan)
     return run_tiling(request, np.nan_to_num(there, posinf=0.0, neginf=0.0), findings, progress, cancel)
 
 

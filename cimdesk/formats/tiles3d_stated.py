@@ -81,6 +81,14 @@ def _stated(document: Mapping[str, Any]) -> dict[str, Any]:
     return as_dict(as_dict(as_dict(document.get("asset")).get("extras")).get(EXTRAS))
 
 
+def stated_plan(folder: Path) -> str:
+    """Return what identifies the input a written tileset was made of; empty where there is none."""
+    try:
+        return str(_stated(json_object((folder / "tileset.json").read_bytes())).get("plan") or "")
+    except (OSError, BrokenPart):
+        return ""
+
+
 def is_written_tileset(folder: Path) -> bool:
     """Return whether a folder holds a tileset that this program wrote."""
     try:

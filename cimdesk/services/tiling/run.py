@@ -55,6 +55,8 @@ class TilingRequest:
         Processes; 0 for as many as there are cores.
     scheduler : str
         Address of a Dask scheduler; empty for this computer.
+    plan : str
+        Kept in the tileset, to know it again.
     unit : float
         Side of the squares that are built at a time [m].
     """
@@ -66,6 +68,7 @@ class TilingRequest:
     height: str = ""
     workers: int = 0
     scheduler: str = ""
+    plan: str = ""
     unit: float = UNIT
 
 
@@ -134,7 +137,9 @@ def run_tiling(
         built = _build(setup, units, corner, ledger, executor, progress, cancel)
         tiles, errors, coarse = _merge(setup, built, executor, cancel)
     triangles = sum(segment[3] for entry in done for segment in entry["segments"])
-    _finish(ledger, grid, levels, tiles, errors, coarse, done, {"features": summary.rows, "triangles": triangles})
+    _finish(
+        ledger, grid, levels, tiles, errors, coarse, done, {"features": summary.rows, "triangles": triangles, "plan": request.plan}
+    )
     ledger.deliver(request.out)
     progress(1.0)
     problems = list(findings.problems())
@@ -266,7 +271,7 @@ def _finish(
     errors: Sequence[tuple[int, float]],
     coarse: int,
     done: Sequence[dict[str, Any]],
-    counts: dict[str, int],
+    counts: dict[str, Any],
 ) -> None:
     """Write the subtrees and the tileset file."""
     heights = np.array([entry["heights"] for entry in done if entry["heights"]] or [[0.0, 0.0]])
