@@ -77,7 +77,9 @@ def _class_of(table: FeatureTable, row: int, keys: list[str]) -> DepthClass | No
         elif name.endswith(".text"):
             classes += [_by_text(part) for part in str(value).split(";")]
         elif f"{name}.text" not in table.columns or table.columns[f"{name}.text"][row] is None:
-            classes += [_table().get(part.strip()) for part in str(value).split(";")]
+            # Codes look like numbers, and become such where some water has none.
+            code = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+            classes += [_table().get(part.strip()) for part in code.split(";")]
     known = [each for each in classes if each is not None]
     return max(known, key=lambda each: each.low, default=None)
 
