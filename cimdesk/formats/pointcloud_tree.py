@@ -118,6 +118,7 @@ class TreeBuilder:
     sink: Sink
     expected: int
     _nodes: dict[int, _Tally] = field(default_factory=dict)
+    _grids: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         depth = max(0, int(np.ceil(np.log2(max(self.expected / LEAF_POINTS, 1.0)) / 2.0)))
@@ -147,7 +148,9 @@ class TreeBuilder:
     def _split(self, key: int) -> None:
         level = _level(key)
         whole = self._nodes.pop(key)
-        levels = _Levels(level, min(level + SPLIT_LEVELS, DEEPEST), whole.count)
+        levels = _Levels(level, min(level + SPLIT_LEVELS, DEEPEST), whole.count, self._grids.get(key, GRID_BITS))
+        # Points that fill space rather than lie on surfaces leave too many in a node: it is then thinned with larger cells.
+        self._grids[key] = max(levels.grid_bits - 1, 0)
         for records in self.sink.slices(key):
             self._distribute(records, levels, apart=key)
         self.sink.discard(key)
@@ -161,7 +164,7 @@ class TreeBuilder:
         raw = coordinates(records)
         cells = self.cube.cells(raw * self.scale + self.offset)
         keys = np.empty(len(records), dtype=np.int64)
-        assign_nodes(cells, BITS, GRID_BITS, levels.first, levels.last, levels.starts, levels.masks, levels.table, keys)
+        assign_nodes(cells, BITS, levels.grid_bits, levels.first, levels.last, levels.starts, levels.masks, levels.table, keys)
         if apart is not None:
             # While a node is split, what stays in it is put beside what is still to be read.
             keys[keys == apart] |= _APART
@@ -230,8 +233,8 @@ _APART = 1 << 62
 class _Levels:
     """The levels that one pass distributes over, with a bit for every thinning cell of all but the last."""
 
-    def __init__(self, first: int, last: int, points: int | None = None) -> None:
-        self.first, self.last = first, last
+    def __init__(self, first: int, last: int, points: int | None = None, grid_bits: int = GRID_BITS) -> None:
+        self.first, self.last, self.grid_bits = first, last, grid_bits
         sizes = []
         for step in range(last - first):
             # On a surface four times as many cells are taken on each further level; a cell needs room not to meet others.

@@ -320,7 +320,7 @@ def select_nodes(tree: PointTree, view: PointView, most: int = MOST_NODES) -> Po
     drawn = np.cumsum(tree.counts[rows] > 0) <= most
     count = int(np.argmin(fits & drawn)) if not (fits & drawn).all() else len(rows)
     chosen = rows[:count]
-    finest = float(pixels[rows[count]]) if count < len(rows) else view.max_pixels
+    finest = max(float(pixels[rows[count]]), view.max_pixels) if count < len(rows) else view.max_pixels
     return PointChoice({int(row): float(pixels[row]) for row in chosen}, finest)
 
 
