@@ -6,7 +6,7 @@ import io
 import struct
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from cimdesk.formats.gltf_json import as_dict, as_int, as_list, number_list
 from cimdesk.formats.tiles3d_paths import BrokenPart
 
 MAX_PIXELS = 64 << 20
+"""Pixels that the pictures of one file may have."""
 _CLAMP, _MIRROR = 33071, 33648
 _SOURCES = ("EXT_texture_webp", "MSFT_texture_dds", "KHR_texture_basisu")
 
@@ -35,12 +36,15 @@ class Texture:
         Attribute with the texture coordinates.
     placing : (2, 3) float64
         KHR_texture_transform.
+    smaller : dict of int to (H, W, 4) uint8
+        The same image with blocks of so many pixels averaged, made when asked for.
     """
 
     pixels: UInt8
     wraps: tuple[int, int]
     coordinates: str
     placing: Float
+    smaller: dict[int, UInt8] = field(default_factory=dict)
 
     def sample(self, places: Float) -> UInt8:
         """Return (N, 4) texels nearest to (N, 2) texture coordinates."""
@@ -53,10 +57,12 @@ class Texture:
         """Return the texture with blocks of so many pixels averaged, clear ones not counted."""
         if factor <= 1:
             return self
-        from PIL import Image
+        if factor not in self.smaller:
+            from PIL import Image
 
-        image = Image.fromarray(self.pixels).convert("RGBa").reduce(min(factor, *self.pixels.shape[:2])).convert("RGBA")
-        return Texture(np.asarray(image), self.wraps, self.coordinates, self.placing)
+            whole = Image.fromarray(self.pixels).convert("RGBa")
+            self.smaller[factor] = np.asarray(whole.reduce(min(factor, *self.pixels.shape[:2])).convert("RGBA"))
+        return replace(self, pixels=self.smaller[factor])
 
 
 def _texel(values: Float, wrap: int, size: int) -> Int:
@@ -76,7 +82,7 @@ class Textures:
 
     document: Mapping[str, Any]
     buffers: Buffers
-    _images: dict[int, UInt8] = field(default_factory=dict)
+    _images: dict[int, tuple[UInt8, dict[int, UInt8]]] = field(default_factory=dict)
 
     def texture(self, info: Any) -> Texture:
         """Return the texture that a texture info object refers to.
@@ -94,14 +100,16 @@ class Textures:
         if "sampler" in described:
             sampler = item_of(self.document, "samplers", described["sampler"])
         wraps = (as_int(sampler.get("wrapS"), 0), as_int(sampler.get("wrapT"), 0))
-        return Texture(self._image(_source_of(described)), wraps, f"TEXCOORD_{channel}", _placing(transform))
+        pixels, smaller = self._image(_source_of(described))
+        return Texture(pixels, wraps, f"TEXCOORD_{channel}", _placing(transform), smaller)
 
-    def _image(self, index: Any) -> UInt8:
+    def _image(self, index: Any) -> tuple[UInt8, dict[int, UInt8]]:
         entry = item_of(self.document, "images", index)
         if index not in self._images:
             uri = entry.get("uri")
             data = self.buffers.file(uri) if isinstance(uri, str) else self.buffers.view(as_int(entry.get("bufferView"), -1))
-            self._images[index] = read_image(data)
+            held = sum(pixels.size // 4 for pixels, _ in self._images.values())
+            self._images[index] = read_image(data, MAX_PIXELS - held), {}
         return self._images[index]
 
 
@@ -123,20 +131,26 @@ def _placing(transform: Mapping[str, Any]) -> Float:
     return np.array([[c * scale[0], s * scale[1], offset[0]], [-s * scale[0], c * scale[1], offset[1]]])
 
 
-def read_image(data: bytes) -> UInt8:
+def read_image(data: bytes, most: int) -> UInt8:
     """Return (H, W, 4) uint8 pixels of a PNG, JPEG or WebP.
+
+    Parameters
+    ----------
+    data : bytes
+    most : int
+        Pixels it may have.
 
     Raises
     ------
     BrokenPart
-        If it is none of these, damaged, or has more than `MAX_PIXELS`.
+        If it is none of these, damaged, or has too many pixels.
     """
     from PIL import Image
 
     try:
         with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
             image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP"))
-        if image.width * image.height > MAX_PIXELS:
+        if image.width * image.height > most:
             raise BrokenPart("texture-size", "A texture has {width} by {height} pixels, which is too large.",
                              width=image.width, height=image.height)  # fmt: skip
         return np.asarray(image.convert("RGBA"))

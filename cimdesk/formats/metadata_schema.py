@@ -113,7 +113,7 @@ def entity_values(entity: object, schema: Schema) -> dict[str, Any]:
         value = given.get(name)
         if value is None or ("noData" in kind and value == kind["noData"]):
             value = kind.get("default")
-        elif kind.get("type") in WIDTHS and kind.get("type") not in ("ENUM", "BOOLEAN") and kind.get("array") is not True:
+        elif str(kind.get("type")) in WIDTHS and kind["type"] not in ("ENUM", "BOOLEAN") and kind.get("array") is not True:
             value = _plain(value, kind, schema)
         if value is not None:
             out[str(name)] = value

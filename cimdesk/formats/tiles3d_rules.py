@@ -120,7 +120,7 @@ def _fits(value: Any, kind: Mapping[str, Any], schema: Schema) -> bool:
         plain = {key: each for key, each in kind.items() if key not in ("array", "count", "min", "max", "scale", "offset")}
         fits = isinstance(value, list) and all(_fits(each, plain, schema) for each in value)
         return fits and (count is None or len(value) == count)
-    type_name = kind.get("type")
+    type_name = str(kind.get("type"))
     if type_name == "STRING":
         return isinstance(value, str)
     if type_name == "BOOLEAN":
