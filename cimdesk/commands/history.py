@@ -23,7 +23,7 @@ class Edit:
     data : mapping of layer id to LayerData
         Data that appears with the edit and goes away when it is taken back.
     removed_data : mapping of layer id to LayerData
-        Data that goes away with the edit and comes back when it is taken back.
+        Data that goes away with the edit and comes back when it is taken back; of a layer in ``data`` too, what it replaces.
     merge : str
         Consecutive edits with the same non-empty word are one undo step (a dragged slider).
     """
@@ -36,14 +36,12 @@ class Edit:
 
     def apply(self, workspace: Workspace) -> Changes:
         """Do it; return what it touched."""
-        data: dict[str, LayerData | None] = dict(self.data)
-        data.update(dict.fromkeys(self.removed_data))
+        data: dict[str, LayerData | None] = {**dict.fromkeys(self.removed_data), **self.data}
         return workspace.apply(self.records, data)
 
     def revert(self, workspace: Workspace) -> Changes:
         """Take it back exactly; return what that touched."""
-        data: dict[str, LayerData | None] = dict(self.removed_data)
-        data.update(dict.fromkeys(self.data))
+        data: dict[str, LayerData | None] = {**dict.fromkeys(self.data), **self.removed_data}
         return workspace.apply(tuple(change.reversed() for change in reversed(self.records)), data)
 
     def keeping_data(self, workspace: Workspace, reverting: bool) -> Edit:
@@ -75,7 +73,7 @@ class Edit:
             later.label,
             tuple(first.values()),
             {**self.data, **later.data},
-            {**self.removed_data, **later.removed_data},
+            {**later.removed_data, **self.removed_data},
             later.merge,
         )
 

@@ -112,7 +112,7 @@ def read_mosaic(folder: Path, options: ReadOptions) -> ReadResult:
         crs.code if crs else None,
         {"files": len(aligned)},
         terrain.bounds,
-        (Source(folder.name, LayerKind.TERRAIN, terrain, options.crs_for(crs)),),
+        (Source(folder.name, LayerKind.TERRAIN, terrain, options.crs_for(crs), options=dict(options.extra)),),
         tuple(problems),
     )
 

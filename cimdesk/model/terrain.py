@@ -14,6 +14,8 @@ from cimdesk.model.elevation import LargeSource
 
 HEIGHT_TINTS = ("#8fae8b", "#a9bf94", "#c6cfa0", "#ddd6ad", "#d8c297", "#c6a781", "#b3937b", "#b9aaa2", "#dcd8d6", "#f7f6f5")
 """Colours of heights from low to high: meadows, sand, rock, snow."""
+ON_GROUND = "on_ground"
+"""Option of a layer whose buildings are set down on the terrain."""
 MAX_PART = 64_000_000
 """Cells that a part of a large terrain may have in memory."""
 

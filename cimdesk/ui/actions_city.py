@@ -105,6 +105,16 @@ ROWS: tuple[Action, ...] = (
         group=2,
     ),
     Action(
+        "layer.on_ground",
+        "Sit on the ground",
+        "Set the buildings of the current layer down on the terrain, or give them back their own heights",
+        "City",
+        handlers_data.sit_on_ground,
+        needs=Need.LAYER | Need.FEATURES | Need.TERRAIN,
+        checked=handlers_data.sits_on_ground,
+        group=2,
+    ),
+    Action(
         "layer.reload",
         "Read again",
         "Read the file of the current layer again",

@@ -20,6 +20,7 @@ FORMS = {
     "preview": "cimdesk.ui.preview_dialog",
     "style": "cimdesk.ui.style_dialog",
     "points": "cimdesk.ui.point_dialog",
+    "terrain": "cimdesk.ui.terrain_dialog",
     "select": "cimdesk.ui.select_dialog",
     "stage": "cimdesk.ui.stage_dialog",
     "flood": "cimdesk.ui.flood_dialog",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from cimdesk.base.i18n import tr
-from cimdesk.commands import layers, points
+from cimdesk.commands import ground, layers, points
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.sensors import Sensors, Status
+from cimdesk.model.terrain import ON_GROUND
 from cimdesk.model.visibility import shown_rows
 from cimdesk.model.workspace import bounds_of
 from cimdesk.ui.desk import Desk
@@ -73,10 +74,27 @@ def edit_style(desk: Desk) -> None:
         look = desk.ask.form("points", desk, layer=layer)
         if look is not None:
             points.set_point_style(desk.session, layer.id, look.style, look.hidden_classes)
+    elif layer is not None and layer.kind is LayerKind.TERRAIN:
+        choice = desk.ask.form("terrain", desk, layer=layer)
+        if choice is not None:
+            ground.set_terrain(desk.session, layer.id, choice.style, choice.offset)
     elif layer is not None:
         style = desk.ask.form("style", desk, layer=layer)
         if style is not None:
             layers.set_style(desk.session, layer.id, style)
+
+
+def sit_on_ground(desk: Desk) -> None:
+    """Set the buildings of the current layer down on the terrain, or give them back their own heights."""
+    layer = desk.layer
+    if layer is not None:
+        ground.set_on_ground(desk.session, layer.id, not sits_on_ground(desk))
+
+
+def sits_on_ground(desk: Desk) -> bool:
+    """Whether the buildings of the current layer are set down on the terrain."""
+    layer = desk.layer
+    return layer is not None and bool(layer.options.get(ON_GROUND))
 
 
 def rename_layer(desk: Desk) -> None:
