@@ -282,9 +282,9 @@ def _watched(parts: Iterable[AnyArray], las: LasFile, options: ReadOptions) -> I
     """Yield parts, telling how far it is and asking whether it is still wanted."""
     done = 0
     for records in parts:
-        options.cancel.raise_if_cancelled()
         done += len(records)
         options.progress(min(done / max(las.announced, 1), 1.0), las.path.name)
+        options.cancel.raise_if_cancelled()
         yield records
 
 

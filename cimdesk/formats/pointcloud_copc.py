@@ -12,7 +12,7 @@ import numpy as np
 from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.base.errors import DataError
 from cimdesk.formats.findings import Findings
-from cimdesk.formats.pointcloud_las import DamagedPoints, LasFile, decoding, fields_of, records_of
+from cimdesk.formats.pointcloud_las import LASZIP_RECORD, DamagedPoints, LasFile, decoding, fields_of, records_of
 from cimdesk.formats.pointcloud_nodes import RecordScale, block_of
 from cimdesk.formats.pointcloud_tree import tree_of
 from cimdesk.model.points import PointBlock, PointTree, name_of
@@ -41,7 +41,7 @@ class CopcNodes:
         self._las = las
         self._read_at = read_at
         header = las.header
-        self._laszip = next((bytes(vlr.record_data) for vlr in header.vlrs if vlr.record_id == 22204), b"")
+        self._laszip = next((bytes(vlr.record_data) for vlr in header.vlrs if vlr.record_id == LASZIP_RECORD), b"")
         info = next(vlr for vlr in header.vlrs if vlr.user_id == "copc" and vlr.record_id == 1)
         self._fields = fields_of(header.point_format)
         self.scale = RecordScale(las.scale, las.offset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 CHUNK_POINTS = 500_000
 PATCH_POINTS = 1_000
 """Points read at a time where a file is damaged, so that few good ones are lost."""
+MOST_SALVAGED = 2 << 30
+"""Largest damaged file whose rest is looked for [bytes]."""
+LASZIP_RECORD = 22204
 _DAMAGE = "Export or download the point cloud again."
 _PLAIN: dict[str, str] = {
     "intensity": "<u2", "return_number": "u1", "number_of_returns": "u1", "classification": "u1", "user_data": "u1",
@@ -250,7 +254,7 @@ def read_records(las: LasFile, findings: Findings, size: int = CHUNK_POINTS) -> 
     given = 0
     reason = ""
     try:
-        for records in _compressed(las, size, is_parallel=True) if las.is_compressed else _plain(las, size):
+        for records in _compressed(las, size) if las.is_compressed else _plain(las, size):
             given += len(records)
             yield records
     except DamagedPoints as error:
@@ -274,7 +278,7 @@ class _Salvage:
     def __iter__(self) -> Iterator[AnyArray]:
         skip, waiting = self.given, []
         try:
-            for records in _compressed(self.las, PATCH_POINTS, is_parallel=False):
+            for records in _unpacked_in_order(self.las):
                 fresh = records[min(skip, len(records)) :]
                 skip -= len(records) - len(fresh)
                 if len(fresh):
@@ -287,6 +291,34 @@ class _Salvage:
             self.reason = str(error)
         if waiting:
             yield np.concatenate(waiting)
+
+
+def _unpacked_in_order(las: LasFile) -> Iterator[AnyArray]:
+    """Yield the points of a LAZ file that lost the table at its end: an empty table is put in its place."""
+    import lazrs
+    from laspy.point.record import PackedPointRecord, ScaleAwarePointRecord
+
+    header = las.header
+    if las.path.stat().st_size > MOST_SALVAGED:
+        return
+    start = int(header.offset_to_point_data)
+    data = bytearray(las.path.read_bytes())
+    if start + 8 > len(data):
+        return
+    struct.pack_into("<q", data, start, len(data))
+    stream = io.BytesIO(bytes(data + bytes(8)))
+    stream.seek(start)
+    dtype, fields = header.point_format.dtype(), fields_of(header.point_format)
+    with decoding():
+        laszip = next((bytes(vlr.record_data) for vlr in header.vlrs if vlr.record_id == LASZIP_RECORD), b"")
+        unpacker = lazrs.LasZipDecompressor(stream, laszip)
+    for _ in range(0, las.announced, PATCH_POINTS):
+        raw = np.zeros(PATCH_POINTS * dtype.itemsize, dtype=np.uint8)
+        with decoding():
+            unpacker.decompress_many(raw)
+            packed = PackedPointRecord(raw.view(dtype), header.point_format)
+            aware = ScaleAwarePointRecord(packed.array, packed.point_format, header.scales, header.offsets)
+            yield records_of(aware, fields)
 
 
 def _plain(las: LasFile, size: int) -> Iterator[AnyArray]:
@@ -310,12 +342,15 @@ def _plain(las: LasFile, size: int) -> Iterator[AnyArray]:
                 yield records_of(ScaleAwarePointRecord(packed.array, packed.point_format, header.scales, header.offsets), fields)
 
 
-def _compressed(las: LasFile, size: int, is_parallel: bool) -> Iterator[AnyArray]:
+def _compressed(las: LasFile, size: int) -> Iterator[AnyArray]:
+    import logging
+
     import laspy
 
-    backend = laspy.LazBackend.LazrsParallel if is_parallel else laspy.LazBackend.Lazrs
+    # What it would log is raised too, and told to the person.
+    logging.getLogger("laspy").setLevel(logging.CRITICAL)
     with decoding():
-        reader = laspy.open(las.path, laz_backend=backend, read_evlrs=False)
+        reader = laspy.open(las.path, laz_backend=laspy.LazBackend.LazrsParallel, read_evlrs=False)
         fields = fields_of(reader.header.point_format)
     try:
         chunks = reader.chunk_iterator(size)
