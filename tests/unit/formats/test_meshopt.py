@@ -92,3 +92,16 @@ def test_a_mesh_in_packed_buffers_is_drawn(tmp_path):
     mesh = mesh_of(result)
     assert len(mesh.triangles) == 2 * 19 * 19
     assert mesh.bounds[:, :2].tolist() == [[0, 0], [9500, 9500]]
+
+
+def test_a_file_of_gltfpack_is_the_surface_it_was_made_from(tmp_path):
+    # 17 by 17 points every 5 m of 10 sin(x / 15 m) cos(y / 20 m), packed with gltfpack -cc.
+    data = (Path(__file__).parent / "data" / "gltfpack.glb").read_bytes()
+    assert b"EXT_meshopt_compression" in data
+    result = read(write_tileset(tmp_path, tile("a.glb"), {"a.glb": data}))
+    assert not codes(result)
+    mesh = mesh_of(result)
+    assert len(mesh.triangles) == 2 * 16 * 16
+    east, south, height = mesh.world_vertices()[np.unique(mesh.triangles)].T
+    assert height == pytest.approx(10 * np.sin(east / 15) * np.cos(-south / 20), abs=0.02)
+    assert mesh.bounds[:, :2] == pytest.approx(np.array([[0, -80], [80, 0]]), abs=0.01)
