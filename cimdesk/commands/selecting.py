@@ -43,12 +43,17 @@ def select_by_expression(session: Session, layer_id: str, expression: str, how: 
         ``replace`` the selection, ``add`` to it, ``remove`` from it, or keep ``within`` it what holds.
     """
     found = refs_where(session, layer_id, rows_of_expression(session, layer_id, expression))
+    combine(session, found, how)
+    return len(found)
+
+
+def combine(session: Session, found: frozenset[AssetRef], how: str) -> None:
+    """Make features the selection, or add them to it, take them out, or keep only those of it that are among them."""
     before = session.selection.refs
     combined = {"replace": found, "add": before | found, "remove": before - found, "within": before & found}
     if how not in combined:
         raise UsageError("A selection can be made by {known}, not by {how}.", known=", ".join(combined), how=how)
     session.selection.set(combined[how])
-    return len(found)
 
 
 def refs_where(session: Session, layer_id: str, rows: Bool) -> frozenset[AssetRef]:

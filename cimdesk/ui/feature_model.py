@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,11 @@ from cimdesk.ui.theme import current_theme
 Index = QModelIndex | QPersistentModelIndex
 
 
+Aside = Callable[[Callable[[], Int], Callable[[Int], None]], None]
+"""Does work beside the window and hands over what it gave."""
+SORTED_AT_ONCE = 100_000
+
+
 class FeatureModel(QAbstractTableModel):
     """Shows a FeatureTable, sorted and filtered without copying its columns."""
 
@@ -33,6 +38,7 @@ class FeatureModel(QAbstractTableModel):
         self._marked: Bool | None = None
         self._sort: tuple[int, Qt.SortOrder] = (-1, Qt.SortOrder.AscendingOrder)
         self._place: Int | None = None
+        self.aside: Aside | None = None
 
     def set_table(self, table: FeatureTable | None, data: object = None) -> None:
         """Show another table, unsorted and unfiltered; ``data`` is the layer's, which knows the units."""
@@ -120,20 +126,38 @@ class FeatureModel(QAbstractTableModel):
         return "id" if section == 0 else " ".join(part for part in readable_name(self._names[section - 1], self.data_of) if part)
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        self.layoutAboutToBeChanged.emit()
         self._sort = (column, order)
+        self.layoutAboutToBeChanged.emit()
         self._arrange()
         self.layoutChanged.emit()
 
     def _arrange(self) -> None:
+        """Put the rows in order; long tables stay as they are until that is done aside."""
         rows = self._matching if self._matching is not None else np.arange(len(self.table), dtype=np.int64)
         column, order = self._sort
-        if 0 <= column <= len(self._names) and len(rows):
-            rows = rows[
-                sort_rows(self.table, None if column == 0 else self._names[column - 1], rows, order == Qt.SortOrder.DescendingOrder)
-            ]
-        self.order = rows
         self._place = None
+        if not (0 <= column <= len(self._names) and len(rows)):
+            self.order = rows
+            return
+        table, name = self.table, None if column == 0 else self._names[column - 1]
+
+        def work() -> Int:
+            return rows[sort_rows(table, name, rows, order == Qt.SortOrder.DescendingOrder)]
+
+        if self.aside is None or len(rows) <= SORTED_AT_ONCE:
+            self.order = work()
+            return
+        if len(self.order) != len(rows):
+            self.order = rows
+        wanted = (self._sort, table, self._matching)
+
+        def done(sorted_rows: Int) -> None:
+            if wanted[0] == self._sort and table is self.table and wanted[2] is self._matching:
+                self.layoutAboutToBeChanged.emit()
+                self.order, self._place = sorted_rows, None
+                self.layoutChanged.emit()
+
+        self.aside(work, done)
 
 
 def sort_rows(table: FeatureTable, column: str | None, rows: Int, descending: bool) -> Int:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from cimdesk.base.i18n import tr
+from cimdesk.base.jobs import CancelToken, JobSpec, Progress
 from cimdesk.commands import selecting
+from cimdesk.model.selection import AssetRef
 from cimdesk.ui.desk import Desk
+
+AT_ONCE = 30_000
+"""Selections up to this large are made on the spot, larger ones in a job."""
 
 
 def filter_layer(desk: Desk) -> None:
@@ -26,10 +31,25 @@ def by_expression(desk: Desk) -> None:
     """Select the features of the current layer for which an expression is true."""
     layer = desk.layer
     choice = desk.ask.form("select", desk, layer=layer) if layer is not None else None
-    if layer is not None and choice is not None:
-        count = desk.attempt(selecting.select_by_expression, desk.session, layer.id, *choice)
-        if count is not None:
-            desk.message.emit(tr("{count} features hold.").format(count=f"{count:,}"))
+    if layer is None or choice is None:
+        return
+    session, layer_id, (expression, how) = desk.session, layer.id, choice
+    rows = desk.attempt(selecting.rows_of_expression, session, layer_id, expression)
+    if rows is None:
+        return
+    count = int(rows.sum())
+
+    def work(progress: Progress, cancel: CancelToken) -> frozenset[AssetRef]:
+        return selecting.refs_where(session, layer_id, rows)
+
+    def done(found: frozenset[AssetRef]) -> None:
+        selecting.combine(session, found, how)
+        desk.message.emit(tr("{count} features hold.").format(count=f"{count:,}"))
+
+    if count <= AT_ONCE:
+        done(selecting.refs_where(session, layer_id, rows))
+    else:
+        desk.run(JobSpec(tr("Selecting"), work, done, key="select-rows"))
 
 
 def invert(desk: Desk) -> None:

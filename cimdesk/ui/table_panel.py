@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QSize, Qt, QTimer
 from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence, QShowEvent
@@ -53,6 +55,7 @@ class TablePanel(QWidget):
         self._following = False
         self._shown: Bool | None = None
         self.model = FeatureModel(self)
+        self.model.aside = self._sort_aside
         self.layers = QComboBox()
         self.layers.setMinimumWidth(190)
         self.layers.activated.connect(self._on_layer_chosen)
@@ -257,6 +260,12 @@ class TablePanel(QWidget):
             else tr("{shown} of {count} rows").format(shown=f"{shown:,}", count=f"{total:,}")
         )
         self.count.setText(text if total else "")
+
+    def _sort_aside(self, work: Callable[[], Int], done: Callable[[Int], None]) -> None:
+        def carried_out(progress: Progress, cancel: CancelToken) -> Int:
+            return work()
+
+        self._desk.run(JobSpec(tr("Sorting"), carried_out, done, key="sort-table"))
 
     def _on_layer_chosen(self, _row: int) -> None:
         self._desk.select_layer(str(self.layers.currentData()))
