@@ -12,7 +12,7 @@ from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_areas import is_flood_map
 from cimdesk.model.layers import Layer
 from cimdesk.model.network import UtilityNetwork
-from cimdesk.model.terrain import Terrain
+from cimdesk.model.terrain import Terrain, TerrainStyle
 from cimdesk.model.tileset import TiledCity
 from cimdesk.scene.relief import base_height
 from cimdesk.scene.terrain import GroundPlane, SkyDome
@@ -23,6 +23,8 @@ UNDER_WATER = 0.5
 UNDER_NETWORKS = 3.0
 """Metres between the lowest pipe and the plane, where a network is all there is."""
 XRAY_OPACITY = 0.5
+NEAR_GROUND = 5.0
+"""Metres from the ground as drawn within which a picked point belongs to it."""
 BELOW_PICTURES = 0.002
 """How far the plane lies below pictures, in radii."""
 
@@ -34,6 +36,7 @@ class Ground:
         self.context = context
         self.terrain: Terrain | None = None
         self.base = 0.0
+        self._layer = ""
         self.plane = GroundPlane()
         self.sky = SkyDome()
         self.actors: list[Any] = [self.sky.actor, self.plane.actor]
@@ -44,9 +47,9 @@ class Ground:
     def follow(self, layers: list[Layer]) -> None:
         """Find the ground among the layers."""
         loaded = [(layer, self.context.workspace.data(layer.id)) for layer in layers]
-        terrains = [data for _, data in loaded if isinstance(data, Terrain)]
-        terrains += [data.terrain for _, data in loaded if isinstance(data, FloodResult)]
-        self.terrain = terrains[0] if terrains else None
+        terrains = [(data, layer.id) for layer, data in loaded if isinstance(data, Terrain)]
+        terrains += [(data.terrain, "") for _, data in loaded if isinstance(data, FloodResult)]
+        self.terrain, self._layer = terrains[0] if terrains else (None, "")
         self.base = self._base([data for _, data in loaded])
         surfaces = [data.bounds if not isinstance(data, TiledCity) else data.city.bounds for data in _surfaces(loaded)]
         buried = [data.bounds for _, data in loaded if isinstance(data, UtilityNetwork)]
@@ -59,8 +62,32 @@ class Ground:
         if self.terrain is None:
             return np.full(len(points), self.base)
         world = np.asarray(points, dtype=np.float64)[:, :2] + self.context.origin[:2]
-        found = self.terrain.sample(world) - self.context.origin[2]
+        found = self._drawn(self.terrain.sample(world) - self.context.origin[2])
         return np.where(np.isfinite(found), found, self.base)
+
+    def measured(self, point: Float) -> float:
+        """Return the true local height of a (3,) local point that was picked: ground may be drawn exaggerated."""
+        height = float(point[2])
+        if self.terrain is None or self._exaggeration == 1.0:
+            return height
+        true = float(self.terrain.sample(np.asarray(point, dtype=np.float64)[None, :2] + self.context.origin[:2])[0])
+        local = true - float(self.context.origin[2])
+        is_ground = np.isfinite(local) and abs(float(self._drawn(np.array([local]))[0]) - height) < NEAR_GROUND
+        return local if is_ground else height
+
+    @property
+    def _exaggeration(self) -> float:
+        record = self.context.workspace.document.get("layer", self._layer) if self._layer else None
+        return TerrainStyle.of(record.get("options") or {}).exaggeration if record else 1.0
+
+    def _drawn(self, heights: Float) -> Float:
+        """Return local heights as the terrain's are drawn."""
+        factor = self._exaggeration
+        if self.terrain is None or factor == 1.0:
+            return heights
+        low, high = self.terrain.bounds[:, 2]
+        base = base_height(np.array([low, high])) - float(self.context.origin[2])
+        return np.asarray(base + (heights - base) * factor)
 
     def sync(self, bounds: Float) -> None:
         """Lay the plane around the local bounds of what is visible."""
