@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from cimdesk.base.crs import Crs
+from cimdesk.commands.source_stages import stages_in
 from cimdesk.formats.citygml import READER
 from cimdesk.formats.registry import ReadOptions, read_head
+from cimdesk.model.layers import LayerKind
+from cimdesk.model.lifecycle import Stage
 from cimdesk.model.mesh import Surface
 
 pytestmark = pytest.mark.real
@@ -96,6 +99,25 @@ def test_flood_areas_have_their_depth_rank_and_surfaces(results):
     assert city.features.columns["floodingRiskAttribute.rankOrg"].tolist() == ["1", "2", "1"]
     assert city.features.columns["floodingRiskAttribute.scale"].tolist() == ["L1"] * 3
     assert len(np.unique(city.meshes["1"].feature_index)) == 3
+
+
+def test_flood_areas_are_a_flood_layer_with_classes_of_depth(results):
+    for part, classes in (("_fld_", ["< 0.5 m", "0.5 – 3 m", "< 0.5 m"]), ("_tnm_", ["< 0.5 m", "0.5 – 3 m", "3 – 5 m"])):
+        (source,) = of(results, part).sources
+        assert source.kind is LayerKind.FLOOD
+        assert source.data.features.columns["depthClass"].tolist() == classes
+    kinds = {key: {source.kind for source in result.sources} for key, result in results.items()}
+    assert sum(LayerKind.FLOOD in found for found in kinds.values()) == 2
+
+
+def test_versions_are_a_history_of_stages(results):
+    stages = stages_in(of(results, "historicalSuccession").sources[0].data)
+    first = [(each.stage, each.date[:4], each.why) for each in stages if each.feature == "BU_69381AL49_2000-01-01"]
+    assert first == [
+        (Stage.OPERATION, "2000", "creationDate"),
+        (Stage.REMOVED, "2015", "terminationDate; replace BU_69381AL49_2015-01-01"),
+    ]
+    assert {each.feature for each in stages} == set(of(results, "historicalSuccession").sources[0].data.features.ids)
 
 
 def test_closed_solids_hold_the_volume_of_their_building(results):

@@ -23,9 +23,10 @@ VERSIONED = """<?xml version="1.0" encoding="UTF-8"?>
 <bldg:buildingPart><bldg:BuildingPart gml:id="part">{shape}</bldg:BuildingPart></bldg:buildingPart>
 </bldg:Building></cityObjectMember>
 </CityModel>"""
+RING = "<gml:LinearRing><gml:posList>0 0 0 9 0 0 9 9 0 0 0 0</gml:posList></gml:LinearRing>"
+POLYGON = f"<gml:Polygon><gml:exterior>{RING}</gml:exterior></gml:Polygon>"
 SHAPE = (
-    "<lod1MultiSurface><gml:MultiSurface><gml:surfaceMember><gml:Polygon><gml:exterior><gml:LinearRing><gml:posList>0 0 0 9 0 0"
-    " 9 9 0 0 0 0</gml:posList></gml:LinearRing></gml:exterior></gml:Polygon></gml:surfaceMember></gml:MultiSurface></lod1MultiSurface>"
+    f"<lod1MultiSurface><gml:MultiSurface><gml:surfaceMember>{POLYGON}</gml:surfaceMember></gml:MultiSurface></lod1MultiSurface>"
 )
 
 
