@@ -16,6 +16,8 @@ from cimdesk.base.i18n import tr
 JSON_BYTES = 256 << 20
 SUBTREE_BYTES = 64 << 20
 CONTENT_BYTES = 512 << 20
+MOST_PACKED, ALWAYS_UNPACKED = 100, 16 << 20
+"""How many times its size a packed file may become, beyond so many bytes: tiles pack to a third, bombs to a thousandth."""
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -163,6 +165,11 @@ def folder_of(reference: str) -> str:
     return "" if base == "." else base
 
 
+def unpacked_limit(packed: int, limit: int) -> int:
+    """Return how many bytes may come out of ``packed`` ones."""
+    return min(limit, max(ALWAYS_UNPACKED, MOST_PACKED * packed))
+
+
 def read_limited(path: Path, limit: int) -> bytes:
     """Return the bytes of a file, unpacked when gzipped.
 
@@ -178,6 +185,7 @@ def read_limited(path: Path, limit: int) -> bytes:
             is_larger = path.stat().st_size > limit
             data = file.read(2 if is_larger else limit + 1)
         if data[:2] == b"\x1f\x8b":
+            limit = unpacked_limit(path.stat().st_size, limit)
             with gzip.open(path) as packed:
                 data = packed.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from cimdesk import __version__
 from cimdesk.base.errors import ServiceError
-from cimdesk.formats.tiles3d_paths import JSON_BYTES, BrokenPart
+from cimdesk.formats.tiles3d_paths import JSON_BYTES, BrokenPart, unpacked_limit
 from cimdesk.services.tile_cache import CachedFile, TileCache
 
 TIMEOUT = 10.0
@@ -204,8 +204,9 @@ class TilesetServer:
         unpacker = zlib.decompressobj(31)
         while chunk := response.read1(CHUNK):
             got += len(chunk)
-            data += unpacker.decompress(chunk, limit + 1 - len(data)) if is_packed else chunk
-            if len(data) > limit or unpacker.unconsumed_tail:
+            most = unpacked_limit(got, limit) if is_packed else limit
+            data += unpacker.decompress(chunk, most + 1 - len(data)) if is_packed else chunk
+            if len(data) > most or unpacker.unconsumed_tail:
                 raise BrokenPart(
                     "too-large", "“{uri}” is larger than {limit} MB.", uri=_short(response.geturl()), limit=limit >> 20
                 )
@@ -291,6 +292,7 @@ def _headers(kept: CachedFile | None) -> dict[str, str]:
 def _unpacked(data: bytes, limit: int) -> bytes:
     if data[:2] != b"\x1f\x8b":
         return data
+    limit = unpacked_limit(len(data), limit)
     unpacker = zlib.decompressobj(31)
     out = unpacker.decompress(data, limit + 1)
     if len(out) > limit:
