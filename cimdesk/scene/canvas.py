@@ -111,6 +111,10 @@ class Canvas:
             self.renderer.SetSSAOKernelSize(32)
             self.renderer.SSAOBlurOn()
 
+    def set_smooth(self, on: bool) -> None:
+        """Smooth the edges of this frame, or leave that for a later one."""
+        self.renderer.SetUseFXAA(on)
+
     def place(self, control: CameraControl, origin: Float, low: Float, high: Float, is_moving: bool) -> View:
         """Set the camera, its clipping range around the local box ``low``..``high``, and the sky; return the view."""
         camera = self.renderer.GetActiveCamera()

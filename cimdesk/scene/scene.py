@@ -14,6 +14,7 @@ from cimdesk.model.document import Changes
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.style import StyleMode
+from cimdesk.model.terrain import Terrain
 from cimdesk.model.workspace import Workspace
 from cimdesk.scene.camera import CameraControl
 from cimdesk.scene.canvas import Canvas
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 BUILD_BUDGET = 0.050
 """Seconds per frame spent on what is still to be built, so that the window stays alive while a city appears."""
+ON_THE_GROUND = (LayerKind.VECTOR, LayerKind.SENSORS)
 QUALITIES = ("moving", "still", "export")
 
 
@@ -115,9 +117,26 @@ class Scene:
         if touched:
             touched |= {layer.id for layer in self.workspace.layers() if layer.style.mode is StyleMode.DEPTH}
         self._stale |= touched
+        optioned = {
+            change.key
+            for change in changes.records
+            if change.table == "layer"
+            and change.before
+            and change.after
+            and change.before.get("options") != change.after.get("options")
+        }
+        if any(isinstance(self.workspace.data(key), Terrain) and key in self.visuals for key in changes.data | optioned):
+            self._lay_again()
         if self._stale:
             self._outlines_stale = True
             self.needs_render.emit(None)
+
+    def _lay_again(self) -> None:
+        """Make anew what lies on the ground: the ground may have moved, or be drawn otherwise."""
+        self.ground.follow(self.shown_layers())
+        for key in [key for key, visual in self.visuals.items() if visual.layer.kind in ON_THE_GROUND]:
+            self._drop(key)
+            self._stale.add(key)
 
     def set_time(self, time: float) -> None:
         """Show this moment of the clock [POSIX s]."""
@@ -196,6 +215,9 @@ class Scene:
         self.labels.prepare(view, self.visuals.values())
         self._selected.prepare(view)
         self._hovered.prepare(view)
+        # Smooth edges cost as much as the city: they come with the last frame.
+        is_waiting = any(visual.is_waiting for visual in self.visuals.values())
+        self.canvas.set_smooth(self._quality == "still" and not more and not is_waiting)
         if more or self._outlines_stale:
             self.needs_render.emit(None)
 
@@ -251,7 +273,8 @@ class Scene:
         found = self.canvas.world_at(x, y)
         if found is None:
             return None
-        east, north, height = found[0] + self.context.origin
+        east, north, _ = found[0] + self.context.origin
+        height = self.ground.measured(found[0]) + self.context.origin[2]
         return float(east), float(north), float(height)
 
     def screen_of(self, world: Float) -> Float:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 STILL_AFTER_MS = 150
 HOVER_AFTER_MS = 40
 PUBLISH_AFTER_MS = 800
+GATHER_MS = 90
 """How long arriving tiles gather before their features reach the tables."""
 SLOW_FRAME = 0.030
 """A frame slower than this is drawn at half resolution while the camera moves [s]."""
@@ -117,6 +118,8 @@ class Viewport(QWidget):
         self._still.timeout.connect(self._come_to_rest)
         self._hover = QTimer(self, singleShot=True, interval=HOVER_AFTER_MS)
         self._hover.timeout.connect(self._look_under_cursor)
+        self._gather = QTimer(self, singleShot=True, interval=GATHER_MS)
+        self._gather.timeout.connect(self.request_render)
         self._publish = QTimer(self, singleShot=True, interval=PUBLISH_AFTER_MS)
         self._publish.timeout.connect(self._publish_features)
         self._tiles_came.connect(self._on_tiles, Qt.ConnectionType.QueuedConnection)
@@ -163,6 +166,7 @@ class Viewport(QWidget):
         self._still.stop()
         self._hover.stop()
         self._publish.stop()
+        self._gather.stop()
         if self.scene is not None:
             self.scene.detach()
             self.scene = None
@@ -260,7 +264,9 @@ class Viewport(QWidget):
             self._tiles_came.emit()
 
     def _on_tiles(self) -> None:
-        self.request_render()
+        # Each picture keeps the processors from decoding the next tiles.
+        if not self._gather.isActive():
+            self._gather.start()
         if not self._publish.isActive():
             self._publish.start()
 
