@@ -77,9 +77,12 @@ def feature_count(data: Any) -> int:
     from cimdesk.model.flood import FloodResult
     from cimdesk.model.imagery import Imagery
     from cimdesk.model.network import UtilityNetwork
+    from cimdesk.model.points import PointCloud
     from cimdesk.model.terrain import Terrain
     from cimdesk.model.tileset import TiledCity
 
+    if isinstance(data, PointCloud):
+        return data.count
     if isinstance(data, TiledCity):
         return len(data.city.features)
     if isinstance(data, UtilityNetwork):
