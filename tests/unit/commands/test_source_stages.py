@@ -25,9 +25,8 @@ VERSIONED = """<?xml version="1.0" encoding="UTF-8"?>
 </CityModel>"""
 RING = "<gml:LinearRing><gml:posList>0 0 0 9 0 0 9 9 0 0 0 0</gml:posList></gml:LinearRing>"
 POLYGON = f"<gml:Polygon><gml:exterior>{RING}</gml:exterior></gml:Polygon>"
-SHAPE = (
-    f"<lod1MultiSurface><gml:MultiSurface><gml:surfaceMember>{POLYGON}</gml:surfaceMember></gml:MultiSurface></lod1MultiSurface>"
-)
+SURFACE = f"<gml:MultiSurface><gml:surfaceMember>{POLYGON}</gml:surfaceMember></gml:MultiSurface>"
+SHAPE = f"<lod1MultiSurface>{SURFACE}</lod1MultiSurface>"
 
 
 def city(rows: list[dict], parents: list[int] | None = None, **metadata) -> CityModel:
