@@ -114,7 +114,7 @@ class GroundPainter:
     def _tints(self, heights: Float32) -> Float32:
         tints = np.array([rgba(tint)[:3] for tint in HEIGHT_TINTS], dtype=np.float64)
         if self.look.name == "dark":
-            tints = tints * 0.52 + np.array([10.0, 14.0, 20.0])
+            tints = tints * 0.60 + np.array([8.0, 12.0, 18.0])
         elif self.look.name == "projector":
             tints = tints.mean(axis=1, keepdims=True) + (tints - tints.mean(axis=1, keepdims=True)) * 1.35
         return np.stack([np.interp(heights, self.scale.knots, tints[:, k]) for k in range(3)], axis=-1).astype(np.float32)
