@@ -193,7 +193,9 @@ class LayerTree(QAbstractItemModel):
             return detail(self._desk, layer)
         if role == Qt.ItemDataRole.ToolTipRole:
             why = workspace.unavailable(layer.id)
-            return f"{layer.name}\n{why}" if why else f"{layer.name}\n{layer.source}"
+            made_of = layer.options.get("tiled_from")
+            source = tr("Tiled from {name}").format(name=made_of) if made_of else layer.source
+            return f"{layer.name}\n{why}" if why else f"{layer.name}\n{source}"
         return None
 
     def _on_changed(self, changes: Changes) -> None:
