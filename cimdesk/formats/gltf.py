@@ -266,6 +266,7 @@ def _primitive(work: _Work, entry: dict[str, Any]) -> Primitive | None:
         painted.features,
         painted.table,
         painted.values,
+        painted.further,
         added=len(cells.triangles) - len(triangles),
         has_outline=not painted.is_cut_out,
     )
@@ -303,6 +304,7 @@ def _placed(primitive: Primitive, matrix: Float) -> Primitive:
         color=primitive.color if primitive.color.ndim == 1 else primitive.color[kept],
         feature_ids=None if primitive.feature_ids is None else primitive.feature_ids[kept],
         values={name: column[kept] for name, column in primitive.values.items()},
+        further={table: rows[kept] for table, rows in primitive.further.items()},
     )
 
 

@@ -43,6 +43,8 @@ class Primitive:
         Property table the identifiers index, -1 for none.
     values : dict of str to (T,) array
         Properties kept by place; a feature has their mean.
+    further : dict of int to (T,) int64
+        Rows in other property tables, by table.
     family : str
         Identifiers without a table are the same things within a family only.
     added : int
@@ -57,6 +59,7 @@ class Primitive:
     feature_ids: Int | None
     table: int = -1
     values: dict[str, AnyArray] = field(default_factory=dict)
+    further: dict[int, Int] = field(default_factory=dict)
     family: str = ""
     added: int = 0
     has_outline: bool = True
@@ -185,6 +188,7 @@ def repeated(primitive: Primitive, crowd: Crowd, findings: Findings, where: str)
         feature_ids=np.repeat(crowd.ids, size),
         table=crowd.table,
         values={name: np.tile(column, count) for name, column in shape.values.items()},
+        further={},
         family=crowd.family,
         added=shape.added * count,
         has_outline=shape.has_outline and size <= OUTLINED,

@@ -115,6 +115,8 @@ class PropertyTables:
         name = str(kind.get("type"))
         is_array = kind.get("array") is True
         fixed = as_int(kind.get("count"), 0) if is_array else 1
+        if fixed > MAX_ROWS:
+            raise BrokenPart("bad-table", "A property table has {count} rows.", count=fixed)
         if is_array and fixed <= 0:
             offsets = self._offsets(entry, "arrayOffsets", "arrayOffsetType", count + 1)
         else:

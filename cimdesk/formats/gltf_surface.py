@@ -74,6 +74,8 @@ class Painted:
     colors : (4,) or (T, 4) uint8
     features : (T,) int64 or None
     table : int
+    further : dict of int to (T,) int64
+        Rows in other property tables, by table: what the cells are part of besides.
     values : dict of str to (T,) array
         Properties kept by place rather than by feature.
     is_cut_out : bool
@@ -84,6 +86,7 @@ class Painted:
     colors: AnyArray
     features: Int | None
     table: int
+    further: dict[int, Int]
     values: dict[str, AnyArray]
     is_cut_out: bool
 
@@ -116,17 +119,19 @@ class Surface:
         cells = _cut(points, triangles, wanted + ([(picture, picture_cells)] if picture is not None else []), attribute)
         colors, is_kept = self._colors(cells, factor, picture, mode, cutoff, attribute)
         features, table = self._features(cells, chosen, feature_map, attribute)
+        further = self._further(cells, extensions, table, attribute)
         values = {name: tables_value(self.tables, described[name], _texels(cells, each, attribute)) for name, each in maps.items()}
         values |= self._attribute_values(extensions, cells, attribute)
         if features is None and maps:
             features, values = _by_value(values)
         if is_kept is None or is_kept.all():
-            return Painted(cells, colors, features, table, values, False)
+            return Painted(cells, colors, features, table, further, values, False)
         return Painted(
             cells.take(is_kept),
             colors if colors.ndim == 1 else colors[is_kept],
             None if features is None else features[is_kept],
             table,
+            {each: rows[is_kept] for each, rows in further.items()},
             {name: column[is_kept] for name, column in values.items()},
             True,
         )
@@ -181,6 +186,17 @@ class Surface:
             ids = cells.corners[:, 0].astype(np.int64)
         null = chosen.get("nullFeatureId")
         return (np.where(ids == null, -1, ids) if isinstance(null, int) else ids), table
+
+    def _further(self, cells: Cells, extensions: Mapping[str, Any], table: int, attribute: Attribute) -> dict[int, Int]:
+        """Return the rows in the tables of the other feature sets whose identifiers are attributes."""
+        found: dict[int, Int] = {}
+        for each in (as_dict(each) for each in as_list(as_dict(extensions.get("EXT_mesh_features")).get("featureIds"))):
+            other = as_int(each.get("propertyTable"), -1)
+            name = f"_FEATURE_ID_{each.get('attribute')}"
+            if other in (-1, table) or "attribute" not in each or "texture" in each or attribute(name) is None:
+                continue
+            found[other] = self._features(cells, {**each, "attribute": name}, None, attribute)[0]  # type: ignore[assignment]
+        return found
 
     def _described(self, extensions: Mapping[str, Any]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         """Return the texture info and the class property of every property of the property textures in use."""

@@ -17,6 +17,7 @@ from cimdesk.formats.i3dm import read_i3dm
 from cimdesk.formats.pnts import PointPart, read_pnts
 from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, BrokenPart, TilePlace
 from cimdesk.formats.tiles3d_stated import named_as_written
+from cimdesk.model.features import column_of
 
 MAX_NESTING = 8
 _UP = {
@@ -245,6 +246,31 @@ def _add_features(content: TileContent, model: GltfModel, wrapping: _Wrapping, f
         rows[~in_table] = np.array([loose[key] for key in keys], dtype=np.int64)[inverse]
         content.features.append(rows)
     _add_values(content, model)
+    if not has_batch:
+        _add_further(content, model, findings, where)
+
+
+def _add_further(content: TileContent, model: GltfModel, findings: Findings, where: str) -> None:
+    """Add what the other feature sets say: the row of another table that all of a feature is in, where that is one only."""
+    count = len(content.names)
+    for table in sorted({each for primitive in model.primitives for each in primitive.further}):
+        if model.tables is None or not 0 <= table < len(model.tables) or not count:
+            continue
+        pairs = [(rows, p.further[table]) for rows, p in zip(content.features, model.primitives, strict=True) if table in p.further]
+        try:
+            known, columns = model.tables.rows(table), model.tables.columns(table, findings, where)
+        except BrokenPart as broken:
+            findings.add(broken.code, where, broken.template, **broken.values)
+            continue
+        low, high = np.full(count, np.iinfo(np.int64).max), np.full(count, -1)
+        for rows, others in pairs:
+            np.minimum.at(low, rows, others)
+            np.maximum.at(high, rows, others)
+        is_one = (low == high) & (low >= 0) & (low < known)
+        for name, values in columns.items():
+            out = np.full(count, None, dtype=object)
+            out[is_one] = values[low[is_one]].tolist()
+            content.columns.setdefault(name, column_of([None if value != value else value for value in out.tolist()]))
 
 
 def _add_values(content: TileContent, model: GltfModel) -> None:

@@ -8,7 +8,7 @@ import pytest
 from cimdesk.formats import gltf_textures
 from cimdesk.formats.gltf_surface import barycentric_grid
 from cimdesk.formats.gltf_textures import Texture, to_linear, to_screen
-from tests.unit.formats.tile_files import Glb, tile, write_tileset
+from tests.unit.formats.tile_files import SQUARE, Glb, tile, write_tileset
 from tests.unit.formats.tile_reading import city_of, codes, mesh_of, read
 from tests.unit.formats.tile_textures import UV, picture, textured, with_ids, with_values
 
@@ -162,3 +162,24 @@ def test_coordinates_and_colours_that_are_too_few_are_left_out(tmp_path):
     result = opened(tmp_path, glb)
     assert result.objects["triangles"] == 2
     assert mesh_of(result).colors is None
+
+
+def test_features_also_have_what_their_other_sets_say_where_it_is_one_thing(tmp_path):
+    two = np.vstack([SQUARE, np.add(SQUARE, (20, 0, 0))]).astype(np.float32)
+    glb = Glb().mesh(
+        points=two, triangles=np.uint16([[0, 1, 2], [0, 2, 3], [4, 5, 6], [7, 4, 6]]),
+        _FEATURE_ID_0=np.float32([0, 0, 0, 0, 1, 1, 1, 1]), _FEATURE_ID_1=np.float32([1, 1, 1, 1, 1, 1, 1, 1]),
+        _FEATURE_ID_2=np.float32([0, 0, 0, 0, 1, 1, 1, 0]),
+        extensions={"EXT_mesh_features": {"featureIds": [{"attribute": k, "propertyTable": k} for k in range(3)]}},
+    )  # fmt: skip
+    views = [glb.view(np.float32([10 * k, 10 * k + 1]).tobytes()) for k in range(3)]
+    kind = {"type": "SCALAR", "componentType": "FLOAT32"}
+    glb.document["extensions"] = {
+        "EXT_structural_metadata": {
+            "schema": {"classes": {f"c{k}": {"properties": {f"p{k}": kind}} for k in range(3)}},
+            "propertyTables": [{"class": f"c{k}", "count": 2, "properties": {f"p{k}": {"values": views[k]}}} for k in range(3)],
+        }
+    }
+    columns = city_of(opened(tmp_path, glb)).features.columns
+    assert (columns["p0"].tolist(), columns["p1"].tolist()) == ([0, 1], [11, 11])
+    assert columns["p2"] == pytest.approx([20, np.nan], nan_ok=True)
