@@ -13,6 +13,7 @@ from cimdesk.base.crs import Crs, LocalFrame
 from cimdesk.base.errors import CimdeskError, DataError, Problem, ServiceError, Severity, UsageError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, SynchronousRunner, no_progress
+from cimdesk.commands.ground import settled
 from cimdesk.commands.history import Edit
 from cimdesk.commands.large import is_large_city, named_after, tile_once, tiles_folder
 from cimdesk.commands.placing import frame_for, place
@@ -25,6 +26,7 @@ from cimdesk.model.appearance import default_opacity, default_style
 from cimdesk.model.city import CityModel
 from cimdesk.model.document import RecordChange
 from cimdesk.model.layers import Layer, new_layer_id
+from cimdesk.model.terrain import Terrain, height_offset
 from cimdesk.model.workspace import LayerData, bounds_of
 from cimdesk.services.address_keys import with_keys, without_keys
 
@@ -208,7 +210,7 @@ def attach_loaded(session: Session, loaded: Iterable[tuple[str, LoadedSource | C
             data[layer_id] = item.data
             _tell(session, layer_id, item.problems)
     if data:
-        session.workspace.apply((), data)
+        session.workspace.apply((), settled(session.workspace, data))
 
 
 def reload(session: Session, layer_id: str) -> None:
@@ -260,6 +262,8 @@ def _place(path: Path, source: Source, result: ReadResult, frame: LocalFrame, fa
         )
     chosen = fallback.definition if result.crs is None and fallback is not None else ""
     data = place(source.data, crs, frame)
+    if isinstance(data, Terrain):
+        data = data.raised(height_offset(source.options))
     if crs is not None and _is_somewhere(source.data) and not _is_somewhere(data):
         problems = (*problems, _outside(source, crs))
     return LoadedSource(path, source, data, problems, chosen, frame)
