@@ -70,7 +70,8 @@ def preview(paths: Sequence[Path], progress: Progress = no_progress, cancel: Can
     for k, path in enumerate(paths):
         progress(k / len(paths), path.name)
         try:
-            result = read_source(path, ReadOptions(cancel=cancel or CancelToken()), streams=True)
+            options = ReadOptions(cancel=cancel or CancelToken(), progress=_part_of(progress, k, len(paths)))
+            result = read_source(path, options, streams=True)
             previews.append(Preview(path, result, None))
         except (DataError, ServiceError) as error:
             previews.append(Preview(path, None, error))
@@ -238,13 +239,22 @@ def _read_all(
             sources = tuple(named_after(source, path) for source in result.sources)
             result, path = replace(result, sources=sources, problems=(*found, *result.problems)), made
         else:
-            result = read_source(path, options, tiles is not None)
+            result = read_source(path, replace(options, progress=_part_of(progress, k, len(paths))), tiles is not None)
         if not result.sources:
             raise _nothing_in(path, result.problems)
         for source in result.sources:
             frame = frame or frame_for(source, path)
             loaded.append(_place(path, source, result, frame, _asked_crs(crs), asked=bool(crs)))
     return loaded
+
+
+def _part_of(progress: Progress, index: int, count: int) -> Progress:
+    """Return the progress of one of several files as that of them all."""
+
+    def tell(fraction: float | None, text: str = "") -> None:
+        progress(None if fraction is None else (index + fraction) / count, text)
+
+    return tell
 
 
 def _place(path: Path, source: Source, result: ReadResult, frame: LocalFrame, fallback: Crs | None, asked: bool) -> LoadedSource:
