@@ -16,8 +16,9 @@ from cimdesk.model.columns import encode
 from cimdesk.model.features import FeatureTable
 from cimdesk.model.tileset import TiledCity
 
-FIRST_COLUMNS = ("name", "name_zh", "名称", "title", "address", "地址", "street")
-"""Columns whose hits come before those of others."""
+NAME_COLUMNS = ("name", "name_zh", "名称", "title")
+PLACE_COLUMNS = ("address", "address_zh", "地址", "street", "street_zh")
+"""Columns whose hits come before those of others: what a thing is called, then where it is."""
 MOST = 40
 SEPARATOR = "\n"
 
@@ -150,7 +151,7 @@ class SearchIndex:
         best: dict[tuple[str, int], Found] = {}
         for layer, index in list(self.layers.items()):
             for part in index.parts:
-                weight = 0.0 if part.name == "" else 0.2 if part.name in FIRST_COLUMNS else 2.0
+                weight = _weight(part.name.removeprefix("attributes."))
                 for rank, row in part.find(needle, most):
                     found = best.get((layer, row))
                     if found is None or rank + weight < found.rank:
@@ -158,6 +159,10 @@ class SearchIndex:
                         value = feature if part.name == "" else str(index.table.columns[part.name][row])
                         best[layer, row] = Found(layer, feature, part.name, value, rank + weight)
         return sorted(best.values(), key=lambda found: (found.rank, len(found.value), found.value))[:most]
+
+
+def _weight(column: str) -> float:
+    return 0.0 if not column else 0.2 if column.casefold() in NAME_COLUMNS else 0.6 if column.casefold() in PLACE_COLUMNS else 2.0
 
 
 def tables_of(session: Session) -> dict[str, FeatureTable]:

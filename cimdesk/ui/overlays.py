@@ -334,6 +334,7 @@ class Overlays(QWidget):
         viewport.hovered.connect(self._on_hovered)
         desk.session_changed.connect(self.bind)
         desk.availability_changed.connect(self._on_availability)
+        desk.layer_selected.connect(self._on_layer)
         self.bind()
 
     def bind(self, _session: object = None) -> None:
@@ -352,6 +353,7 @@ class Overlays(QWidget):
         xray, covered = self._sight
         networks = {layer.id for layer in session.workspace.layers() if layer.kind is LayerKind.NETWORK}
         cards = legend_cards(session.workspace, session.clock.time)
+        cards.sort(key=lambda card: card.layer != self._desk.current_layer)
         self.legend.set_cards(order_cards(cards, networks, xray, covered))
         self.scenario.refresh()
         self.compass.follow()
@@ -374,6 +376,10 @@ class Overlays(QWidget):
         small = self.credits.sizeHint()
         right = width - MARGIN if overlap else self.scale.x() - MARGIN // 2
         self.credits.setGeometry(right - small.width(), height - MARGIN - small.height(), small.width(), small.height())
+
+    def _on_layer(self, _layer: str) -> None:
+        # What one works on is explained first.
+        self._later.start()
 
     def _on_changed(self, _changes: Changes) -> None:
         self._later.start()

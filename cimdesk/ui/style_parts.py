@@ -169,8 +169,8 @@ class HistogramView(QWidget):
         painter.setFont(theme.font(scale=0.86))
         painter.setPen(theme.color("dim"))
         line = QRectF(plot.left(), plot.bottom() + 2, plot.width(), self.height() - plot.bottom() - 2)
-        painter.drawText(line, Qt.AlignmentFlag.AlignLeft, format_number(self._range[0]))
-        painter.drawText(line, Qt.AlignmentFlag.AlignRight, format_number(self._range[1]))
+        painter.drawText(line, Qt.AlignmentFlag.AlignLeft, _end(self._range[0]))
+        painter.drawText(line, Qt.AlignmentFlag.AlignRight, _end(self._range[1]))
         painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -212,6 +212,11 @@ class HistogramView(QWidget):
         if self._log:
             return np.asarray(10.0 ** (np.log10(max(low, 1e-300)) + part * np.log10(high / max(low, 1e-300))))
         return np.asarray(low + part * (high - low))
+
+
+def _end(value: float) -> str:
+    """Return a number at an end of the axis; whole numbers, such as years, without decimals or commas."""
+    return f"{value:.0f}" if value.is_integer() or 1000.0 <= value <= 2200.0 else format_number(value)
 
 
 def ramp_icon(name: str, reverse: bool, width: int, height: int) -> QIcon:
