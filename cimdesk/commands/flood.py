@@ -172,6 +172,16 @@ def summary(result: FloodResult) -> dict[str, Any]:
             }
             for series in result.gauges
         ],
+        "lines": [
+            {
+                "name": line.gauge.name,
+                "max_discharge_m3_s": float(np.abs(line.discharges).max(initial=0.0)),
+                "volume_m3": float(np.trapezoid(line.discharges, line.times)) if len(line.times) > 1 else 0.0,
+                "time_s": line.times.tolist(),
+                "discharge_m3_s": line.discharges.tolist(),
+            }
+            for line in result.lines
+        ],
     }
 
 

@@ -22,7 +22,7 @@ from cimdesk.model.network import NodeKind, Utility, UtilityNetwork
 
 if TYPE_CHECKING:
     from cimdesk.analysis.flood.drainage import DrainageExchange, Inlets, Outfalls
-    from cimdesk.formats.scenario import DrainageInput
+    from cimdesk.formats.scenario_inputs import DrainageInput
     from cimdesk.services.swmm import SewerProcess
 
 RIM_TOLERANCE = 1.0

@@ -14,10 +14,21 @@ from cimdesk.base.arrays import Bool, Float, Float32, Int32
 from cimdesk.base.crs import Crs, LocalFrame
 from cimdesk.base.errors import DataError, UsageError
 from cimdesk.commands.flood_drainage import place_drains, read_drainage
-from cimdesk.commands.flood_tables import design_storm
+from cimdesk.commands.flood_measures import place_line_boundary, place_line_gauge, place_measures
+from cimdesk.commands.flood_rain import (
+    MM_PER_H,
+    added,
+    ended,
+    gauge_series,
+    is_uniform,
+    made_rain,
+    rain_field,
+    soil_of,
+)
 from cimdesk.commands.placing import place
 from cimdesk.formats import registry, series
-from cimdesk.formats.scenario import Amount, DrainageInput, InflowInput, RainInput, ScenarioInput, read_scenario
+from cimdesk.formats.scenario import read_scenario
+from cimdesk.formats.scenario_inputs import Amount, DrainageInput, InflowInput, ScenarioInput
 from cimdesk.model.city import CityModel
 from cimdesk.model.drainage import Drainage
 from cimdesk.model.features import VectorLayer
@@ -29,7 +40,6 @@ from cimdesk.model.workspace import LayerData
 if TYPE_CHECKING:
     from cimdesk.commands.session import Session
 
-MM_PER_H = 1.0 / 3.6e6
 MOST_CELLS = 400_000_000
 
 
@@ -141,14 +151,24 @@ def load_scenario(path: Path | str) -> FloodScenario:
     if asked.buildings is not None and asked.treatment != "ignore":
         shapes = _outlines(asked.buildings, crs)
         ground, is_blocked = with_buildings(grid, building_cells(grid, shapes), asked.treatment, asked.raise_by)
-    start, rain, inflows, boundaries = _driving(asked, grid)
+    driving = _driving(asked, grid)
+    placed = place_measures(ground, is_blocked, asked.measures, asked.path)
+    is_open = np.isfinite(ground.elevations) & ~is_blocked
+    along = [boundary for boundary in asked.boundaries if boundary.line]
+    lines = [
+        place_line_boundary(grid, is_open, boundary, level, asked.manning_n, asked.path)
+        for boundary, level in zip(along, driving.line_levels, strict=True)
+    ]
     scenario = FloodScenario(
-        name=asked.name, terrain=ground, manning_n=_roughness(asked, grid, crs), is_blocked=is_blocked, duration=asked.duration,
-        output_every=min(asked.output_every, asked.duration), start_time=start, rain=rain,
-        infiltration=asked.infiltration_mm_per_h * MM_PER_H, inflows=inflows, boundaries=boundaries,
-        gauges=tuple(Gauge(*gauge) for gauge in asked.gauges), initial_level=_initial_level(asked, ground),
-        precision=asked.precision, engine=asked.engine,
+        name=asked.name, terrain=placed.ground, manning_n=_roughness(asked, grid, crs), is_blocked=is_blocked,
+        duration=asked.duration, output_every=min(asked.output_every, asked.duration), start_time=driving.start,
+        rain=driving.rain, infiltration=asked.infiltration_mm_per_h * MM_PER_H, inflows=driving.inflows,
+        boundaries=driving.edges, gauges=tuple(Gauge(*gauge) for gauge in asked.gauges),
+        initial_level=_initial_level(asked, placed.ground), precision=asked.precision, engine=asked.engine,
         drainage=None if asked.drainage is None else read_drainage(asked.drainage, crs),
+        rain_field=rain_field(asked, grid, crs, driving.rain_gauges), soil=soil_of(asked.soil, grid, crs),
+        beds=placed.beds, devices=(*placed.devices, *lines),
+        lines=tuple(place_line_gauge(grid, name, points, asked.path) for name, points in asked.lines),
         metadata={"crs": crs.definition if crs else "", "source": str(asked.path)},
     )  # fmt: skip
     check(scenario, asked.path)
@@ -161,8 +181,11 @@ def grid_of(terrain: Terrain, cell: float | None, extent: Sequence[float] | None
 
     if terrain.source is not None:
         (west, south, _), (east, north, _) = terrain.bounds.tolist()
+        west, south, east, north = extent or (west, south, east, north)
+        cell = terrain.finest_cell if cell is None else cell
+        _refuse_many((east - west) * (north - south) / cell**2, path)
         try:
-            terrain = terrain.part(*(extent or (west, south, east, north)))
+            terrain = terrain.part(west, south, east, north, cell)
         except ValueError as error:
             raise DataError(path, "the extent does not meet the terrain.", where="scenario.extent") from error
     elif extent is not None:
@@ -179,14 +202,18 @@ def grid_of(terrain: Terrain, cell: float | None, extent: Sequence[float] | None
         )
     size = min(terrain.cell_x, terrain.cell_y) if cell is None else cell
     count = terrain.shape[0] * terrain.cell_y / size * (terrain.shape[1] * terrain.cell_x / size)
-    if count > MOST_CELLS:
-        raise DataError(
-            path, "{count} cells are too many.", where="scenario.cell", remedy="Use larger cells.", count=f"{count:,.0f}"
-        )
+    _refuse_many(count, path)
     grid = resample(terrain, size)
     if min(grid.shape) < 3:
         raise DataError(path, "the terrain has fewer than three cells of {cell} m across.", where="scenario.cell", cell=size)
     return grid
+
+
+def _refuse_many(count: float, path: Path | None) -> None:
+    if count > MOST_CELLS:
+        raise DataError(
+            path, "{count} cells are too many.", where="scenario.cell", remedy="Use larger cells.", count=f"{count:,.0f}"
+        )
 
 
 def building_cells(grid: Terrain, sources: Sequence[LayerData | None]) -> Int32:
@@ -305,61 +332,52 @@ def _sampled(path: Path, grid: Terrain) -> Float:
     return values
 
 
-def _driving(asked: ScenarioInput, grid: Terrain) -> tuple[float, Series | None, tuple[Inflow, ...], tuple[EdgeBoundary, ...]]:
-    """Return start time, rain, inflows and boundaries; dated series are put on the clock of the run."""
-    raw: list[tuple[Float, Float, bool]] = []
-    for rain in asked.rain:
-        raw.append(series.read_series(rain.hyetograph, "rain") if rain.hyetograph else (*_made_rain(rain, asked.duration), False))
-    raw += [_amount(inflow.discharge, "discharge") for inflow in asked.inflows]
-    levels = [boundary for boundary in asked.boundaries if boundary.level is not None]
-    raw += [_amount(boundary.level, "level") for boundary in levels if boundary.level is not None]
-    entering = [boundary for boundary in asked.boundaries if boundary.discharge is not None]
-    raw += [_amount(boundary.discharge, "discharge") for boundary in entering if boundary.discharge is not None]
-    dated = [float(times[0]) for times, _, moments in raw if moments]
+@dataclass(frozen=True)
+class _Driving:
+    """Start time, and all series of a scenario on the clock of the run."""
+
+    start: float
+    rain: Series | None
+    rain_gauges: list[Series]
+    inflows: tuple[Inflow, ...]
+    edges: tuple[EdgeBoundary, ...]
+    line_levels: list[Series | None]
+
+
+def _driving(asked: ScenarioInput, grid: Terrain) -> _Driving:
+    """Read all series of a scenario; dated ones are put on the clock of the run."""
+    uniform = [rain for rain in asked.rain if is_uniform(rain)]
+    raw: dict[tuple[str, int], tuple[Float, Float, bool]] = {}
+    for k, rain in enumerate(uniform):
+        raw["rain", k] = (
+            series.read_series(rain.hyetograph, "rain") if rain.hyetograph else (*made_rain(rain, asked.duration), False)
+        )
+    raw |= {("gauge", k): one for k, one in enumerate(gauge_series(asked))}
+    raw |= {("inflow", k): _amount(inflow.discharge, "discharge") for k, inflow in enumerate(asked.inflows)}
+    for k, boundary in enumerate(asked.boundaries):
+        if boundary.level is not None:
+            raw["level", k] = _amount(boundary.level, "level")
+        if boundary.discharge is not None:
+            raw["discharge", k] = _amount(boundary.discharge, "discharge")
+    dated = [float(times[0]) for times, _, moments in raw.values() if moments]
     start = asked.start_time if asked.start_time is not None else min(dated, default=0.0)
-    placed = [Series(times - start if moments else times, values) for times, values, moments in raw]
-    rains, rest = placed[: len(asked.rain)], placed[len(asked.rain) :]
-    inflows = tuple(
-        Inflow(_inflow_points(given, grid), discharge, given.radius)
-        for given, discharge in zip(asked.inflows, rest[: len(asked.inflows)], strict=True)
+    placed = {key: Series(times - start if moments else times, values) for key, (times, values, moments) in raw.items()}
+    edges = [
+        EdgeBoundary(b.edge, b.kind, b.slope, placed.get(("level", k)), placed.get(("discharge", k)))
+        for k, b in enumerate(asked.boundaries) if not b.line
+    ]  # fmt: skip
+    return _Driving(
+        start,
+        added([ended(placed["rain", k]) for k in range(len(uniform))]),
+        [one for (kind, _), one in placed.items() if kind == "gauge"],
+        tuple(Inflow(_inflow_points(one, grid), placed["inflow", k], one.radius) for k, one in enumerate(asked.inflows)),
+        tuple(edges),
+        [placed.get(("level", k)) for k, b in enumerate(asked.boundaries) if b.line],
     )
-    edges = rest[len(asked.inflows) :]
-    level_of = dict(zip(map(id, levels), edges[: len(levels)], strict=True))
-    discharge_of = dict(zip(map(id, entering), edges[len(levels) :], strict=True))
-    boundaries = tuple(
-        EdgeBoundary(b.edge, b.kind, b.slope, level_of.get(id(b)), discharge_of.get(id(b))) for b in asked.boundaries
-    )
-    return start, _added([_ended(one) for one in rains]), inflows, boundaries
-
-
-def _made_rain(rain: RainInput, duration: float) -> tuple[Float, Float]:
-    if rain.rate_mm_per_h is not None:
-        length = rain.duration if rain.duration is not None else duration
-        return np.array([0.0, length]), np.array([rain.rate_mm_per_h * MM_PER_H, 0.0])
-    storm = design_storm(rain.city, rain.return_period, rain.duration or 7200.0, rain.peak, rain.step)
-    return storm.times, storm.values
 
 
 def _amount(amount: Amount, quantity: str) -> tuple[Float, Float, bool]:
     return series.read_series(amount, quantity) if isinstance(amount, Path) else (np.zeros(1), np.array([amount]), False)
-
-
-def _ended(rain: Series) -> Series:
-    """Return rain that stops one interval after its last row, where the file does not end with zero itself."""
-    if rain.values[-1] == 0.0 or len(rain.times) < 2:
-        return rain
-    return Series(np.append(rain.times, 2 * rain.times[-1] - rain.times[-2]), np.append(rain.values, 0.0))
-
-
-def _added(rains: list[Series]) -> Series | None:
-    if len(rains) < 2:
-        return rains[0] if rains else None
-    times = np.unique(np.concatenate([rain.times for rain in rains]))
-    total = np.zeros(len(times))
-    for rain in rains:
-        at = np.searchsorted(rain.times, times, side="right") - 1
-        total += np.where(at >= 0, rain.values[np.maximum(at, 0)], 0.0)
-    return Series(times, total)
 
 
 def _inflow_points(inflow: InflowInput, grid: Terrain) -> Float:

@@ -63,6 +63,26 @@ def read_series(path: Path, quantity: str) -> tuple[Float, Float, bool]:
     return time, value, moments
 
 
+def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Read a table with a header that has these columns, in any order, maybe among others.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, a column is missing or a row is short.
+    """
+    rows = _rows(path)
+    header = [name.strip().lower() for name in rows[0]] if rows else []
+    for name in columns:
+        if name not in header:
+            raise DataError(path, "there is no column {column}.", where="line 1", remedy="Name it so.", column=name)
+    at = {name: header.index(name) for name in columns}
+    for line, row in enumerate(rows[1:], start=2):
+        if len(row) <= max(at.values()):
+            raise DataError(path, "the row is too short.", where=f"line {line}")
+    return [{name: row[k].strip() for name, k in at.items()} for row in rows[1:]]
+
+
 def _factor(path: Path, header: str, quantity: str) -> float:
     unit = header.strip().lower()
     for name, factor in sorted(_UNITS[quantity].items(), key=lambda item: -len(item[0])):

@@ -10,6 +10,7 @@ import numpy as np
 
 from cimdesk.base.arrays import Float, Float32
 from cimdesk.model.drainage import Drainage, DrainageSeries
+from cimdesk.model.flood_inputs import Device, LineGauge, LineSeries, MovingBed, RainField, Soil
 from cimdesk.model.terrain import Terrain
 
 
@@ -114,6 +115,16 @@ class FloodScenario:
         ``shed`` puts the rain of blocked cells on their open neighbours; ``drop`` leaves it out.
     drainage : Drainage or None
         Drains below the surface; rain then falls on the surface alone and SWMM's own runoff is off.
+    rain_field : RainField or None
+        Rain that varies in space, besides ``rain``.
+    soil : Soil or None
+        Infiltration by soil class, besides ``infiltration``.
+    beds : tuple of MovingBed
+        Gates and breaches.
+    devices : tuple of Device
+        Pumps, culverts, storages and boundaries along lines.
+    lines : tuple of LineGauge
+        Lines across which the discharge is kept.
     """
 
     name: str
@@ -133,6 +144,11 @@ class FloodScenario:
     engine: str = "inertial"
     rain_on_blocked: str = "shed"
     drainage: Drainage | None = None
+    rain_field: RainField | None = None
+    soil: Soil | None = None
+    beds: tuple[MovingBed, ...] = ()
+    devices: tuple[Device, ...] = ()
+    lines: tuple[LineGauge, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -174,6 +190,8 @@ class FloodResult:
         ``cells``, ``steps``, ``seconds``, ``cell_updates_per_s``, ``mass_error``, engine, cell, limits: what every figure states.
     drainage : DrainageSeries or None
         The nodes of the drains, where the run had any.
+    lines : tuple of LineSeries
+        What crossed the lines of the scenario.
     """
 
     name: str
@@ -192,6 +210,7 @@ class FloodResult:
     rain: Series | None = None
     statistics: Mapping[str, Any] = field(default_factory=dict)
     drainage: DrainageSeries | None = None
+    lines: tuple[LineSeries, ...] = ()
 
     def frame_at(self, time: float) -> tuple[int, int, float]:
         """Return the frames around a clock ``time`` [POSIX s] and the weight of the second, for blending."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cimdesk.formats.scenario import DrainageInput
+from cimdesk.formats.scenario_inputs import DrainageInput
 from cimdesk.model.drainage import Drainage, SewerState
 
 HAS_SWMM = find_spec("swmm") is not None

@@ -75,6 +75,12 @@ class DynamicEngine:
         s = self._state
         return s.inside(s.qx), s.inside(s.qy)
 
+    def face_discharges(self, rows: AnyArray, columns: AnyArray, is_across: bool) -> AnyArray:
+        """Return (N,) unit discharges through western (``is_across``) or northern faces of cells of the padded arrays [m2 s-1]."""
+        q = self._state.qx if is_across else self._state.qy
+        before = q[rows, columns - 1] if is_across else q[rows - 1, columns]
+        return np.asarray(0.5 * (before + q[rows, columns]))
+
     def _fastest_beyond(self, time: float) -> float:
         """Return the speed of waves that given levels and discharges send through the edges [m s-1]."""
         fastest = 0.0

@@ -13,8 +13,8 @@ precision. Nothing is reassociated or contracted, so a face gives the same bits 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from cimdesk.analysis.flood.compiled import njit
 from cimdesk.analysis.flood.kernels import (
     CLOSED_HEIGHT,
     envelope_row,

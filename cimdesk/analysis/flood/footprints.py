@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numba import config, njit
 
+from cimdesk.analysis.flood.compiled import njit
 from cimdesk.base.arrays import Bool, Float, Float32, Int, Int32
-from cimdesk.base.paths import cache_dir
 from cimdesk.model.features import Shapes
 from cimdesk.model.mesh import Surface, TriangleMesh
 from cimdesk.model.terrain import Terrain
-
-if "NUMBA_CACHE_DIR" not in os.environ:
-    vars(config)["CACHE_DIR"] = str(cache_dir() / "kernels")
 
 SQUARE_TOLERANCE = 1e-6
 

@@ -65,6 +65,10 @@ class InertialEngine:
         s = self._state
         return 0.5 * (s.inside(s.qx) + s.qx[1:-2, 2:-1]), 0.5 * (s.inside(s.qy) + s.qy[2:-1, 1:-2])
 
+    def face_discharges(self, rows: AnyArray, columns: AnyArray, is_across: bool) -> AnyArray:
+        """Return (N,) unit discharges through western (``is_across``) or northern faces of cells of the padded arrays [m2 s-1]."""
+        return (self._state.qx if is_across else self._state.qy)[rows, columns]
+
     def _apply_boundary(self, boundary: EdgeBoundary, time: float, dt: float) -> None:
         edge, s = EDGES[boundary.edge], self._state
         old, new = (s.qx, self._qx_new) if edge.is_across else (s.qy, self._qy_new)

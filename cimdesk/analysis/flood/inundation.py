@@ -14,14 +14,17 @@ from cimdesk.analysis.flood import kernels
 from cimdesk.analysis.flood.dynamic import DynamicEngine
 from cimdesk.analysis.flood.edges import series_at
 from cimdesk.analysis.flood.exchange import Exchange, Exchanges
-from cimdesk.analysis.flood.grid import GRAVITY, GridState, Tiles, cells_of, inflow_cells, new_state
+from cimdesk.analysis.flood.gauges import GaugeLog
+from cimdesk.analysis.flood.grid import GRAVITY, GridState, Tiles, inflow_cells, new_state
+from cimdesk.analysis.flood.hydrology import Hydrology
 from cimdesk.analysis.flood.inertial import InertialEngine
 from cimdesk.analysis.flood.ledger import FloodLedger
+from cimdesk.analysis.flood.structures import MovingBeds, devices_statistics, exchanges_of
 from cimdesk.analysis.flood.workers import Workers
 from cimdesk.base.arrays import AnyArray, Bool, Float, Float32
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, Progress, no_progress
-from cimdesk.model.flood import FloodResult, FloodScenario, GaugeSeries, Series
+from cimdesk.model.flood import FloodResult, FloodScenario, Series
 
 WET_DEPTH = 0.03
 FROUDE_LIMIT = 0.8
@@ -114,6 +117,8 @@ class Engine(Protocol):
 
     def cell_discharges(self) -> tuple[AnyArray, AnyArray]: ...
 
+    def face_discharges(self, rows: AnyArray, columns: AnyArray, is_across: bool) -> AnyArray: ...
+
 
 ENGINES: dict[str, Callable[..., Engine]] = {"inertial": InertialEngine, "dynamic": DynamicEngine}
 
@@ -130,7 +135,7 @@ class Run:
 
     def __init__(self, scenario: FloodScenario, threads: int, cancel: CancelToken, exchanges: Sequence[Exchange] = ()) -> None:
         self.scenario = scenario
-        self.time = 0.0
+        self.time = self._due = 0.0
         self.steps = 0
         self._cancel = cancel
         self._dx = float(scenario.terrain.cell_x)
@@ -141,11 +146,14 @@ class Run:
         self._workers = Workers(self.tiles, threads)
         self._rain = _Accumulated(scenario.rain)
         self._inflows = self._place_inflows()
-        self._exchanges = Exchanges(exchanges, scenario.terrain, self.is_open)
+        self.devices = exchanges_of(scenario.devices, self._dx**2)
+        self._exchanges = Exchanges([*self.devices, *exchanges], scenario.terrain, self.is_open)
+        self._beds = MovingBeds(scenario.beds, self.state)
         self._start_tiles()
         self.ledger = FloodLedger(self.state.volume(self._dx**2))
+        self._hydrology = Hydrology(scenario, self.state, self.tiles, self._workers, self.ledger)
         self.engine: Engine = ENGINES[scenario.engine](scenario, self.state, self.tiles, self._workers, self.ledger)
-        self._gauges = _GaugeLog(self)
+        self._gauges = GaugeLog(scenario, self.state, self.engine)
         self._wet_areas: list[float] = []
         self._froude_high = 0.0
         self.step_range = [np.inf, 0.0]
@@ -160,7 +168,7 @@ class Run:
     def advance(self, end: float, progress: Progress = no_progress) -> None:
         """Step to ``end`` [s from the start] exactly."""
         duration = self.scenario.duration
-        told = self.time
+        told, self._due = self.time, end
         text = tr("Simulating flood")
         progress(self.time / duration, text)
         while self.time < end:
@@ -181,6 +189,8 @@ class Run:
         rain = self._rain.between(self.time, time)
         loss = self.scenario.infiltration * dt
         self._add_inflows(dt)
+        if self._beds:
+            self._beds.follow(time)
         if self._exchanges:
             came, went = self._exchanges.apply(self.state, self.time, dt)
             self.ledger.exchange_in += came
@@ -193,6 +203,8 @@ class Run:
             self.ledger.infiltration += float(self.tiles.losses.sum()) * area
         self.tiles.follow_water()
         self.time = time
+        if self._hydrology:
+            self._hydrology.follow(time, time >= self._due)
         self.steps += 1
         self.step_range = [min(self.step_range[0], dt), max(self.step_range[1], dt)]
         self._gauges.note(time)
@@ -204,7 +216,12 @@ class Run:
         for rows, columns, _, _ in self._inflows:
             self.tiles.activate_at(rows - 1, columns - 1)
         self.tiles.activate_at(*self._exchanges.cells())
-        if self._rain.total > 0.0 or any(boundary.kind in ("level", "discharge") for boundary in self.scenario.boundaries):
+        self.tiles.activate_at(*self._beds.cells())
+        if (
+            self._rain.total > 0.0
+            or self.scenario.rain_field is not None
+            or any(boundary.kind in ("level", "discharge") for boundary in self.scenario.boundaries)
+        ):
             self.tiles.activate_all()
         if self.scenario.initial_level is not None:
             self.state.arrival[self.state.h > kernels.ARRIVAL_DEPTH] = 0.0
@@ -268,6 +285,7 @@ class Run:
             wet_area=np.array(self._wet_areas),
             rain=scenario.rain,
             statistics=self._statistics(deepest),
+            lines=self._gauges.lines(),
         )
 
     def _statistics(self, deepest: Float32) -> dict[str, Any]:
@@ -288,6 +306,7 @@ class Run:
             "froude_high_fraction": float(self._froude_high),
             "froude_warning": bool(is_inertial and self._froude_high > 0.01),
             "suggested_engine": "dynamic" if is_inertial and self._froude_high > 0.01 else scenario.engine,
+            **devices_statistics(self.devices),
             **self.ledger.statistics(),
         }
 
@@ -315,36 +334,3 @@ class _Accumulated:
     def between(self, first: float, last: float) -> float:
         """Return the depth fallen between two times [m]."""
         return self.at(last) - self.at(first)
-
-
-class _GaugeLog:
-    """Depths at the gauges, kept about a thousand times in a run."""
-
-    def __init__(self, run: Run) -> None:
-        scenario = run.scenario
-        xy = np.array([(g.x, g.y) for g in scenario.gauges], dtype=np.float64).reshape(-1, 2)
-        rows, columns, inside = cells_of(scenario, xy)
-        if not inside.all():
-            raise ValueError("a gauge is outside the grid")
-        self._gauges = scenario.gauges
-        self._at = (rows + 1, columns + 1)
-        self._beds = scenario.terrain.elevations[rows, columns].astype(np.float64)
-        self._state = run.state
-        self._every = min(scenario.output_every, scenario.duration / 1000.0)
-        self._times: list[float] = []
-        self._depths: list[AnyArray] = []
-        self._next = 0.0
-        self.note(0.0)
-
-    def note(self, time: float) -> None:
-        """Keep the depths when it is time."""
-        if self._gauges and time >= self._next:
-            self._times.append(time)
-            self._depths.append(self._state.h[self._at])
-            self._next = time + self._every
-
-    def series(self) -> tuple[GaugeSeries, ...]:
-        """Return what each gauge saw."""
-        times = np.array(self._times)
-        depths = np.array(self._depths, dtype=np.float64).reshape(len(times), len(self._gauges))
-        return tuple(GaugeSeries(g, times, depths[:, k], depths[:, k] + self._beds[k]) for k, g in enumerate(self._gauges))

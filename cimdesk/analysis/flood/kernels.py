@@ -9,15 +9,9 @@ Loops run over row slices handed to small functions, which is what lets the comp
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
-from numba import config, njit
 
-from cimdesk.base.paths import cache_dir
-
-if "NUMBA_CACHE_DIR" not in os.environ:
-    vars(config)["CACHE_DIR"] = str(cache_dir() / "kernels")
+from cimdesk.analysis.flood.compiled import njit
 
 CLOSED_HEIGHT = 1.0e6
 """Height that stands for buildings, cells without data and the ring around the grid [m]."""

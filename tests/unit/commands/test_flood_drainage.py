@@ -109,7 +109,8 @@ def test_a_network_in_a_chinese_encoding_runs(folder: Path):
         ("share = 0.5", "share = 1.5", "drainage.clogged[1].share"),
         ("[drainage]", "[drainage]\nclogging = -1", "drainage.clogging"),
         ("[drainage]", '[drainage]\nstep = "1min"', "drainage.step"),
-        ("[drainage]", '[[measure]]\nkind = "wall"\n[drainage]', "measure"),
+        ("[drainage]", '[[measure]]\nkind = "wall"\n[drainage]', "measure[1].line"),
+        ("[drainage]", '[[measure]]\nkind = "dam"\n[drainage]', "measure[1].kind"),
     ],
 )
 def test_faults_of_drains_are_told_with_their_field_before_the_run(folder: Path, old: str, new: str, where: str):
