@@ -22,7 +22,7 @@ STILL_PIXELS, MOVING_PIXELS = 1.5, 3.0
 """Distances between points on the screen that are close enough."""
 BUDGETS = {"moving": 80_000, "still": 400_000, "export": 2_500_000}
 """Points of all clouds together when the processor draws them: about 0.9 us each."""
-CARD_FACTOR = 20
+CARD_FACTOR = 8
 """A graphics card draws at least so many times as many."""
 STILL_UPLOAD, MOVING_UPLOAD = (0.040, 24), (0.004, 3)
 """Seconds and nodes uploaded in one frame."""

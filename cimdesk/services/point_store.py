@@ -105,6 +105,7 @@ class PointStore:
         self._blocks: OrderedDict[int, PointBlock] = OrderedDict()
         self._wishes: dict[int, dict[int, float]] = {}
         self._keep: dict[int, frozenset[int]] = {}
+        self._asked: dict[int, frozenset[int]] = {}
         self._at_work: set[int] = set()
         self._threads = 0
         self._lost: dict[int, Problem] = {}
@@ -126,12 +127,15 @@ class PointStore:
     def want(self, client: object, wishes: Mapping[int, float], keep: Collection[int]) -> None:
         """Replace what a client asks for; what nobody asks for any more is not begun."""
         with self._lock:
+            asked = frozenset(wishes) | frozenset(keep)
+            # What did not fit before is not tried again for the same view.
+            self._is_full = self._is_full and asked == self._asked.get(id(client))
+            self._asked[id(client)] = asked
             self._wishes[id(client)] = dict(wishes)
             self._keep[id(client)] = frozenset(keep)
             for row in keep:
                 if row in self._blocks:
                     self._blocks.move_to_end(row)
-            self._is_full = False
             waiting = sum(map(len, self._wishes.values()))
             if self._best() is None:
                 return
@@ -144,6 +148,7 @@ class PointStore:
         with self._lock:
             self._wishes.pop(id(client), None)
             self._keep.pop(id(client), None)
+            self._asked.pop(id(client), None)
 
     def block(self, row: int) -> PointBlock | None:
         """Return a node when it is there."""
