@@ -174,7 +174,8 @@ def repeated(primitive: Primitive, crowd: Crowd, findings: Findings, where: str)
             triangles=len(primitive.triangles),
         )  # fmt: skip
         shape = _boxed(primitive)
-    turned = np.einsum("nij,vj->nvi", crowd.matrices[:, :3, :3], shape.points) + crowd.matrices[:, None, :3, 3]
+    turned = shape.points @ crowd.matrices[:, :3, :3].transpose(0, 2, 1)
+    turned += crowd.matrices[:, None, :3, 3]
     triangles = np.tile(shape.triangles, (count, 1, 1))
     is_mirrored = np.linalg.det(crowd.matrices[:, :3, :3]) < 0
     triangles[is_mirrored] = triangles[is_mirrored][:, :, ::-1]
