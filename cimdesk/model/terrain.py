@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cimdesk.base.arrays import Float, Float32
-from cimdesk.model.elevation import LargeSource
+from cimdesk.model.elevation import LargeSource, Rectangle
 
 HEIGHT_TINTS = ("#8fae8b", "#a9bf94", "#c6cfa0", "#ddd6ad", "#d8c297", "#c6a781", "#b3937b", "#b9aaa2", "#dcd8d6", "#f7f6f5")
 """Colours of heights from low to high: meadows, sand, rock, snow."""
@@ -152,8 +152,10 @@ class Terrain:
         height = north * (1 - fr) + np.where(fr > 0, south, 0.0) * fr
         return np.where(outside, np.nan, height)
 
-    def part(self, west: float, south: float, east: float, north: float) -> Terrain:
-        """Return the cells that touch a rectangle of world coordinates, the finest there are as far as memory allows.
+    def part(self, west: float, south: float, east: float, north: float, cell: float = 0.0) -> Terrain:
+        """Return the cells that touch a rectangle of world coordinates.
+
+        Of a terrain larger than memory they are the finest, as far as memory allows; or not much finer than ``cell`` [m].
 
         Raises
         ------
@@ -161,7 +163,7 @@ class Terrain:
             If the rectangle does not meet the grid.
         """
         if self.source is not None:
-            return self._fine_part(self.source, west, south, east, north)
+            return self._fine_part(self.source, (west, south, east, north), cell)
         rows, columns = self.shape
         left = max(0, int(np.floor((west - self.west) / self.cell_x + 1e-9)))
         right = min(columns, int(np.ceil((east - self.west) / self.cell_x - 1e-9)))
@@ -177,8 +179,9 @@ class Terrain:
             self.cell_y,
         )
 
-    def _fine_part(self, source: LargeSource, west: float, south: float, east: float, north: float) -> Terrain:
+    def _fine_part(self, source: LargeSource, box: Rectangle, wanted: float) -> Terrain:
         low, high = self.bounds[:, :2]
+        west, south, east, north = box
         west, south = max(west, float(low[0])), max(south, float(low[1]))
         east, north = min(east, float(high[0])), min(north, float(high[1]))
         if west >= east or south >= north:
@@ -187,7 +190,7 @@ class Terrain:
         # Whole cells, counted from the corner of the terrain.
         left, top = np.floor((west - low[0]) / cell + 1e-6), np.floor((high[1] - north) / cell + 1e-6)
         right, bottom = np.ceil((east - low[0]) / cell - 1e-6), np.ceil((high[1] - south) / cell - 1e-6)
-        thin = max(1, int(np.ceil(np.sqrt((right - left) * (bottom - top) / MAX_PART))))
+        thin = max(1, int(wanted / cell + 1e-6), int(np.ceil(np.sqrt((right - left) * (bottom - top) / MAX_PART))))
         columns, rows = max(1, int(np.ceil((right - left) / thin))), max(1, int(np.ceil((bottom - top) / thin)))
         corner_x, corner_y = float(low[0] + left * cell), float(high[1] - top * cell)
         area = (corner_x, corner_y - rows * cell * thin, corner_x + columns * cell * thin, corner_y)

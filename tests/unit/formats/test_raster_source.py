@@ -92,6 +92,8 @@ def test_a_large_raster_is_an_overview_with_a_source(tmp_path, monkeypatch):
     part = large.part(400_500.0, 2_598_000.0, 400_700.0, 2_598_300.0)
     assert part.shape == (60, 40)
     np.testing.assert_allclose(part.elevations, terrain.part(400_500.0, 2_598_000.0, 400_700.0, 2_598_300.0).elevations, atol=1e-3)
+    coarse = large.part(400_500.0, 2_598_000.0, 400_700.0, 2_598_300.0, 20.0)
+    assert (coarse.shape, coarse.cell_x) == ((15, 10), 20.0)
     raised = large.raised(7.5)
     at = np.array([[401_000.0, 2_599_000.0]])
     assert raised.sample(at) == pytest.approx(large.sample(at) + 7.5)
@@ -205,3 +207,17 @@ def test_where_parts_of_a_mosaic_overlap_the_first_counts(tmp_path):
     mosaic = MosaicSource(tuple(RasterFile(write(tmp_path / f"{k}.tif", t), 1, "GTiff", UTM) for k, t in enumerate((low, high))))
     found = mosaic.sample(np.array([[low.west + 150.0, low.north - 100.0]]))
     assert found == pytest.approx(height(low, low.west + 150.0, low.north - 100.0), abs=0.01)
+
+
+def test_a_flood_takes_the_finest_cells_of_the_part_it_needs(tmp_path):
+    from cimdesk.commands.flood_scenario import grid_of
+
+    terrain = plane(600, 800)
+    large = overview_of(RasterFile(write(tmp_path / "a.tif", terrain), 1, "GTiff", UTM), 50)
+    extent = (400_500.0, 2_598_000.0, 400_700.0, 2_598_300.0)
+    fine = grid_of(large, None, extent, None)
+    assert (fine.shape, fine.cell_x) == ((60, 40), 5.0)
+    np.testing.assert_allclose(fine.elevations, grid_of(terrain, None, extent, None).elevations, atol=1e-3)
+    assert grid_of(large, 20.0, None, None).shape == (150, 200)
+    with pytest.raises(DataError, match="too many"):
+        grid_of(large, 0.01, None, None)
