@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from PySide6.QtCore import QSize
@@ -27,7 +27,7 @@ from cimdesk.model.coloring import (
 )
 from cimdesk.model.columns import encode, is_number
 from cimdesk.model.features import FeatureTable
-from cimdesk.model.layers import LayerKind
+from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.ramps import RAMPS, ramp_levels
 from cimdesk.model.style import MISSING, MOST_CLASSES, Style, StyleMode, hex_color
 from cimdesk.ui.attributes import readable_name
@@ -38,17 +38,27 @@ from cimdesk.ui.style_dialog import METHOD_NAMES, MODE_NAMES, RAMP_NAMES, modes_
 from cimdesk.ui.style_parts import HistogramView, Swatch, SwatchList, ramp_icon
 from cimdesk.ui.theme import current_theme
 
-if TYPE_CHECKING:
-    from cimdesk.ui.style_panel import StylePanel
-
 MOST_CATEGORIES = 60
 _NUMERIC_MODES = (StyleMode.GRADUATED, StyleMode.CONTINUOUS)
+
+
+class StyleHost(Protocol):
+    """The panel that the pages are in."""
+
+    layer: Layer
+    style_: Style
+    filter_: str
+
+    def table(self) -> FeatureTable | None: ...
+    def choose(self, **fields: object) -> None: ...
+    def choose_filter(self, expression: str) -> None: ...
+    def refresh(self) -> None: ...
 
 
 class Page(QWidget):
     """Labelled rows over a free part."""
 
-    def __init__(self, panel: StylePanel) -> None:
+    def __init__(self, panel: StyleHost) -> None:
         super().__init__()
         self.setObjectName("panel")
         self.panel = panel
@@ -91,7 +101,7 @@ class Page(QWidget):
 class ColorsPage(Page):
     """What decides the colours, and which they are."""
 
-    def __init__(self, desk: Desk, panel: StylePanel) -> None:
+    def __init__(self, desk: Desk, panel: StyleHost) -> None:
         super().__init__(panel)
         self._desk = desk
         self._shown_of: tuple[str, bool, int] | None = None
@@ -375,7 +385,7 @@ def _class_swatches(style: Style, values: Any) -> list[Swatch]:
 class FilterPage(Page):
     """Which features are drawn and listed."""
 
-    def __init__(self, desk: Desk, panel: StylePanel) -> None:
+    def __init__(self, desk: Desk, panel: StyleHost) -> None:
         super().__init__(panel)
         self.edit = ExpressionEdit(desk, panel.table)
         self.edit.set_text(panel.filter_)
@@ -396,7 +406,7 @@ class FilterPage(Page):
 class LabelsPage(Page):
     """What is written beside the features."""
 
-    def __init__(self, panel: StylePanel) -> None:
+    def __init__(self, panel: StyleHost) -> None:
         super().__init__(panel)
         self.column_ = QComboBox()
         self.column_.setEditable(True)
@@ -433,7 +443,7 @@ class LabelsPage(Page):
 class HeightPage(Page):
     """How high footprints and points stand."""
 
-    def __init__(self, panel: StylePanel) -> None:
+    def __init__(self, panel: StyleHost) -> None:
         super().__init__(panel)
         self.attribute = QComboBox()
         self.attribute.setEditable(True)
