@@ -13,6 +13,7 @@ from cimdesk.commands.session import Session
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable, ShapeKind, Shapes, VectorLayer
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.imagery import Imagery
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.sensors import Sensors
 from cimdesk.model.terrain import Terrain
@@ -60,7 +61,7 @@ Writer = Callable[[Path, LayerData, Crs | None, Collection[str] | None], int]
 def _suffixes(data: LayerData) -> tuple[str, ...]:
     if isinstance(data, CityModel | TiledCity):
         return (*CITY_SUFFIXES, *VECTOR_SUFFIXES)
-    if isinstance(data, FloodResult):
+    if isinstance(data, FloodResult | Imagery):
         return ()
     return TERRAIN_SUFFIXES if isinstance(data, Terrain) else VECTOR_SUFFIXES
 

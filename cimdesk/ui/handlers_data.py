@@ -78,6 +78,8 @@ def edit_style(desk: Desk) -> None:
         choice = desk.ask.form("terrain", desk, layer=layer)
         if choice is not None:
             ground.set_terrain(desk.session, layer.id, choice.style, choice.offset)
+    elif layer is not None and layer.kind is LayerKind.IMAGERY:
+        desk.message.emit(tr("Pictures are shown as they are; the slider in the layer's menu fades them."))
     elif layer is not None:
         style = desk.ask.form("style", desk, layer=layer)
         if style is not None:

@@ -12,6 +12,7 @@ from cimdesk.base.i18n import tr
 from cimdesk.commands import layers
 from cimdesk.model.document import Changes
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.imagery import Imagery
 from cimdesk.model.layers import GROUPS, Layer
 from cimdesk.model.network import Utility, UtilityNetwork
 from cimdesk.model.sensors import Sensors
@@ -233,6 +234,8 @@ def detail(desk: Desk, layer: Layer) -> str:
         return f"{data.finest_cell:.3g} m"
     if isinstance(data, FloodResult):
         return f"{data.terrain.cell_x:g} m"
+    if isinstance(data, Imagery):
+        return f"{data.finest:.2g} m"
     if isinstance(data, UtilityNetwork | Sensors):
         return f"{feature_count(desk, layer.id):,}"
     count = feature_count(desk, layer.id)
