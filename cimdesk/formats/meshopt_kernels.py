@@ -111,6 +111,15 @@ def read_varint(packed: UInt8, at: int, end: int) -> tuple[np.int64, int]:
 
 
 @njit(cache=True, nogil=True)
+def read_delta(packed: UInt8, at: int, end: int, last: np.int64) -> tuple[np.int64, int]:
+    """Return ``last`` moved by a zigzag difference, and where the next number begins (-1: too short, then and ever after)."""
+    if at < 0:
+        return last, -1
+    value, after = read_varint(packed, at, end)
+    return np.int64((last + ((value >> 1) ^ -(value & 1))) & 0xFFFFFFFF), after
+
+
+@njit(cache=True, nogil=True)
 def unpack_triangles(packed: UInt8, out: AnyArray) -> bool:
     """Decode an index buffer: triangles as edges and vertices seen lately, a byte each, with escapes."""
     count = len(out)
@@ -139,11 +148,8 @@ def unpack_triangles(packed: UInt8, out: AnyArray) -> bool:
                 c = (last + (1 if fec == 14 else -1)) & 0xFFFFFFFF
                 last = c
             else:
-                value, at = read_varint(packed, at, end)
-                if at < 0:
-                    return False
-                c = (last + ((value >> 1) ^ -(value & 1))) & 0xFFFFFFFF
-                last = c
+                last, at = read_delta(packed, at, end, last)
+                c = last
             vertices[vertex_at] = c
             vertex_at = (vertex_at + (1 if is_new else 0)) & 15
         else:
@@ -175,20 +181,14 @@ def unpack_triangles(packed: UInt8, out: AnyArray) -> bool:
                 c = vertices[(vertex_at - fec) & 15]
             if code >= 0xFE:
                 if fea == 15:
-                    value, at = read_varint(packed, at, end)
-                    if at < 0:
-                        return False
-                    a = last = (last + ((value >> 1) ^ -(value & 1))) & 0xFFFFFFFF
+                    last, at = read_delta(packed, at, end, last)
+                    a = last
                 if feb == 15:
-                    value, at = read_varint(packed, at, end)
-                    if at < 0:
-                        return False
-                    b = last = (last + ((value >> 1) ^ -(value & 1))) & 0xFFFFFFFF
+                    last, at = read_delta(packed, at, end, last)
+                    b = last
                 if fec == 15:
-                    value, at = read_varint(packed, at, end)
-                    if at < 0:
-                        return False
-                    c = last = (last + ((value >> 1) ^ -(value & 1))) & 0xFFFFFFFF
+                    last, at = read_delta(packed, at, end, last)
+                    c = last
             vertices[vertex_at] = a
             vertex_at = (vertex_at + 1) & 15
             vertices[vertex_at] = b
@@ -201,5 +201,7 @@ def unpack_triangles(packed: UInt8, out: AnyArray) -> bool:
         edge_at = (edge_at + 1) & 15
         edges[edge_at, 0], edges[edge_at, 1] = a, c
         edge_at = (edge_at + 1) & 15
+        if at < 0:
+            return False
         out[i], out[i + 1], out[i + 2] = a, b, c
     return at == end
