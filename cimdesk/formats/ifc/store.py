@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cimdesk.base.paths import cache_dir
 
-VERSION = "2"
+VERSION = "3"
 """Raised whenever reading gives something else for the same file."""
 CACHE_BYTES = 2 * 2**30
 PARTS = ("model.json", "arrays.npz")
