@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
+from cimdesk.base.arrays import UInt8
+from cimdesk.base.errors import CimdeskError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress
+from cimdesk.formats.registry import ReadResult
+from cimdesk.model.imagery import Imagery
+
+THUMBNAIL = 180
+"""Pixels along the longer side of a small picture."""
 
 
 @dataclass(frozen=True)
@@ -58,3 +67,18 @@ def maps_of(address: str) -> list[MapOffer]:
     from cimdesk.services.imagery_server import LAYER_MARK, offers
 
     return [MapOffer(offer.name, offer.title, f"{address}{LAYER_MARK}{offer.name}") for offer in offers(address)]
+
+
+def small_picture(result: ReadResult, cancel: CancelToken) -> UInt8 | None:
+    """Return a small (h, w, 4) picture of the first picture layer of a result; None where there is none or it cannot be had."""
+    data = next((source.data for source in result.sources if isinstance(source.data, Imagery)), None)
+    if data is None or not np.isfinite(data.bounds[:, :2]).all():
+        return None
+    box = data.bounds[:, :2]
+    width, height = box[1] - box[0]
+    scale = THUMBNAIL / max(width, height)
+    try:
+        pixels = data.picture(box, max(8, round(width * scale)), max(8, round(height * scale)), cancel=cancel).pixels
+    except CimdeskError:
+        return None
+    return pixels if pixels[..., 3].any() else None
