@@ -9,11 +9,13 @@ from typing import TypeAlias
 
 import numpy as np
 
+from cimdesk.base.arrays import UInt8
 from cimdesk.base.crs import Crs, LocalFrame
 from cimdesk.base.errors import CimdeskError, DataError, Problem, ServiceError, Severity, UsageError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, SynchronousRunner, no_progress
 from cimdesk.commands.ground import settled
+from cimdesk.commands.basemaps import small_picture
 from cimdesk.commands.history import Edit
 from cimdesk.commands.large import is_large_city, named_after, tile_once, tiles_folder
 from cimdesk.commands.placing import frame_for, place
@@ -39,11 +41,12 @@ Loaded: TypeAlias = "list[tuple[str, LoadedSource | CimdeskError]]"
 
 @dataclass(frozen=True)
 class Preview:
-    """What would load from a path: the result or the error, never both."""
+    """What would load from a path: the result or the error, never both; of pictures a small one, (h, w, 4) uint8."""
 
     path: Path
     result: ReadResult | None
     error: CimdeskError | None
+    picture: UInt8 | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def preview(paths: Sequence[Path], progress: Progress = no_progress, cancel: Can
         try:
             options = ReadOptions(cancel=cancel or CancelToken(), progress=_part_of(progress, k, len(paths)))
             result = read_source(path, options, streams=True)
-            previews.append(Preview(path, result, None))
+            previews.append(Preview(path, result, None, small_picture(result, cancel or CancelToken())))
         except (DataError, ServiceError) as error:
             previews.append(Preview(path, None, error))
     return previews

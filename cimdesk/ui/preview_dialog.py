@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from cimdesk.base.arrays import Float
+from cimdesk.base.arrays import Float, UInt8
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import Severity
 from cimdesk.base.i18n import tr
@@ -132,6 +132,8 @@ def _block(preview: Preview, color: str) -> QWidget:
     column.addWidget(
         _line("  ·  ".join(part for part in (f"{result.format} {result.version or ''}".strip(), system) if part), "dim")
     )
+    if preview.picture is not None:
+        column.addWidget(_thumbnail(preview.picture))
     objects = ",  ".join(f"{count:,} {name}" for name, count in list(result.objects.items())[:8] if count)
     if objects:
         column.addWidget(_line(objects, ""))
@@ -144,6 +146,13 @@ def _block(preview: Preview, color: str) -> QWidget:
     if len(result.problems) > MOST_PROBLEMS:
         column.addWidget(_line(tr("and {count} more").format(count=len(result.problems) - MOST_PROBLEMS), "dim"))
     return frame
+
+
+def _thumbnail(pixels: UInt8) -> QLabel:
+    height, width = pixels.shape[:2]
+    label = QLabel()
+    label.setPixmap(QPixmap.fromImage(QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888).copy()))
+    return label
 
 
 def _line(text: str, name: str) -> QLabel:
