@@ -76,6 +76,11 @@ def set_on_ground(session: Session, layer_id: str, on: bool) -> Changes:
     return session.do(Edit(label.format(name=layer.name), (record,), {layer_id: moved}, {layer_id: data}))
 
 
+def can_be_set_down(data: LayerData | None) -> bool:
+    """Whether a layer's data has buildings that can be moved."""
+    return _city_of(data) is not None
+
+
 def ground_of(workspace: Workspace, fresh: Mapping[str, LayerData | None] | None = None) -> Terrain | None:
     """Return the first terrain there is, among ``fresh`` data too."""
     for layer in workspace.layers():

@@ -110,7 +110,7 @@ ROWS: tuple[Action, ...] = (
         "Set the buildings of the current layer down on the terrain, or give them back their own heights",
         "City",
         handlers_data.sit_on_ground,
-        needs=Need.LAYER | Need.FEATURES | Need.TERRAIN,
+        needs=Need.LAYER | Need.BUILDINGS | Need.TERRAIN,
         checked=handlers_data.sits_on_ground,
         group=2,
     ),

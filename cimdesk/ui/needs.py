@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Flag, auto
 
 from cimdesk.base.i18n import tr
+from cimdesk.commands.ground import can_be_set_down
 from cimdesk.model.city import CityModel
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_areas import is_flood_map
@@ -29,6 +30,7 @@ class Need(Flag):
     REDO = auto()
     IDLE = auto()
     FILE = auto()
+    BUILDINGS = auto()
 
 
 def reason(need: Need) -> str:
@@ -47,6 +49,7 @@ def reason(need: Need) -> str:
         Need.REDO: tr("nothing to redo"),
         Need.IDLE: tr("a flood is being computed"),
         Need.FILE: tr("needs a saved project file"),
+        Need.BUILDINGS: tr("needs a layer of buildings that are not streamed"),
     }[need]
 
 
@@ -72,6 +75,7 @@ def available(desk: Desk) -> Need:
         (Need.REDO, bool(session.history.undone)),
         (Need.IDLE, not desk.runner.is_running("flood")),
         (Need.FILE, session.store is not None),
+        (Need.BUILDINGS, can_be_set_down(workspace.data(desk.current_layer))),
     )
     for need, is_met in checks:
         if is_met:
