@@ -14,11 +14,12 @@ from cimdesk.base.crs import Crs, LocalFrame
 from cimdesk.base.errors import CimdeskError, DataError, Problem, ServiceError, Severity, UsageError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, SynchronousRunner, no_progress
-from cimdesk.commands.ground import settled
 from cimdesk.commands.basemaps import small_picture
+from cimdesk.commands.ground import settled
 from cimdesk.commands.history import Edit
 from cimdesk.commands.large import is_large_city, named_after, tile_once, tiles_folder
 from cimdesk.commands.placing import frame_for, place
+from cimdesk.commands.points import prepare_glances
 from cimdesk.commands.projects import is_project
 from cimdesk.commands.session import Session
 from cimdesk.commands.source_stages import MOST_AT_ONCE, take_stages, tells_changes
@@ -159,6 +160,7 @@ def add_layers(session: Session, loaded: Iterable[LoadedSource]) -> None:
     session.do(Edit(label, tuple(records), data))
     for layer_id, found in problems.items():
         _tell(session, layer_id, found)
+    prepare_glances(session, data)
     for layer_id, city in data.items():
         # A source with versions, ends or conditions shows the city at a date only with its stages.
         if isinstance(city, CityModel) and len(city.features) <= MOST_AT_ONCE and tells_changes(city):
