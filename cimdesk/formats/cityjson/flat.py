@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -141,6 +141,19 @@ class _FlatBuilder(CityBuilder):
             self.add_objects(feature.objects, Numbering(self._vertex_count, count, *materials), feature.id)
             self._vertex_count += count
         return True
+
+    def add_objects(self, objects: Mapping[str, CityObject], numbering: Numbering, where: str = "") -> None:
+        """Take city objects by id, without the counts that nobody asks for here."""
+        ids, surfaces = self._ids, self._surfaces
+        for key, item in objects.items():
+            if key in ids or item.geometry is None or any(g.type == "GeometryInstance" for g in item.geometry):
+                super().add_objects({key: item}, numbering, where)
+                continue
+            row = len(self._objects)
+            ids[key] = row
+            self._objects.append(item)
+            for geometry in item.geometry:
+                surfaces.add(row, key, geometry, numbering)
 
     def _all_vertices(self) -> Float:
         flat = np.fromiter(chain.from_iterable(self._plain), np.float64, len(self._plain) * 3).reshape(-1, 3)

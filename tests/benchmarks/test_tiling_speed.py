@@ -1,0 +1,85 @@
+"""How fast a CityJSON sequence becomes a tileset, per core, and that memory does not grow with its length."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.benchmarks.test_cityjson_speed import gabled_buildings
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
+SHORT, LONG = 30_000, 120_000
+MEMORY = 600 << 20
+
+
+def write_sequence(path: Path, count: int) -> Path:
+    """Write gabled LoD2 houses with 14 attributes each, a line per house, about a kilobyte."""
+    city = gabled_buildings(count)
+    vertices = city.pop("vertices")
+    objects = city.pop("CityObjects")
+    with path.open("wb") as file:
+        file.write(msgspec.json.encode({**city, "CityObjects": {}, "vertices": []}) + b"\n")
+        for k, (key, item) in enumerate(objects.items()):
+            first = 10 * k
+            (geometry,) = item["geometry"]
+            geometry["boundaries"] = [
+                [[[v - first for v in ring] for ring in face] for face in shell] for shell in geometry["boundaries"]
+            ]
+            line = {"type": "CityJSONFeature", "id": key, "CityObjects": {key: item}, "vertices": vertices[first : first + 10]}
+            file.write(msgspec.json.encode(line) + b"\n")
+    return path
+
+
+def measured(path: Path, out: Path, workers: int) -> tuple[dict, float, int]:
+    """Return the answer of the command, its seconds of work on all cores, and the peak memory of all its processes [bytes]."""
+    command = [sys.executable, "-m", "cimdesk", "tile", str(path), str(out), "--workers", str(workers), "--json"]
+    with tempfile.TemporaryFile() as answer:
+        running = subprocess.Popen(command, stdout=answer)
+        peak = 0
+        while True:
+            pid, status, usage = os.wait4(running.pid, os.WNOHANG)
+            if pid:
+                break
+            peak = max(peak, resident(running.pid))
+            time.sleep(0.02)
+        running.returncode = os.waitstatus_to_exitcode(status)
+        assert running.returncode == 0
+        answer.seek(0)
+        return json.loads(answer.read()), usage.ru_utime + usage.ru_stime, peak
+
+
+def resident(pid: int) -> int:
+    """Return the memory of a process and of those it started [bytes]; the peak that the system keeps counts its parent's too."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (OSError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE") + sum(resident(int(child)) for child in children)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+def test_buildings_per_second_and_core_and_flat_memory(tmp_path):
+    short = write_sequence(tmp_path / "short.city.jsonl", SHORT)
+    long = write_sequence(tmp_path / "long.city.jsonl", LONG)
+    measured(short, tmp_path / "warm", 1)
+    first, seconds, memory = measured(short, tmp_path / "a", 1)
+    second, more_seconds, more_memory = measured(long, tmp_path / "b", 1)
+    assert (first["features"], second["features"]) == (SHORT, LONG)
+    # Beyond the start of the program, which a long input does not notice.
+    rate = (LONG - SHORT) / (more_seconds - seconds)
+    both, _, both_memory = measured(long, tmp_path / "c", 2)
+    print(f"\n{rate:,.0f} buildings/s/core; one process {LONG / second['seconds']:,.0f}/s, two {LONG / both['seconds']:,.0f}/s")
+    print(f"all processes of two workers: {both_memory / 2**20:.0f} MB")
+    print(f"peak memory {memory / 2**20:.0f} MB for {SHORT:,}, {more_memory / 2**20:.0f} MB for {LONG:,} buildings")
+    assert max(more_memory, both_memory) < MEMORY
+    assert more_memory < 1.25 * memory
+    assert rate > 5_000
