@@ -16,7 +16,7 @@ from cimdesk.model.imagery import Imagery
 from cimdesk.model.layers import GROUPS, Layer
 from cimdesk.model.network import Utility, UtilityNetwork
 from cimdesk.model.sensors import Sensors
-from cimdesk.model.terrain import Terrain
+from cimdesk.model.terrain import Terrain, height_offset
 from cimdesk.model.tileset import TiledCity
 from cimdesk.ui.desk import Desk, Links
 
@@ -196,7 +196,9 @@ class LayerTree(QAbstractItemModel):
             why = workspace.unavailable(layer.id)
             made_of = layer.options.get("tiled_from")
             source = tr("Tiled from {name}").format(name=made_of) if made_of else layer.source
-            return f"{layer.name}\n{why}" if why else f"{layer.name}\n{source}"
+            data = workspace.data(layer.id)
+            lines = [layer.name, why or source, *(_heights(data, layer) if isinstance(data, Terrain) else ())]
+            return "\n".join(lines)
         return None
 
     def _on_changed(self, changes: Changes) -> None:
@@ -218,6 +220,13 @@ def feature_count(desk: Desk, layer_id: str) -> int:
         return len(data.city.features)
     table = desk.session.workspace.features(layer_id)
     return len(table) if table is not None else 0
+
+
+def _heights(terrain: Terrain, layer: Layer) -> tuple[str, ...]:
+    """Return what the heights of a terrain are measured from."""
+    said = tr("Heights: {datum}").format(datum=terrain.vertical or tr("the file names no vertical datum"))
+    offset = height_offset(layer.options)
+    return (said,) if offset == 0.0 else (said, tr("Height offset {offset} m").format(offset=f"{offset:+.3f}"))
 
 
 def detail(desk: Desk, layer: Layer) -> str:
