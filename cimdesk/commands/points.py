@@ -1,16 +1,22 @@
-"""How a point cloud is drawn: its colours, and which classes are left out. One undoable edit."""
+"""Point clouds: how they are drawn, as one undoable edit, and their preparation after a first glance."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
+from cimdesk.base.crs import Crs
 from cimdesk.base.errors import EditError
 from cimdesk.base.i18n import tr
+from cimdesk.base.jobs import CancelToken, JobSpec, Progress
 from cimdesk.commands.history import Edit
+from cimdesk.commands.placing import place
 from cimdesk.commands.session import Session
+from cimdesk.formats import registry
+from cimdesk.formats.registry import ReadOptions, ReadResult
 from cimdesk.model.document import Changes
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.point_style import HIDDEN_CLASSES
+from cimdesk.model.points import PointCloud
 from cimdesk.model.style import Style
 
 
@@ -30,3 +36,33 @@ def set_point_style(session: Session, layer_id: str, style: Style, hidden_classe
         options[HIDDEN_CLASSES] = sorted(hidden_classes)
     record = session.workspace.document.update("layer", layer_id, style=style.to_record(), options=options)
     return session.do(Edit(tr("Style of {name}").format(name=layer.name), (record,)))
+
+
+def prepare_glances(session: Session, layer_ids: Iterable[str]) -> None:
+    """Begin to prepare, in the background, the clouds of which only a glance has been read."""
+    for layer_id in layer_ids:
+        data = session.workspace.data(layer_id)
+        if isinstance(data, PointCloud) and data.is_glance:
+            session.run(_prepare_job(session, layer_id))
+
+
+def _prepare_job(session: Session, layer_id: str) -> JobSpec[ReadResult]:
+    layer = session.workspace.layer(layer_id)
+    path = session.base_dir / layer.source
+    crs = Crs.parse(layer.crs)
+
+    def work(progress: Progress, cancel: CancelToken) -> ReadResult:
+        return registry.read(path, ReadOptions(crs=crs, progress=progress, cancel=cancel))
+
+    def done(result: ReadResult) -> None:
+        workspace = session.workspace
+        frame = workspace.frame
+        if workspace.document.get("layer", layer_id) is None or frame is None:
+            return
+        (source,) = result.sources
+        workspace.apply((), {layer_id: place(source.data, source.crs or crs, frame)})
+        workspace.set_problems(layer_id, result.problems)
+        for problem in result.problems:
+            session.messages.emit((layer_id, problem))
+
+    return JobSpec(tr("Preparing {name}").format(name=layer.name), work, done, key=f"points:{layer_id}")

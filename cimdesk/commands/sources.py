@@ -217,6 +217,7 @@ def attach_loaded(session: Session, loaded: Iterable[tuple[str, LoadedSource | C
             _tell(session, layer_id, item.problems)
     if data:
         session.workspace.apply((), settled(session.workspace, data))
+        prepare_glances(session, data)
 
 
 def reload(session: Session, layer_id: str) -> None:

@@ -13,6 +13,7 @@ from cimdesk.base.errors import Problem, Severity
 from cimdesk.commands.basemaps import is_picture_address
 from cimdesk.commands.session import Session
 from cimdesk.formats import registry
+from cimdesk.formats.pointcloud import PointCloudReader
 from cimdesk.formats.raster_tiles import is_terrain_address, read_served
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.formats.tiles3d import TilesetReader, place_of, read_from, title_of
@@ -68,7 +69,10 @@ def read_source(path: Path, options: ReadOptions, streams: bool) -> ReadResult:
         if not streams:
             return read_from(server, server.name, title, options)
         return _streamed(server, server.name, title, options)
-    if not streams or not isinstance(registry.reader_for(path), TilesetReader):
+    reader = registry.reader_for(path)
+    if streams and isinstance(reader, PointCloudReader):
+        return reader.glance(path, options)
+    if not streams or not isinstance(reader, TilesetReader):
         return registry.read(path, options)
     place, name, file = place_of(path)
     if not is_json(name):

@@ -17,7 +17,7 @@ from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.pointcloud_copc import CopcNodes, ReadAt, file_reader
-from cimdesk.formats.pointcloud_las import LasFile, open_las, read_records
+from cimdesk.formats.pointcloud_las import LasFile, glance, open_las, read_records
 from cimdesk.formats.pointcloud_nodes import (
     DiskNodes,
     DiskSink,
@@ -37,6 +37,7 @@ IN_MEMORY = 1_500_000
 """Points up to which a cloud is held in memory and not prepared on disk."""
 SAMPLE_POINTS = 50_000
 """Points looked at for ranges and classes."""
+GLANCE_PLACES, GLANCE_POINTS = 400, 800
 _BYTES_A_POINT = 48
 _NOTHING = "there are no points in it."
 
@@ -70,6 +71,28 @@ class PointCloudReader:
             return read_copc(las, file_reader(path), path.stat().st_size, options, findings)
         nodes, problems = _prepared(las, options, findings)
         return result_of(_format_of(las), las.version, las.crs, path.stem, nodes, options, problems)
+
+    def glance(self, path: Path, options: ReadOptions) -> ReadResult:
+        """Open a cloud that has yet to be prepared with some points from all over it; any other one as `read` does.
+
+        Raises
+        ------
+        DataError
+            If nothing in it can be used.
+        """
+        findings = Findings()
+        las = open_las(path, findings)
+        if las.is_copc or las.announced <= IN_MEMORY or known_nodes(folder_for(path)) is not None:
+            return self.read(path, options)
+        parts = list(_usable(glance(las, GLANCE_PLACES, GLANCE_POINTS), las, findings))
+        if not sum(map(len, parts)):
+            return self.read(path, options)
+        nodes = memory_nodes(path, parts, RecordScale(las.scale, las.offset))
+        result = result_of(_format_of(las), las.version, las.crs, path.stem, nodes, options, findings.problems())
+        (source,) = result.sources
+        assert isinstance(source.data, PointCloud)
+        cloud = replace(source.data, count=las.announced, is_glance=True)
+        return replace(result, objects={"points": las.announced}, sources=(replace(source, data=cloud),))
 
 
 def read_copc(las: LasFile, read_at: ReadAt, size: int, options: ReadOptions, findings: Findings) -> ReadResult:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CHUNK_POINTS = 500_000
 PATCH_POINTS = 1_000
 """Points read at a time where a file is damaged, so that few good ones are lost."""
+GLANCE_STEP = 50_000
+"""Points in a piece of a LAZ file, mostly: reading begins at the beginning of one."""
 MOST_SALVAGED = 2 << 30
 """Largest damaged file whose rest is looked for [bytes]."""
 LASZIP_RECORD = 22204
@@ -267,6 +269,35 @@ def read_records(las: LasFile, findings: Findings, size: int = CHUNK_POINTS) -> 
             "cut-off", "", "The header tells of {said} points; {found} can be read ({reason}).",
             said=las.announced, found=given, reason=reason or "the file ends",
         )  # fmt: skip
+
+
+def glance(las: LasFile, places: int, points: int) -> list[AnyArray]:
+    """Return some points from many places of a file, evenly over it: as many as can be read.
+
+    Parameters
+    ----------
+    las : LasFile
+    places : int
+        Number of places at most.
+    points : int
+        Points from each.
+    """
+    import laspy
+
+    found: list[AnyArray] = []
+    step = max(las.announced // places, GLANCE_STEP)
+    try:
+        with decoding():
+            reader = laspy.open(las.path, laz_backend=laspy.LazBackend.Lazrs, read_evlrs=False)
+            fields = fields_of(reader.header.point_format)
+        with reader:
+            for start in range(0, las.announced, step):
+                with decoding():
+                    reader.seek(start)
+                    found.append(records_of(reader.read_points(points), fields))
+    except DamagedPoints:
+        return found
+    return found
 
 
 class _Salvage:

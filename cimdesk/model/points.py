@@ -222,6 +222,8 @@ class PointCloud:
     has_color : bool
     points : PointSource or None
         Brings the points into the project's system; None before the cloud is placed.
+    is_glance : bool
+        Whether these are some points from all over the source, until it has been prepared.
     """
 
     nodes: PointNodes
@@ -230,6 +232,7 @@ class PointCloud:
     classes: Mapping[int, int] = field(default_factory=dict)
     has_color: bool = False
     points: PointSource | None = None
+    is_glance: bool = False
 
     @property
     def tree(self) -> PointTree:

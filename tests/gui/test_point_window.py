@@ -8,7 +8,7 @@ import pytest
 from cimdesk.commands import sources
 from cimdesk.model.style import StyleMode
 from cimdesk.ui import handlers_data
-from tests.gui.windows import open_window
+from tests.gui.windows import open_window, wait_for_jobs
 from tests.unit.formats.las_files import town, write_las
 
 pytestmark = pytest.mark.gui
@@ -74,3 +74,28 @@ def test_the_form_colours_by_class_and_hides_one(qtbot, window):
     qtbot.waitUntil(lambda: all(node.shown is not None for node in visual.nodes.values()), timeout=5_000)
     node = next(iter(visual.nodes.values()))
     assert (node.block.columns["classification"][node.shown] == 2).all()
+
+
+def test_a_large_cloud_shows_at_a_glance_and_is_then_prepared(qtbot, tmp_path, monkeypatch):
+    from cimdesk.formats import pointcloud
+
+    monkeypatch.setattr(pointcloud, "IN_MEMORY", 100_000)
+    path = write_las(tmp_path / "town.laz", *town(220_000))
+    window = open_window(qtbot)
+    session = window.desk.session
+    counts: list[tuple[bool, int]] = []
+    session.workspace.changed.connect(lambda _: counts.extend(_seen(session)))
+    session.run(sources.open_job(session, [path]))
+    qtbot.waitUntil(lambda: any(not is_glance for is_glance, _ in counts), timeout=30_000)
+    wait_for_jobs(qtbot, window)
+    assert counts[0] == (True, 4_000)
+    assert counts[-1] == (False, 220_000)
+    (layer,) = session.workspace.layers()
+    assert session.workspace.data(layer.id).count == 220_000
+    qtbot.waitUntil(lambda: bool(next(iter(window.view.scene.visuals.values())).nodes), timeout=20_000)
+    assert not window.desk.ask.errors
+
+
+def _seen(session):
+    clouds = [session.workspace.data(layer.id) for layer in session.workspace.layers()]
+    return [(cloud.is_glance, int(cloud.tree.counts.sum())) for cloud in clouds if cloud is not None]
