@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,7 +114,9 @@ class ExposurePanel(QWidget):
         if isinstance(floods[shown][1], CityModel):
             text = "Depth ranks of {name}, each counted from its lower limit."
         note = tr(text).format(name=floods[shown][0], limit=limit)
-        self.note.setText(note + (" " + tr("Compared with {name}.").format(name=against) if against else ""))
+        note += " " + tr("Compared with {name}.").format(name=against) if against else ""
+        note += " " + tr("Only buildings that filters and hiding leave in sight.") if self._has_filter() else ""
+        self.note.setText(note)
         self.headline.show_counts(counts, other)
         self._fill_table(rows_of(counts, other), bool(compared))
         self._fill_assets(counts)
@@ -122,9 +125,10 @@ class ExposurePanel(QWidget):
         from cimdesk.commands.flood_exposure import exposure_of
 
         session = self._desk.session
+        in_sight = self._has_filter()
 
         def work(progress: Progress, cancel: CancelToken) -> dict[str, Any]:
-            return exposure_of(session, result)
+            return exposure_of(session, result, in_sight=in_sight)
 
         def done(counts: dict[str, Any]) -> None:
             self._counted[key] = counts
@@ -162,13 +166,22 @@ class ExposurePanel(QWidget):
 
     def _on_changed(self, changes: Changes) -> None:
         if changes.data or changes.touches("layer"):
-            if changes.data:
+            if changes.data or any(_sight(change.before) != _sight(change.after) for change in changes.records):
                 self._counted.clear()
             self._soon()
+
+    def _has_filter(self) -> bool:
+        """Whether a layer shows a part of its features only."""
+        return any(layer.shows_part for layer in self._desk.session.workspace.layers())
 
     def _soon(self) -> None:
         if self.isVisible():
             self._later.start()
+
+
+def _sight(record: Mapping[str, Any] | None) -> tuple[Any, ...]:
+    """Return what decides which features of a layer are in sight."""
+    return tuple((record or {}).get(name) for name in ("filter", "hidden", "only"))
 
 
 class Headline(QWidget):

@@ -13,6 +13,7 @@ from cimdesk.model.terrain import ON_GROUND
 from cimdesk.model.visibility import shown_rows
 from cimdesk.model.workspace import bounds_of
 from cimdesk.ui.desk import Desk
+from cimdesk.ui.handlers_select import choose
 from cimdesk.ui.needs import is_pipe
 
 
@@ -22,8 +23,7 @@ def select_all(desk: Desk) -> None:
     table = workspace.features(desk.current_layer)
     if table is not None and layer is not None:
         shown = shown_rows(workspace, layer)
-        ids = table.ids if shown is None else table.ids[shown]
-        desk.session.selection.set(AssetRef(layer.id, str(key)) for key in ids)
+        choose(desk, layer.id, np.ones(len(table), dtype=bool) if shown is None else shown)
 
 
 def zoom_to_layer(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cimdesk.base.arrays import Bool
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress
 from cimdesk.commands import selecting
@@ -37,16 +38,21 @@ def by_expression(desk: Desk) -> None:
     rows = desk.attempt(selecting.rows_of_expression, session, layer_id, expression)
     if rows is None:
         return
-    count = int(rows.sum())
+    choose(desk, layer_id, rows, how)
+    desk.message.emit(tr("{count} features hold.").format(count=f"{int(rows.sum()):,}"))
+
+
+def choose(desk: Desk, layer_id: str, rows: Bool, how: str = "replace") -> None:
+    """Select the features of a layer whose row is true; many thousands are gathered beside the window."""
+    session = desk.session
 
     def work(progress: Progress, cancel: CancelToken) -> frozenset[AssetRef]:
         return selecting.refs_where(session, layer_id, rows)
 
     def done(found: frozenset[AssetRef]) -> None:
         selecting.combine(session, found, how)
-        desk.message.emit(tr("{count} features hold.").format(count=f"{count:,}"))
 
-    if count <= AT_ONCE:
+    if int(rows.sum()) <= AT_ONCE:
         done(selecting.refs_where(session, layer_id, rows))
     else:
         desk.run(JobSpec(tr("Selecting"), work, done, key="select-rows"))
