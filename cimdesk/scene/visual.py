@@ -17,6 +17,7 @@ from cimdesk.model.workspace import LayerData, Workspace
 from cimdesk.scene.look import Look
 
 if TYPE_CHECKING:
+    from cimdesk.scene.pictures import Pictures
     from cimdesk.scene.terrain_chunks import Drape
 
 
@@ -88,6 +89,8 @@ class Context:
         Whether buildings or water stand on the terrain, which then keeps quiet.
     drape : Drape or None
         Gives pictures to lay over terrain; see `terrain_chunks`.
+    pictures : Pictures or None
+        What the picture layers share, seen or not.
     """
 
     workspace: Workspace
@@ -101,6 +104,7 @@ class Context:
     point_budget: Callable[[bool], int] = field(default=lambda is_moving: 80_000 if is_moving else 400_000)
     carries_city: bool = False
     drape: Drape | None = None
+    pictures: Pictures | None = None
 
     def to_local(self, points: Float) -> Float32:
         """Return (N, 3) float32 local coordinates of world ones."""
