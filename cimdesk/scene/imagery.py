@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 
 from cimdesk.base.arrays import Float
@@ -13,7 +11,6 @@ from cimdesk.model.terrain import Terrain
 from cimdesk.model.workspace import LayerData, bounds_of
 from cimdesk.scene.picture_ground import PictureGround, Place
 from cimdesk.scene.pictures import Member, Pictures
-from cimdesk.scene.terrain_chunks import Drape
 from cimdesk.scene.visual import Context, View, Visual
 
 GENEROUS = 1.25
@@ -40,6 +37,7 @@ class ImageryVisual(Visual):
         shown = layer.visible and layer.opacity > 0.0
         member = Member(self.imagery, layer.order, layer.opacity) if shown else None
         self.pictures.show(layer.id, member, self.context.look.name)
+        self._drape()
         self._known = None
 
     def follows(self, data: LayerData) -> bool:
@@ -62,14 +60,17 @@ class ImageryVisual(Visual):
         self.pictures.show(self.layer.id, None, self.context.look.name)
         if not self.pictures.members:
             self.pictures.stop()
-            if self.context.drape is cast("Drape", self.pictures):
-                self.context.drape = None
+        self._drape()
 
     def release(self) -> None:
         self.stop()
         if self.ground is not None:
             self.ground.clear()
         super().release()
+
+    def _drape(self) -> None:
+        """Give terrain the pictures, as long as there are any to be seen."""
+        self.context.drape = self.pictures if self.pictures.members else None
 
     def _leads(self) -> bool:
         """Return whether this is the first of the visible picture layers."""
@@ -122,8 +123,7 @@ class ImageryVisual(Visual):
 
 
 def shared_pictures(context: Context) -> Pictures:
-    """Return the pictures of a scene: the first picture layer makes them, and they drape its terrain."""
-    if not isinstance(context.drape, Pictures):
-        context.drape = Pictures(context.wake)
-    assert isinstance(context.drape, Pictures)
-    return context.drape
+    """Return the pictures of a scene; the first picture layer makes them."""
+    if context.pictures is None:
+        context.pictures = Pictures(context.wake)
+    return context.pictures
