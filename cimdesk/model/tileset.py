@@ -221,9 +221,12 @@ class TileSource(Protocol):
         The tree as far as it is known; later ones only have more rows.
     arrived : Signal of None
         Emitted in any thread when there is something new.
+    is_gentle : bool
+        Set while the camera moves: pictures come first then.
     """
 
     arrived: Signal[None]
+    is_gentle: bool
 
     @property
     def tileset(self) -> Tileset: ...
@@ -460,8 +463,12 @@ def _on_screen(tileset: Tileset, view: TileView, rows: Int) -> tuple[Float, Bool
     centres, radii = tileset.centres[rows], tileset.radii[rows]
     is_placed = np.isfinite(radii) & np.isfinite(centres).all(axis=1)
     away = np.abs(np.where(is_placed[:, None], centres, view.eye) - view.eye)
-    flat = np.maximum(np.hypot(away[:, 0], away[:, 1]) - np.nan_to_num(radii), 0.0)
-    high = np.maximum(away[:, 2] - np.nan_to_num(tileset.heights[rows]), 0.0)
+    rises = np.nan_to_num(tileset.heights[rows])
+    # The sphere around an upright box is wider than the box is.
+    wide = np.nan_to_num(radii)
+    wide = np.where(rises < wide, np.sqrt(np.maximum(wide**2 - rises**2, 0.0)), wide)
+    flat = np.maximum(np.hypot(away[:, 0], away[:, 1]) - wide, 0.0)
+    high = np.maximum(away[:, 2] - rises, 0.0)
     distance = np.maximum(np.hypot(flat, high), 1.0)
     inside = (np.nan_to_num(centres) @ view.planes[:, :3].T + view.planes[:, 3] > -np.nan_to_num(radii)[:, None]).all(axis=1)
     return tileset.geometric_error[rows] / (distance * view.slope), inside | ~is_placed

@@ -119,7 +119,7 @@ class StreamedVisual(Visual):
         if not self.layer.visible or self.layer.opacity <= 0.0:
             self.is_waiting = self.is_pending = False
             return
-        self._is_moving = view.is_moving
+        self._is_moving = self.source.is_gentle = view.is_moving
         self._ease(view)
         self._drop_evicted()
         tileset = self.source.tileset

@@ -71,6 +71,8 @@ class TileStore:
         Bytes they take now.
     workers : int
         Threads at most.
+    is_gentle : bool
+        Whether half of them are to do, because pictures are being drawn one after the other.
     """
 
     def __init__(self, stream: Decoder, memory: int = MEMORY, workers: int = 2) -> None:
@@ -80,6 +82,7 @@ class TileStore:
         self.memory = memory
         self.used = 0
         self.workers = workers
+        self.is_gentle = False
         self._lock = threading.Lock()
         self._at_rest = threading.Condition(self._lock)
         self._blocks: OrderedDict[int, TileBlock] = OrderedDict()
@@ -239,15 +242,18 @@ class TileStore:
         waiting = sum(len(wishes.priorities) for wishes in self._wishes.values())
         if self._best() is None:
             return
-        for _ in range(min(self.workers, waiting) - self._threads):
+        for _ in range(min(self._most_threads(), waiting) - self._threads):
             self._threads += 1
             threading.Thread(target=self._work, name="tiles", daemon=True).start()
+
+    def _most_threads(self) -> int:
+        return max(self.workers // 2, 1) if self.is_gentle else self.workers
 
     def _work(self) -> None:
         while True:
             with self._lock:
                 row = self._best()
-                if row is None or self._is_full:
+                if row is None or self._is_full or self._threads > self._most_threads():
                     self._threads -= 1
                     self._at_rest.notify_all()
                     return
