@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QFontMetricsF, QPainter
+from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from cimdesk.model.imagery import Imagery, attributions
 from cimdesk.model.workspace import Workspace
 from cimdesk.ui.desk import Desk
-from cimdesk.ui.overlays import Card
-from cimdesk.ui.theme import Theme, current_theme
+from cimdesk.ui.theme import current_theme
 
 SCALE = 0.78
 MOST = 0.55
 """Largest share of the view's width."""
 
 
-class CreditsCard(Card):
+class CreditsCard(QWidget):
     """One line, cut off where the view is too narrow; the tip of the layer has it whole."""
 
     def __init__(self, parent: QWidget, desk: Desk) -> None:
         super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
         self._desk = desk
         self.text = ""
         self.hide()
@@ -40,12 +41,19 @@ class CreditsCard(Card):
         most = MOST * parent.width() if parent is not None else width
         return QSize(round(min(width, most)), round(theme.px("font_px") * 1.5))
 
-    def draw(self, painter: QPainter, theme: Theme) -> None:
+    def paintEvent(self, event: QPaintEvent) -> None:
+        theme = current_theme()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.color("card", theme.px("card_alpha")))
+        painter.drawRoundedRect(QRectF(self.rect()), 5.0, 5.0)
         painter.setFont(theme.font(scale=SCALE))
         painter.setPen(theme.color("dim"))
         space = QRectF(7, 0, self.width() - 14, self.height())
         text = painter.fontMetrics().elidedText(self.text, Qt.TextElideMode.ElideRight, int(space.width()) + 1)
         painter.drawText(space, Qt.AlignmentFlag.AlignVCenter, text)
+        painter.end()
 
 
 def credits_of(workspace: Workspace) -> str:
