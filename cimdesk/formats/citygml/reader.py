@@ -126,7 +126,7 @@ def _read_members(document: Document, contents: Contents, builder: CityBuilder, 
         _meet_far_colors(document, builder)
     for member in document.members():
         if not builder.names:
-            builder.meshes.meet_system(_system_of(document.root))
+            builder.meshes.meet_system(system_of(document.root))
         if LOCAL_NAMES[member.tag] == "appearanceMember":
             builder.palette.read(member)
         else:
@@ -150,7 +150,7 @@ def _meet_far_colors(document: Document, builder: CityBuilder) -> None:
     builder.palette.textures = 0
 
 
-def _system_of(root: Any) -> str | None:
+def system_of(root: Any) -> str | None:
     """Return the reference system of the envelope around everything."""
     for envelope in root.iterfind("{*}boundedBy/{*}Envelope"):
         if name := envelope.get("srsName"):

@@ -14,6 +14,8 @@ from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError
 from cimdesk.formats import registry
+from cimdesk.formats.citygml.pieces import read_pieces
+from cimdesk.formats.citygml.reader import CityGMLReader
 from cimdesk.formats.cityjson.flat import SequenceHead, read_head_lines, read_lines
 from cimdesk.formats.cityjson.reader import CityJSONSeqReader
 from cimdesk.formats.findings import Findings
@@ -30,6 +32,10 @@ STRETCH = 4 << 20
 """Bytes of a sequence in one task."""
 MAX_LINE = 64 << 20
 """Bytes a line may have: a longer one is no city object."""
+STREAM_FROM = 100 << 20
+"""Size from which CityGML is read in pieces [bytes]."""
+GLANCE = 1_000
+"""Objects of such a file that are read to see where it lies."""
 PIECE = 20_000
 """Features of a piece."""
 
@@ -102,6 +108,11 @@ def survey(path: Path, findings: Findings, crs: Crs | None = None) -> InputFile:
     if isinstance(registry.reader_for(path), CityJSONSeqReader):
         head = _head_of(path, findings)
         return InputFile(path, head, head.crs or crs, head.place, size)
+    if _is_streamed(path):
+        # The first thousand objects tell where it lies.
+        for city, own in read_pieces(path, ReadOptions(), Findings(), GLANCE):
+            if np.isfinite(city.bounds).all():
+                return InputFile(path, None, own or crs, city.bounds.mean(axis=0), size)
     result = registry.read(path, ReadOptions(crs=crs, max_error=0.0))
     for source in result.sources:
         if _is_tileable(source.data):
@@ -143,6 +154,10 @@ def pieces_of(task: Task, head: bytes, crs: Crs | None, height: str, findings: F
     if not task.is_whole:
         yield read_lines(head, _lines(task, head), findings, with_head=task.start == 0), crs
         return
+    if _is_streamed(Path(task.path)):
+        for city, own in read_pieces(Path(task.path), ReadOptions(), findings):
+            yield piece_of_city(city), own or crs
+        return
     result = registry.read(task.path, ReadOptions(crs=crs, max_error=0.0))
     for problem in result.problems:
         findings.add(problem.code, problem.where, problem.template, problem.severity, **problem.values)
@@ -162,6 +177,11 @@ def pieces_of(task: Task, head: bytes, crs: Crs | None, height: str, findings: F
 
 def _is_tileable(data: LayerData) -> bool:
     return isinstance(data, CityModel | TiledCity) or (isinstance(data, VectorLayer) and len(data.features) > 0)
+
+
+def _is_streamed(path: Path) -> bool:
+    """Return whether a file is CityGML too large to be read whole."""
+    return path.is_file() and path.stat().st_size >= STREAM_FROM and isinstance(registry.reader_for(path), CityGMLReader)
 
 
 def _is_packed(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,42 +58,63 @@ class ScatterSetup:
 def scatter(setup: ScatterSetup, task: Task) -> dict[str, Any]:
     """Do one task; return what the second pass has to know of it, as plain values."""
     findings = Findings()
-    cells = TileGrid.from_record(setup.cells)
-    target = Crs(setup.crs) if setup.crs else None
-    own = setup.systems.get(task.path, setup.given)
-    summary = TableSummary()
-    segments: list[tuple[int, int, int, int]] = []
-    blobs: list[bytes] = []
-    heights = [np.inf, -np.inf]
-    try:
-        with collector_paused():
-            for piece, crs in pieces_of(task, setup.heads.get(task.path, b""), Crs(own) if own else None, setup.height, findings):
-                if not len(piece.features):
-                    continue
-                placed = _placed(piece, crs, target, findings)
-                table = with_parent_names(placed)
-                summary.add(len(table), table.columns)
-                for unit, town in towns_of(placed, table, cells):
-                    segments.append((*unit, len(town.features), len(town.triangles)))
-                    blobs.append(encode_town(town))
-                if len(placed.points):
-                    heights = [
-                        min(heights[0], float(placed.points[:, 2].min())),
-                        max(heights[1], float(placed.points[:, 2].max())),
-                    ]
-    except CimdeskError as error:
-        findings.error("unreadable", Path(task.path).name, "{text}", text=error.localized())
+    sorting = _Sorting(setup, task, findings)
     name = f"{task.number:07d}.town"
-    places = write_spill(Path(setup.folder) / name, blobs) if blobs else []
+    with collector_paused():
+        places = write_spill(Path(setup.folder) / name, sorting.segments())
     return {
         "task": task.number,
         "file": name,
-        "segments": [[x, y, n, t, at, size] for (x, y, n, t), (at, size) in zip(segments, places, strict=True)],
-        "summary": summary.to_record(),
-        "heights": heights if np.isfinite(heights).all() else None,
+        "segments": [[x, y, n, t, at, size] for (x, y, n, t), (at, size) in zip(sorting.written, places, strict=True)],
+        "summary": sorting.summary.to_record(),
+        "heights": sorting.heights if np.isfinite(sorting.heights).all() else None,
         "problems": [problem_record(problem) for problem in findings.problems()],
         "bytes": task.stop - task.start if not task.is_whole else 0,
     }
+
+
+class _Sorting:
+    """One task being done.
+
+    Attributes
+    ----------
+    written : list of (x, y, features, triangles)
+        Of each segment.
+    summary : TableSummary
+    heights : list of two floats
+        Lowest and highest place.
+    """
+
+    def __init__(self, setup: ScatterSetup, task: Task, findings: Findings) -> None:
+        self.written: list[tuple[int, int, int, int]] = []
+        self.summary = TableSummary()
+        self.heights = [np.inf, -np.inf]
+        self._setup = setup
+        self._task = task
+        self._findings = findings
+
+    def segments(self) -> Iterator[bytes]:
+        """Yield the segments, piece by piece."""
+        setup, task, findings = self._setup, self._task, self._findings
+        cells = TileGrid.from_record(setup.cells)
+        target = Crs(setup.crs) if setup.crs else None
+        own = setup.systems.get(task.path, setup.given)
+        try:
+            for piece, crs in pieces_of(task, setup.heads.get(task.path, b""), Crs(own) if own else None, setup.height, findings):
+                if len(piece.features):
+                    yield from self._piece(_placed(piece, crs, target, findings), cells)
+        except CimdeskError as error:
+            findings.error("unreadable", Path(task.path).name, "{text}", text=error.localized())
+
+    def _piece(self, piece: CityPiece, cells: TileGrid) -> Iterator[bytes]:
+        table = with_parent_names(piece)
+        self.summary.add(len(table), table.columns)
+        if len(piece.points):
+            heights = piece.points[:, 2]
+            self.heights = [min(self.heights[0], float(heights.min())), max(self.heights[1], float(heights.max()))]
+        for unit, town in towns_of(piece, table, cells):
+            self.written.append((*unit, len(town.features), len(town.triangles)))
+            yield encode_town(town)
 
 
 def towns_of(piece: CityPiece, table: FeatureTable, cells: TileGrid) -> list[tuple[tuple[int, int], Town]]:

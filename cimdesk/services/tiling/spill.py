@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,8 +109,8 @@ def merged_towns(towns: Sequence[Town], summary: TableSummary) -> Town:
     )
 
 
-def write_spill(path: Path, segments: Sequence[bytes]) -> list[tuple[int, int]]:
-    """Write the segments of one task; return where each lies and its size. The file is whole or not there."""
+def write_spill(path: Path, segments: Iterable[bytes]) -> list[tuple[int, int]]:
+    """Write the segments of one task as they come; return where each lies and its size. The file is whole or not there."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     places: list[tuple[int, int]] = []
     at = 0

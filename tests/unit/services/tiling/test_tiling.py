@@ -299,3 +299,40 @@ def test_whole_files_are_tiled_too(tmp_path):
     assert again.features == 10
     ids = registry.read(tmp_path / "second").sources[0].data.city.features.ids
     assert set(ids) == {f"house-{k:05d}" for k in range(10)}
+
+
+def test_large_citygml_is_read_in_pieces_and_loses_nothing(tmp_path, monkeypatch):
+    members = []
+    for k in range(23):
+        x, y = 430_000 + 40 * (k % 5), 2_556_000 + 40 * (k // 5)
+        ring = f"{x} {y} 0 {x} {y + 10} 0 {x + 10} {y + 10} 0 {x + 10} {y} 0 {x} {y} 0"
+        roof = f"{x} {y} 9 {x + 10} {y} 9 {x + 10} {y + 10} 9 {x} {y + 10} 9 {x} {y} 9"
+        faces = "".join(
+            f"<gml:surfaceMember><gml:Polygon><gml:exterior><gml:LinearRing><gml:posList>{each}</gml:posList>"
+            "</gml:LinearRing></gml:exterior></gml:Polygon></gml:surfaceMember>"
+            for each in (ring, roof)
+        )
+        members.append(
+            f'<core:cityObjectMember><bldg:Building gml:id="b{k}"><bldg:storeysAboveGround>{k}</bldg:storeysAboveGround>'
+            f"<bldg:lod1MultiSurface><gml:MultiSurface>{faces}</gml:MultiSurface></bldg:lod1MultiSurface></bldg:Building>"
+            "</core:cityObjectMember>"
+        )
+    text = (
+        '<core:CityModel xmlns:core="http://www.opengis.net/citygml/2.0" xmlns:bldg="http://www.opengis.net/citygml/building/2.0" '
+        'xmlns:gml="http://www.opengis.net/gml"><gml:boundedBy><gml:Envelope srsName="EPSG:4547" srsDimension="3">'
+        "<gml:lowerCorner>430000 2556000 0</gml:lowerCorner><gml:upperCorner>430300 2556300 9</gml:upperCorner></gml:Envelope>"
+        f"</gml:boundedBy>{''.join(members)}</core:CityModel>"
+    )
+    path = tmp_path / "town.gml"
+    path.write_text(text)
+    tile_files([path], tmp_path / "whole", workers=1)
+    monkeypatch.setattr(inputs, "STREAM_FROM", 1000)
+    monkeypatch.setattr(inputs.read_pieces, "__defaults__", (7,))
+    result = tile_files([path], tmp_path / "pieces", workers=1)
+    assert (result.features, result.problems) == (23, [])
+    whole, pieces = tiled(tmp_path / "whole", 0.0), tiled(tmp_path / "pieces", 0.0)
+    assert whole.objects == pieces.objects
+    assert np.allclose(whole.extent, pieces.extent, atol=0.001)
+    one, other = (each.sources[0].data.city.features for each in (whole, pieces))
+    assert set(one.ids) == set(other.ids)
+    assert sorted(one.columns["storeysAboveGround"]) == sorted(other.columns["storeysAboveGround"])
