@@ -16,6 +16,8 @@ from cimdesk.formats.tiles3d_paths import BrokenPart
 from cimdesk.model.features import column_of
 
 MAX_ROWS = 20_000_000
+UNPROVEN = 100_000
+"""Rows a table may have none of whose properties can be read."""
 
 
 class PropertyTables:
@@ -65,6 +67,8 @@ class PropertyTables:
             except BrokenPart as broken:
                 findings.add("bad-property", where, "Property “{name}” is left out: {reason}", name=str(name)[:60],
                              reason=broken.message)  # fmt: skip
+        if stored and not columns and count > UNPROVEN:
+            raise BrokenPart("bad-table", "A property table has {count} rows.", count=count)
         for name, kind in described.items():
             default = as_dict(kind).get("default")
             if name not in stored and default is not None:
@@ -115,21 +119,21 @@ class PropertyTables:
         name = str(kind.get("type"))
         is_array = kind.get("array") is True
         fixed = as_int(kind.get("count"), 0) if is_array else 1
-        if fixed > MAX_ROWS:
-            raise BrokenPart("bad-table", "A property table has {count} rows.", count=fixed)
+        offsets = None
         if is_array and fixed <= 0:
             offsets = self._offsets(entry, "arrayOffsets", "arrayOffsetType", count + 1)
-        else:
-            offsets = np.arange(count + 1, dtype=np.int64) * fixed
-        total = int(offsets[-1])
-        if not 0 <= total <= MAX_ROWS or (np.diff(offsets) < 0).any() or offsets[0] < 0:
+            if (np.diff(offsets) < 0).any() or offsets[0] < 0:
+                raise BrokenPart("bad-table", "A property table has {count} rows.", count=int(offsets.max()))
+        total = count * fixed if offsets is None else int(offsets[-1])
+        if not 0 <= total <= MAX_ROWS:
             raise BrokenPart("bad-table", "A property table has {count} rows.", count=total)
         values = self._strings(entry, total) if name == "STRING" else self._numbers(name, kind, entry, total)
         if isinstance(values, np.ndarray) and not is_array:
             return values
         plain = values.tolist() if isinstance(values, np.ndarray) else values
         if is_array:
-            plain = [plain[offsets[k] : offsets[k + 1]] for k in range(count)]
+            bounds = range(0, total + 1, fixed) if offsets is None else offsets.tolist()
+            plain = [plain[a:b] for a, b in pairwise(bounds)]
         if "noData" in kind:
             plain = [kind.get("default") if value == kind["noData"] else value for value in plain]
         return column_of(plain)

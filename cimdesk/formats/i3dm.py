@@ -73,8 +73,10 @@ def read_i3dm(data: bytes, transform: Float, findings: Findings, where: str) -> 
     if not 0 <= count <= MAX_BATCH:
         raise BrokenPart("bad-instance-count", "The tile announces {count} instances.", count=count)
     table.rows = count
+    # Positions first: they prove that there are as many instances as announced.
+    positions = _positions(table)
     ids = table.batch_ids()
-    crowd = _crowd(table, ids, transform, findings, where)
+    crowd = _crowd(table, positions, ids, transform, findings, where)
     batch_length = int(ids.max()) + 1 if len(ids) else 0
     columns: dict[str, AnyArray] = {}
     if batch_json.strip(b" \0") and batch_length <= MAX_BATCH:
@@ -116,8 +118,7 @@ class _FeatureTable:
         return np.arange(self.rows) if found is None else found[:, 0].astype(np.int64)
 
 
-def _crowd(table: _FeatureTable, ids: Int, transform: Float, findings: Findings, where: str) -> Crowd:
-    positions = _positions(table)
+def _crowd(table: _FeatureTable, positions: Float, ids: Int, transform: Float, findings: Findings, where: str) -> Crowd:
     center = rtc_center(table.entries, table.binary)
     if center is not None:
         positions = positions + np.array(center)

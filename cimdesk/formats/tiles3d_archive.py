@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -11,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from cimdesk.base.errors import DataError
-from cimdesk.formats.tiles3d_paths import BrokenPart, folder_of, inner_path
+from cimdesk.formats.tiles3d_paths import BrokenPart, folder_of, inner_path, unpacked
 
 MAX_MEMBERS = 5_000_000
 MAGIC = b"PK\x03\x04"
@@ -77,8 +75,7 @@ class TilesetArchive:
             with self.archive.open(info) as file:
                 data = file.read(limit + 1)
             if data[:2] == b"\x1f\x8b":
-                with gzip.open(io.BytesIO(data)) as packed:
-                    data = packed.read(limit + 1)
+                data = unpacked(data, limit)
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
             raise BrokenPart(
                 "unreadable-content", "“{uri}” cannot be read: {reason}", uri=reference[:120], reason=str(error)

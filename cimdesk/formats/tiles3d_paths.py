@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 import zlib
 from dataclasses import dataclass
@@ -170,6 +169,18 @@ def unpacked_limit(packed: int, limit: int) -> int:
     return min(limit, max(ALWAYS_UNPACKED, MOST_PACKED * packed))
 
 
+def unpacked(data: bytes, limit: int) -> bytes:
+    """Return what is gzipped, up to one byte more than ``limit``; raises zlib.error or EOFError when it is damaged."""
+    out = bytearray()
+    while data[:2] == b"\x1f\x8b" and len(out) <= limit:
+        unpacker = zlib.decompressobj(31)
+        out += unpacker.decompress(data, limit + 1 - len(out))
+        if not unpacker.eof and len(out) <= limit:
+            raise EOFError("the compressed data end too soon")
+        data = unpacker.unused_data
+    return bytes(out)
+
+
 def read_limited(path: Path, limit: int) -> bytes:
     """Return the bytes of a file, unpacked when gzipped.
 
@@ -182,12 +193,13 @@ def read_limited(path: Path, limit: int) -> bytes:
         raise DataError(path, "there is no such file.", remedy="Check the name, or locate the file again.")
     try:
         with path.open("rb") as file:
-            is_larger = path.stat().st_size > limit
-            data = file.read(2 if is_larger else limit + 1)
-        if data[:2] == b"\x1f\x8b":
-            limit = unpacked_limit(path.stat().st_size, limit)
-            with gzip.open(path) as packed:
-                data = packed.read(limit + 1)
+            size = path.stat().st_size
+            is_larger = size > limit
+            # Reading takes as much memory as it is asked for, whatever there is.
+            data = file.read(2 if is_larger else size + 1)
+        if data[:2] == b"\x1f\x8b" and not is_larger:
+            limit = unpacked_limit(size, limit)
+            data = unpacked(data, limit)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(path, "the file cannot be read ({reason}).", reason=reason, remedy="Copy or download it again.") from error
