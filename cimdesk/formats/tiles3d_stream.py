@@ -117,6 +117,9 @@ class TileStream:
             for content in reader.read(reference, tileset.transforms[row]):
                 add_entity_columns(content, self._tree.described.get((row, reference), {}))
                 opened.append((reference, content))
+        count = sum(len(part) for _, content in opened for part in content.clouds)
+        if count:
+            findings.add("points", str(row), "Points of a streamed tileset are not drawn ({count} points).", count=count)
         city = build_city(opened, self._target if self._is_geocentric else None, {})
         mesh = self._placed(city.meshes["tiles"])
         block = block_of(row, mesh, len(city.features)) if len(mesh.triangles) else None
