@@ -51,7 +51,7 @@ MARGIN = 2
 """Samples read beyond each side, so that shading and texture go on across the seam."""
 WALL_TEXELS = 3
 """Rows of a texture that have the colour of the walls at the rim."""
-HIDDEN_ERROR = 0.6
+HIDDEN_ERROR = 1.0
 """Height error, in texels, that fewer quads may have: it is not seen."""
 
 
