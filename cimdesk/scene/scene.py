@@ -216,8 +216,7 @@ class Scene:
         self._selected.prepare(view)
         self._hovered.prepare(view)
         # Smooth edges cost as much as the city: they come with the last frame.
-        is_waiting = any(visual.is_waiting for visual in self.visuals.values())
-        self.canvas.set_smooth(self._quality == "still" and not more and not is_waiting)
+        self.canvas.set_smooth(self._quality == "still" and self._is_whole())
         if more or self._outlines_stale:
             self.needs_render.emit(None)
 
@@ -234,12 +233,16 @@ class Scene:
         deadline = perf_counter() + seconds
         while True:
             self.prepare()
-            waiting = [visual for visual in self.visuals.values() if visual.layer.visible]
-            if not self._stale and not any(visual.is_waiting or visual.is_pending for visual in waiting):
+            if self._is_whole():
                 return True
             if perf_counter() > deadline:
                 return False
             sleep(0.005)
+
+    def _is_whole(self) -> bool:
+        """Return whether everything that the last view needs is there."""
+        visible = (visual for visual in self.visuals.values() if visual.layer.visible)
+        return not self._stale and not any(visual.is_waiting or visual.is_pending for visual in visible)
 
     def _exchange(self, visual: Visual) -> None:
         """Add and take out what a visual asks for."""
