@@ -167,3 +167,17 @@ def test_tiles_that_do_not_say_where_they_are_are_shown():
     tileset = quadtree(1)
     lost = replace(tileset, centres=np.full_like(tileset.centres, np.nan), radii=np.full_like(tileset.radii, np.nan))
     assert set(select_tiles(lost, view_from((500, 500, 10)), {0, 1, 2, 3, 4}).shown) == {1, 2, 3, 4}
+
+
+def test_no_more_triangles_than_allowed_are_shown_wherever_looking_for_the_error_begins():
+    tileset = quadtree(5, size=4000.0)
+    everything = set(range(len(tileset.parent)))
+    triangles = dict.fromkeys(everything, 100)
+    view = view_from((2000, 2000, 800), 0.01)
+    choices = [
+        select_tiles(tileset, view, everything, most=10**6, triangles=triangles, most_triangles=2_000, start=start)
+        for start in (0, 3, 9, 30)
+    ]
+    assert 1 < len(choices[0].shown) <= 20
+    assert all(each == choices[0] for each in choices)
+    assert choices[0].coarser > 0
