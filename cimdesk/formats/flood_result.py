@@ -27,6 +27,7 @@ from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.model.drainage import DrainageSeries
 from cimdesk.model.features import as_strings
 from cimdesk.model.flood import FloodResult, Gauge, GaugeSeries, Series
+from cimdesk.model.flood_inputs import LineGauge, LineSeries
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.terrain import Terrain
 
@@ -121,6 +122,7 @@ def write_result(path: Path | str, result: FloodResult, crs: Crs | None = None) 
                  "cell_y": result.terrain.cell_y, "shape": list(result.terrain.shape)},
         "start_time": result.start_time, "frames": len(frames), "depth_step": frames.step,
         "gauges": [{"name": s.gauge.name, "x": s.gauge.x, "y": s.gauge.y} for s in result.gauges],
+        "lines": [series.gauge.name for series in result.lines],
         "nodes": None if result.drainage is None else [str(node) for node in result.drainage.ids],
         "has_rain": result.rain is not None, "statistics": dict(result.statistics),
     }  # fmt: skip
@@ -149,6 +151,11 @@ def _arrays(result: FloodResult) -> dict[str, AnyArray]:
         arrays["gauge_times"] = result.gauges[0].times
         arrays["gauge_depths"] = np.stack([series.depths for series in result.gauges])
         arrays["gauge_levels"] = np.stack([series.levels for series in result.gauges])
+    if result.lines:
+        arrays["line_times"] = result.lines[0].times
+        arrays["line_discharges"] = np.stack([series.discharges for series in result.lines])
+        for k, series in enumerate(result.lines):
+            arrays[f"line_{k}_west"], arrays[f"line_{k}_north"] = series.gauge.west_faces, series.gauge.north_faces
     if result.drainage is not None:
         arrays |= {f"node_{name}": getattr(result.drainage, name) for name in _NODES}
     if result.rain is not None:
@@ -200,7 +207,7 @@ def _assemble(archive: zipfile.ZipFile, header: dict[str, Any]) -> FloodResult:
     grid = header["grid"]
     shape = (int(grid["shape"][0]), int(grid["shape"][1]))
     terrain = Terrain(array("ground"), float(grid["west"]), float(grid["north"]), float(grid["cell_x"]), float(grid["cell_y"]))
-    grids = {name: array(name) for name in (*_GRIDS, "is_blocked")}
+    grids: dict[str, Any] = {name: array(name) for name in (*_GRIDS, "is_blocked")}
     if any(values.shape != shape for values in (terrain.elevations, *grids.values())):
         raise ValueError("grids of different size")
     # Reading each member checks its sum, so damage shows here and not in the middle of an animation.
@@ -211,6 +218,13 @@ def _assemble(archive: zipfile.ZipFile, header: dict[str, Any]) -> FloodResult:
         gauges = tuple(
             GaugeSeries(Gauge(str(g["name"]), float(g["x"]), float(g["y"])), times, depths[k], levels[k])
             for k, g in enumerate(header["gauges"])
+        )
+    lines: tuple[LineSeries, ...] = ()
+    if names := header.get("lines"):
+        times, flows = array("line_times"), array("line_discharges")
+        lines = tuple(
+            LineSeries(LineGauge(str(name), array(f"line_{k}_west"), array(f"line_{k}_north")), times, flows[k])
+            for k, name in enumerate(names)
         )
     drainage = None
     if header.get("nodes") is not None:
@@ -224,7 +238,7 @@ def _assemble(archive: zipfile.ZipFile, header: dict[str, Any]) -> FloodResult:
         name=str(header["name"]), terrain=terrain, start_time=float(header["start_time"]), times=times,
         depths=PackedFrames(shape, packed, float(header["depth_step"])).finish(), gauges=gauges,
         volume=array("volume"), wet_area=array("wet_area"), rain=Series(*array("rain")) if header["has_rain"] else None,
-        statistics=header["statistics"], drainage=drainage, **grids,
+        statistics=header["statistics"], drainage=drainage, lines=lines, **grids,
     )  # fmt: skip
 
 

@@ -178,7 +178,8 @@ def flattened(picture: UInt8, base: UInt8) -> UInt8:
     """Return a (h, w, 4) picture over an opaque (h, w, 3) or (3,) one, as (h, w, 3) uint8."""
     alpha = picture[..., 3:].astype(np.uint16) + (picture[..., 3:] >> 7)
     mixed = picture[..., :3].astype(np.uint16) * alpha + base.astype(np.uint16) * (256 - alpha)
-    return (mixed >> 8).astype(np.uint8)
+    flat: UInt8 = (mixed >> 8).astype(np.uint8)
+    return flat
 
 
 def attributions(imageries: Iterable[Imagery]) -> tuple[str, ...]:
