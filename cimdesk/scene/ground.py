@@ -53,9 +53,14 @@ class Ground:
         self.base = self._base([data for _, data in loaded])
         surfaces = [data.bounds if not isinstance(data, TiledCity) else data.city.bounds for data in _surfaces(loaded)]
         buried = [data.bounds for _, data in loaded if isinstance(data, UtilityNetwork)]
-        self.context.carries_city = any(_is_city(data) and layer.visible for layer, data in loaded)
+        self.notice(layers)
         self.context.is_covered = any(_meet(surface, network) for surface in surfaces for network in buried)
         self._placed = None
+
+    def notice(self, layers: list[Layer]) -> None:
+        """See which layers are shown: ground alone may be colourful, under a city it keeps quiet."""
+        data = self.context.workspace.data
+        self.context.carries_city = any(layer.visible and _is_city(data(layer.id)) for layer in layers)
 
     def heights(self, points: Float) -> Float:
         """Return (N,) local ground heights at (N, 2 or 3) local points; the plane's where there is no terrain."""

@@ -320,6 +320,8 @@ class Scene:
         layers = {layer.id: layer for layer in self.shown_layers()}
         for key in [key for key in (*self.visuals, *self._stale) if key not in layers]:
             self._drop(key)
+        if self._stale:
+            self.ground.notice(list(layers.values()))
         # The ground comes first: other visuals stand on it.
         for key in sorted(self._stale, key=lambda k: (self.workspace.layer(k).kind not in ("terrain", "flood"), k)):
             self._refresh(layers[key])

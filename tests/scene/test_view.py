@@ -14,8 +14,8 @@ from PIL import Image
 
 from cimdesk.base.errors import UsageError
 from cimdesk.base.i18n import current_language
-from cimdesk.scene.furniture import scale_length, wrapped
 from cimdesk.model.figure import SnapshotRequest
+from cimdesk.scene.furniture import scale_length, wrapped
 from cimdesk.scene.view import Studio, reduced, snapshot, write_png
 from tests.scene import cities
 
@@ -40,6 +40,19 @@ def test_furniture_frames_the_picture_and_can_be_left_out(demo):
     assert changed[:40, :120].mean() > 0.2
     assert changed[-12:].mean() > 0.2
     assert changed[120:160, 200:300].mean() < 0.05
+
+
+def test_several_pictures_from_one_scene_are_those_drawn_one_by_one(demo):
+    views = [
+        REQUEST,
+        replace(REQUEST, layers=tuple(layer.id for layer in demo.layers()[:1])),
+        replace(REQUEST, theme="dark"),
+        REQUEST,
+    ]
+    with Studio(demo) as studio:
+        together = [studio.picture(view) for view in views]
+    for view, picture in zip(views, together, strict=True):
+        np.testing.assert_array_equal(picture, snapshot(demo, view))
 
 
 def test_a_transparent_picture_has_no_sky(demo):
@@ -84,7 +97,8 @@ def test_png_text_says_how_the_picture_was_made(tmp_path):
 
 def test_a_picture_needs_no_display(tmp_path):
     code = (
-        "from tests.scene import cities; from cimdesk.model.figure import SnapshotRequest; from cimdesk.scene.view import snapshot, write_png;"
+        "from tests.scene import cities; from cimdesk.model.figure import SnapshotRequest;"
+        " from cimdesk.scene.view import snapshot, write_png;"
         "write_png(r'%s', snapshot(cities.demo_city(100, flood=False), SnapshotRequest(160, 90)))" % (tmp_path / "a.png")
     )
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "VTK_DEFAULT_OPENGL_WINDOW")}

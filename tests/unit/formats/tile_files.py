@@ -169,5 +169,7 @@ def write_tileset(folder, root, files=None, version="1.1", name="tileset.json", 
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     path = folder / name
-    path.write_text(json.dumps({"asset": {"version": version, **asset}, "geometricError": 1000.0, "root": {"refine": "REPLACE", **root}}))
+    path.write_text(
+        json.dumps({"asset": {"version": version, **asset}, "geometricError": 1000.0, "root": {"refine": "REPLACE", **root}})
+    )
     return path
