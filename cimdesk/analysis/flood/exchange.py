@@ -65,6 +65,11 @@ class Exchanges:
     def __bool__(self) -> bool:
         return bool(self._placed)
 
+    @property
+    def all(self) -> list[Exchange]:
+        """Every exchange, in the order in which they take their turn."""
+        return [exchange for exchange, *_ in self._placed]
+
     def cells(self) -> tuple[AnyArray, AnyArray]:
         """Return the rows and columns of all cells."""
         rows = [rows - 1 for _, rows, _, _ in self._placed]

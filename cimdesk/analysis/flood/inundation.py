@@ -57,6 +57,35 @@ class StackedFrames:
         return np.stack(self._frames)
 
 
+class Watch(Protocol):
+    """Looks on while a run goes: takes note of where it is, holds it, breaks it off by raising."""
+
+    def began(self, run: Run) -> None:
+        """Be told of the run before its first step; what it was like at an earlier moment may be put back."""
+        ...
+
+    def stepped(self, run: Run) -> None:
+        """Be called between steps."""
+        ...
+
+    def kept(self, run: Run, depth: Float32) -> None:
+        """Be told of a frame that was kept."""
+        ...
+
+
+class NobodyWatches:
+    """A `Watch` that does nothing."""
+
+    def began(self, run: Run) -> None:
+        """Let it begin."""
+
+    def stepped(self, run: Run) -> None:
+        """Let it go on."""
+
+    def kept(self, run: Run, depth: Float32) -> None:
+        """Let the frame go."""
+
+
 def run_inundation(
     scenario: FloodScenario,
     threads: int = 1,
@@ -64,6 +93,7 @@ def run_inundation(
     cancel: CancelToken | None = None,
     frames: Frames | None = None,
     exchanges: Sequence[Exchange] = (),
+    watch: Watch | None = None,
 ) -> FloodResult:
     """Simulate a scenario.
 
@@ -78,6 +108,8 @@ def run_inundation(
         Where output frames are kept; None keeps them as they are.
     exchanges : sequence of Exchange
         What gives water to the surface and takes it at every step, such as drains.
+    watch : Watch or None
+        Looks on. A run that it brings to an earlier moment goes on from there; ``frames`` then holds the frames until then.
 
     Returns
     -------
@@ -90,12 +122,15 @@ def run_inundation(
     """
     run = Run(scenario, max(1, threads), cancel or CancelToken(), exchanges)
     store = StackedFrames() if frames is None else frames
+    watch = watch or NobodyWatches()
     outputs = output_times(scenario.duration, scenario.output_every)
-    store.append(run.frame())
+    watch.began(run)
     with run:
-        for end in outputs[1:]:
-            run.advance(float(end), progress)
-            store.append(run.frame())
+        for end in outputs[run.frames_kept :]:
+            run.advance(float(end), progress, watch)
+            depth = run.frame()
+            store.append(depth)
+            watch.kept(run, depth)
     progress(1.0, tr("Flood simulated"))
     return run.result(outputs, store.finish())
 
@@ -165,7 +200,28 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self._workers.__exit__()
 
-    def advance(self, end: float, progress: Progress = no_progress) -> None:
+    @property
+    def frames_kept(self) -> int:
+        """How many frames were asked for so far."""
+        return len(self.ledger.volumes)
+
+    def parts(self) -> dict[str, Any]:
+        """Return the objects that hold all that changes in a run, by name; see `memory`."""
+        parts: dict[str, Any] = {
+            "run": self, "state": self.state, "tiles": self.tiles, "engine": self.engine, "ledger": self.ledger,
+            "hydrology": self._hydrology, "gauges": self._gauges, "beds": self._beds,
+        }  # fmt: skip
+        for k, exchange in enumerate(self._exchanges.all):
+            inner = getattr(exchange, "parts", None)
+            parts[f"exchange {k}"] = exchange
+            parts |= {f"exchange {k} {name}": part for name, part in inner().items()} if inner else {}
+        return parts
+
+    def mass_error(self) -> float:
+        """Return the water that is missing now, as a share of the largest volume held; sums the grid."""
+        return self.ledger.mass_error_at(self.state.volume(self._dx**2))
+
+    def advance(self, end: float, progress: Progress = no_progress, watch: Watch | None = None) -> None:
         """Step to ``end`` [s from the start] exactly."""
         duration = self.scenario.duration
         told, self._due = self.time, end
@@ -184,6 +240,8 @@ class Run:
             if self.time - told > 0.002 * duration:
                 told = self.time
                 progress(self.time / duration, text)
+            if watch is not None:
+                watch.stepped(self)
 
     def _step(self, dt: float, time: float) -> None:
         rain = self._rain.between(self.time, time)
@@ -284,12 +342,14 @@ class Run:
             volume=np.array(self.ledger.volumes),
             wet_area=np.array(self._wet_areas),
             rain=scenario.rain,
-            statistics=self._statistics(deepest),
+            statistics=self.statistics(),
             lines=self._gauges.lines(),
         )
 
-    def _statistics(self, deepest: Float32) -> dict[str, Any]:
+    def statistics(self) -> dict[str, Any]:
+        """Return the figures of what has been simulated so far."""
         scenario = self.scenario
+        deepest = self.state.inside(self.state.deepest).astype(np.float32)
         is_inertial = scenario.engine == "inertial"
         return {
             "engine": scenario.engine,

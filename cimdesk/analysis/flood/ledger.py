@@ -43,10 +43,13 @@ class FloodLedger:
     @property
     def mass_error(self) -> float:
         """What is missing (positive) or too much (negative), as a share of the largest volume held."""
-        last = self.volumes[-1] if self.volumes else self.initial
+        return self.mass_error_at(self.volumes[-1] if self.volumes else self.initial)
+
+    def mass_error_at(self, last: float) -> float:
+        """Return the same for a volume ``last`` in the grid now [m3]."""
         came = self.rain + self.inflow + self.edges_in + self.exchange_in
         missing = came - self.edges_out - self.infiltration - self.exchange_out - (last - self.initial)
-        held = max([self.initial, *self.volumes])
+        held = max([self.initial, last, *self.volumes])
         return missing / held if held > 0.0 else 0.0
 
     def statistics(self) -> dict[str, float]:
