@@ -12,7 +12,7 @@ from typing import Any
 
 Record = Mapping[str, Any]
 
-TABLES = ("project", "layer", "bookmark", "scenario", "result", "stage_event", "note")
+TABLES = ("project", "layer", "bookmark", "scenario", "result", "stage_event", "note", "measure")
 """Tables of the document. ``project`` has the single record ``settings`` (title, crs, origin, language of reports)."""
 
 

@@ -14,7 +14,16 @@ from cimdesk.model.document import TABLES
 from cimdesk.project.files import copy_database, replacing
 from cimdesk.project.journal import GENESIS, chained_hash, decode_records, encode_records
 from cimdesk.project.rows import to_row
-from cimdesk.project.schema import SCHEMA_MAJOR, SPEC_OF, UNDEFINED_SRS, create_own_tables, set_meta, set_reference_system
+from cimdesk.project.schema import (
+    SCHEMA_MAJOR,
+    SCHEMA_MINOR,
+    SPEC_OF,
+    UNDEFINED_SRS,
+    create_own_tables,
+    create_table,
+    set_meta,
+    set_reference_system,
+)
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
@@ -90,6 +99,15 @@ def _from_0_to_1(connection: sqlite3.Connection) -> None:
         set_meta(connection, "head", f"{len(steps)}:{previous}")
 
 
+def _from_1_to_2(connection: sqlite3.Connection) -> None:
+    """Schema 1 had no flood measures."""
+    name = SPEC_OF["measure"].name
+    if connection.execute("SELECT count(*) FROM sqlite_master WHERE name = ?", (name,)).fetchone() == (0,):
+        system = connection.execute("SELECT srs_id FROM gpkg_geometry_columns LIMIT 1").fetchone()
+        create_table(connection, SPEC_OF["measure"], int(system[0]) if system else UNDEFINED_SRS)
+    set_meta(connection, "schema", f"{SCHEMA_MAJOR}.{SCHEMA_MINOR}")
+
+
 def _object(text: str) -> dict[str, object]:
     import orjson
 
@@ -99,5 +117,5 @@ def _object(text: str) -> dict[str, object]:
     return found
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {0: _from_0_to_1}
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {0: _from_0_to_1, 1: _from_1_to_2}
 """What brings each older schema to the next."""

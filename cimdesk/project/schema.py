@@ -11,7 +11,7 @@ from cimdesk.project.rows import MORE, Column, TableSpec
 APPLICATION_ID = 0x47504B47
 """``GPKG``: GeoPackage 1.2 and later."""
 GEOPACKAGE_VERSION = 10300
-SCHEMA_MAJOR = 1
+SCHEMA_MAJOR = 2
 """A file with a greater number cannot be used by this program; one with a smaller number is migrated in a copy."""
 SCHEMA_MINOR = 0
 """Greater in a file is fine: it has more columns or tables, which are left as they are."""
@@ -50,6 +50,14 @@ SPECS: tuple[TableSpec, ...] = (
     TableSpec(
         "note", "note", "Notes",
         _columns("text TEXT", "author TEXT", "time DATETIME", "status TEXT", "layer TEXT", "feature TEXT"),
+        place=True,
+    ),
+    TableSpec(
+        "measure", "measure", "Flood measures",
+        _columns(
+            "name TEXT", "kind TEXT", "enabled BOOLEAN", "line JSON", "ends JSON to", "numbers JSON", "nodes JSON", "who TEXT",
+            "time DATETIME", "why TEXT",
+        ),
         place=True,
     ),
 )  # fmt: skip
@@ -117,19 +125,24 @@ def create_own_tables(connection: sqlite3.Connection) -> None:
     for name, title in _OWN_TITLES.items():
         _register(connection, name, title)
     for spec in SPECS:
-        columns = "".join(f", {column.name} {column.sql_type}" for column in spec.columns)
-        geometry = ", geom POINT" if spec.place else ""
-        connection.execute(
-            f"CREATE TABLE {spec.name} (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, key TEXT NOT NULL UNIQUE"
-            f"{columns}, {MORE} TEXT{geometry})"
-        )
-        _register(connection, spec.name, spec.title, spec.place)
+        create_table(connection, spec)
     _run(connection, _STAGE_VIEW)
     _register(connection, "asset_stage", "Lifecycle stage of assets today", True)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     set_meta(connection, "schema", f"{SCHEMA_MAJOR}.{SCHEMA_MINOR}")
     set_meta(connection, "application", f"cimdesk {__version__}")
     set_meta(connection, "created", now)
+
+
+def create_table(connection: sqlite3.Connection, spec: TableSpec, srs_id: int = UNDEFINED_SRS) -> None:
+    """Make the table of one kind of record."""
+    columns = "".join(f", {column.name} {column.sql_type}" for column in spec.columns)
+    geometry = ", geom POINT" if spec.place else ""
+    connection.execute(
+        f"CREATE TABLE {spec.name} (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, key TEXT NOT NULL UNIQUE"
+        f"{columns}, {MORE} TEXT{geometry})"
+    )
+    _register(connection, spec.name, spec.title, spec.place, srs_id)
 
 
 def set_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
@@ -172,12 +185,12 @@ def _system_row(definition: str) -> tuple[str, int, str, int, str, str] | None:
     return (flat.name, code or 100_000, "EPSG" if code else "NONE", code or 100_000, text, definition)
 
 
-def _register(connection: sqlite3.Connection, name: str, title: str, place: bool = False) -> None:
-    kind, srs = ("features", UNDEFINED_SRS) if place else ("attributes", None)
+def _register(connection: sqlite3.Connection, name: str, title: str, place: bool = False, srs_id: int = UNDEFINED_SRS) -> None:
+    kind, srs = ("features", srs_id) if place else ("attributes", None)
     row = (name, kind, title, srs)
     connection.execute("INSERT INTO gpkg_contents (table_name, data_type, identifier, srs_id) VALUES (?, ?, ?, ?)", row)
     if place:
-        connection.execute("INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', 'POINT', ?, 1, 0)", (name, UNDEFINED_SRS))
+        connection.execute("INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', 'POINT', ?, 1, 0)", (name, srs_id))
 
 
 def _run(connection: sqlite3.Connection, script: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from cimdesk.base.errors import CimdeskError, ProjectError
 from cimdesk.commands import projects
+from cimdesk.project.schema import SCHEMA_MAJOR
 from tests.unit.project.cities import city
 
 
@@ -189,7 +190,7 @@ def test_a_newer_project_is_refused_politely(tmp_path, sample):
     path = tmp_path / "city.gpkg"
     path.write_bytes(sample)
     with sqlite3.connect(path) as other:
-        other.execute("UPDATE cimdesk_meta SET value = '2.0' WHERE name = 'schema'")
+        other.execute(f"UPDATE cimdesk_meta SET value = '{SCHEMA_MAJOR + 1}.0' WHERE name = 'schema'")
     other.close()
     assert "newer" in try_to_open(path)
 
@@ -198,7 +199,7 @@ def test_a_project_of_a_newer_minor_version_opens(tmp_path, sample):
     path = tmp_path / "city.gpkg"
     path.write_bytes(sample)
     with sqlite3.connect(path) as other:
-        other.execute("UPDATE cimdesk_meta SET value = '1.7' WHERE name = 'schema'")
+        other.execute(f"UPDATE cimdesk_meta SET value = '{SCHEMA_MAJOR}.7' WHERE name = 'schema'")
         other.execute("ALTER TABLE layer ADD COLUMN shadow TEXT")
     other.close()
     assert try_to_open(path) == ""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 
 from cimdesk.base.errors import ProjectError
 from cimdesk.commands import projects
+from cimdesk.commands.history import Edit
 from cimdesk.project import files
 from cimdesk.project.schema import SCHEMA_MAJOR, create_tables
 
@@ -21,10 +23,21 @@ def schema_0(path, records=None, steps=None):
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN")
     create_tables(connection)
-    for table in ("project", "layer", "bookmark", "scenario", "result", "asset_stage_history", "note", "journal", "cimdesk_meta"):
+    for table in (
+        "project",
+        "layer",
+        "bookmark",
+        "scenario",
+        "result",
+        "asset_stage_history",
+        "note",
+        "measure",
+        "journal",
+        "cimdesk_meta",
+    ):
         connection.execute(f"DELETE FROM gpkg_contents WHERE table_name = '{table}'")
     connection.execute("DROP VIEW asset_stage")
-    for table in ("project", "layer", "bookmark", "scenario", "result", "asset_stage_history", "note"):
+    for table in ("project", "layer", "bookmark", "scenario", "result", "asset_stage_history", "note", "measure"):
         connection.execute(f"DROP TABLE {table}")
     for table in ("journal", "cimdesk_meta", "restore_point"):
         connection.execute(f"DROP TABLE {table}")
@@ -109,6 +122,26 @@ def test_a_migration_that_cannot_be_finished_leaves_the_old_file(tmp_path, monke
     session = projects.open_project(path)
     assert session.workspace.document.get("layer", "l") == LAYER
     session.close()
+
+
+def test_a_project_from_before_flood_measures_gets_their_table(tmp_path):
+    path = tmp_path / "city.gpkg"
+    session = projects.create(path)
+    session.do(Edit("Note", (session.workspace.document.put("note", "n", {"text": "kept"}),)))
+    session.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE measure")
+        connection.execute("DELETE FROM gpkg_geometry_columns WHERE table_name = 'measure'")
+        connection.execute("DELETE FROM gpkg_contents WHERE table_name = 'measure'")
+        connection.execute("UPDATE cimdesk_meta SET value = '1.0' WHERE name = 'schema'")
+    session = projects.open_project(path)
+    session.do(Edit("Wall", (session.workspace.document.put("measure", "m", {"name": "Wall", "line": [[0.0, 1.0]]}),)))
+    session.close()
+    session = projects.open_project(path)
+    assert session.workspace.document.get("note", "n") == {"text": "kept"}
+    assert session.workspace.document.get("measure", "m") == {"name": "Wall", "line": [[0.0, 1.0]]}
+    session.close()
+    assert (tmp_path / "city.schema1.gpkg").exists()
 
 
 def test_there_is_a_migration_from_every_older_schema():
