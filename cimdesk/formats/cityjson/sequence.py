@@ -23,7 +23,7 @@ REPORT_EVERY = 500
 
 def is_sequence(data: bytes) -> bool:
     """Return whether text is lines of CityJSON, each complete, rather than one object over many lines."""
-    lines = _lines(data)
+    lines = lines_of(data)
     _, first = next(lines, (0, b""))
     kind = _type_of(first)
     if kind == "CityJSONFeature":
@@ -42,7 +42,7 @@ def read_sequence(
     DataError
         If no line holds a feature or a header.
     """
-    lines = _lines(data)
+    lines = lines_of(data)
     number, first = next(lines)
     header = read_header(first, number, findings)
     metadata = read_metadata(header)
@@ -56,7 +56,7 @@ def read_sequence(
     if header:
         textures += add_line(first, f"line {number}", builder, materials, findings, is_header=True)[1]
     else:
-        lines = _lines(data)
+        lines = lines_of(data)
     done = 0
     for number, line in lines:
         was_good, found = add_line(line, f"line {number}", builder, materials, findings)
@@ -73,7 +73,7 @@ def read_sequence(
     return builder, version, metadata
 
 
-def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+def lines_of(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield the number, from 1, and text of each line that is not blank; the lines are not all held at once."""
     start, number = 0, 0
     while start < len(data):
