@@ -11,12 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from cimdesk.analysis.flood import kernels
+from cimdesk.analysis.flood.dynamic import COURANT as DYNAMIC_COURANT
 from cimdesk.analysis.flood.dynamic import DynamicEngine
 from cimdesk.analysis.flood.edges import series_at
 from cimdesk.analysis.flood.exchange import Exchange, Exchanges
 from cimdesk.analysis.flood.gauges import GaugeLog
 from cimdesk.analysis.flood.grid import GRAVITY, GridState, Tiles, inflow_cells, new_state
 from cimdesk.analysis.flood.hydrology import Hydrology
+from cimdesk.analysis.flood.inertial import COURANT as INERTIAL_COURANT
 from cimdesk.analysis.flood.inertial import InertialEngine
 from cimdesk.analysis.flood.ledger import FloodLedger
 from cimdesk.analysis.flood.structures import MovingBeds, devices_statistics, exchanges_of
@@ -166,6 +168,10 @@ class Run:
     time : float
         Seconds from the start.
     steps : int
+    ledger : FloodLedger
+    gauges : GaugeLog
+    wet_areas : list of float
+        Of each frame [m2].
     """
 
     def __init__(self, scenario: FloodScenario, threads: int, cancel: CancelToken, exchanges: Sequence[Exchange] = ()) -> None:
@@ -188,8 +194,8 @@ class Run:
         self.ledger = FloodLedger(self.state.volume(self._dx**2))
         self._hydrology = Hydrology(scenario, self.state, self.tiles, self._workers, self.ledger)
         self.engine: Engine = ENGINES[scenario.engine](scenario, self.state, self.tiles, self._workers, self.ledger)
-        self._gauges = GaugeLog(scenario, self.state, self.engine)
-        self._wet_areas: list[float] = []
+        self.gauges = GaugeLog(scenario, self.state, self.engine)
+        self.wet_areas: list[float] = []
         self._froude_high = 0.0
         self.step_range = [np.inf, 0.0]
 
@@ -201,6 +207,16 @@ class Run:
         self._workers.__exit__()
 
     @property
+    def depth(self) -> AnyArray:
+        """(R, C) view of the depths now, of the run's precision [m]."""
+        return self.state.inside(self.state.h)
+
+    @property
+    def wet_area(self) -> float:
+        """Wet area of the last frame [m2]."""
+        return self.wet_areas[-1]
+
+    @property
     def frames_kept(self) -> int:
         """How many frames were asked for so far."""
         return len(self.ledger.volumes)
@@ -209,7 +225,7 @@ class Run:
         """Return the objects that hold all that changes in a run, by name; see `memory`."""
         parts: dict[str, Any] = {
             "run": self, "state": self.state, "tiles": self.tiles, "engine": self.engine, "ledger": self.ledger,
-            "hydrology": self._hydrology, "gauges": self._gauges, "beds": self._beds,
+            "hydrology": self._hydrology, "gauges": self.gauges, "beds": self._beds,
         }  # fmt: skip
         for k, exchange in enumerate(self._exchanges.all):
             inner = getattr(exchange, "parts", None)
@@ -265,7 +281,7 @@ class Run:
             self._hydrology.follow(time, time >= self._due)
         self.steps += 1
         self.step_range = [min(self.step_range[0], dt), max(self.step_range[1], dt)]
-        self._gauges.note(time)
+        self.gauges.note(time)
 
     def _start_tiles(self) -> None:
         self._rain_cells = float(self.state.inside(self.state.rain_share).sum(dtype=np.float64))
@@ -314,7 +330,7 @@ class Run:
         s = self.state
         depth = s.inside(s.h).astype(np.float32)
         self.ledger.volumes.append(s.volume(self._dx**2))
-        self._wet_areas.append(float(np.count_nonzero(depth > WET_DEPTH)) * self._dx**2)
+        self.wet_areas.append(float(np.count_nonzero(depth > WET_DEPTH)) * self._dx**2)
         wet = depth > FROUDE_DEPTH
         if self.steps and (count := np.count_nonzero(wet)):
             qx, qy = self.engine.cell_discharges()
@@ -322,11 +338,22 @@ class Run:
             self._froude_high = max(self._froude_high, int(np.count_nonzero(high)) / int(count))
         return depth
 
+    def envelopes(self) -> tuple[Float32, Float32, Float32, Float32]:
+        """Return the (R, C) greatest depth [m], speed [m/s] and depth times speed [m2/s] so far, and the time of arrival [s]."""
+        s = self.state
+        deepest = s.inside(s.deepest).astype(np.float32)
+        arrival = s.inside(s.arrival).astype(np.float32)
+        return (
+            deepest,
+            np.minimum(np.sqrt(s.inside(s.speed2)), self._fastest(deepest)).astype(np.float32),
+            np.sqrt(s.inside(s.discharge2)).astype(np.float32),
+            np.where(np.isfinite(arrival), arrival, np.float32(np.nan)),
+        )
+
     def result(self, times: Float, depths: Float32) -> FloodResult:
         """Return what has been simulated so far."""
-        s, scenario = self.state, self.scenario
-        arrival = s.inside(s.arrival).astype(np.float32)
-        deepest = s.inside(s.deepest).astype(np.float32)
+        scenario = self.scenario
+        deepest, fastest, strongest, arrival = self.envelopes()
         return FloodResult(
             name=scenario.name,
             terrain=scenario.terrain,
@@ -335,15 +362,15 @@ class Run:
             times=times,
             depths=depths,
             max_depth=deepest,
-            max_speed=np.minimum(np.sqrt(s.inside(s.speed2)), self._fastest(deepest)).astype(np.float32),
-            max_depth_speed=np.sqrt(s.inside(s.discharge2)).astype(np.float32),
-            arrival=np.where(np.isfinite(arrival), arrival, np.float32(np.nan)),
-            gauges=self._gauges.series(),
+            max_speed=fastest,
+            max_depth_speed=strongest,
+            arrival=arrival,
+            gauges=self.gauges.series(),
             volume=np.array(self.ledger.volumes),
-            wet_area=np.array(self._wet_areas),
+            wet_area=np.array(self.wet_areas),
             rain=scenario.rain,
             statistics=self.statistics(),
-            lines=self._gauges.lines(),
+            lines=self.gauges.lines(),
         )
 
     def statistics(self) -> dict[str, Any]:
@@ -354,6 +381,7 @@ class Run:
         return {
             "engine": scenario.engine,
             "precision": scenario.precision,
+            "cfl": INERTIAL_COURANT if is_inertial else DYNAMIC_COURANT,
             "cell": self._dx,
             "cells": int(deepest.size),
             "open_cells": int(np.count_nonzero(self.is_open)),
