@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cimdesk.app.console import Console, Outcome, add_json_option
+from cimdesk.app.console import DONE, DONE_WITH_PROBLEMS, Console, Outcome, add_json_option
 from cimdesk.app.sessions import opened
 
 
@@ -19,6 +19,10 @@ def add_commands(commands: Any) -> None:
     run.add_argument("scenario", type=Path, metavar="SCENARIO.toml")
     run.add_argument("-o", "--out", type=Path, required=True, metavar="RESULT")
     run.add_argument("--threads", type=int, default=0, metavar="N", help="0 for all cores")
+    run.add_argument("--resume", action="store_true", help="go on with a run that was broken off")
+    run.add_argument(
+        "--checkpoint", default="2min", metavar="TIME", help="how often to keep what is needed to go on (default: 2min)"
+    )
     add_json_option(run)
     run.set_defaults(handler=run_flood)
 
@@ -31,10 +35,16 @@ def add_commands(commands: Any) -> None:
 
 def run_flood(arguments: argparse.Namespace, console: Console) -> Outcome:
     """``cimdesk flood run SCENARIO.toml -o RESULT``"""
+    from cimdesk.base.errors import UsageError
     from cimdesk.base.jobs import CancelToken
+    from cimdesk.base.units import parse_duration
     from cimdesk.commands.flood import run_file
 
-    data = run_file(arguments.scenario, arguments.out, arguments.threads, console.progress, CancelToken())
+    try:
+        every = parse_duration(arguments.checkpoint)
+    except ValueError as error:
+        raise UsageError("--checkpoint {time} is no time.", remedy="Say 30s, 2min or 1h.", time=arguments.checkpoint) from error
+    data = run_file(arguments.scenario, arguments.out, arguments.threads, console.progress, CancelToken(), arguments.resume, every)
     lines = [
         f"{arguments.out}: {data['cells']:,} cells, {data['steps']:,} steps in {data['seconds']:.1f} s "
         f"({data['cell_updates_per_s'] / 1e6:.1f} M cell updates/s)",
@@ -44,7 +54,8 @@ def run_flood(arguments: argparse.Namespace, console: Console) -> Outcome:
     if data["froude_warning"]:
         share = f"{data['froude_high_fraction']:.0%}"
         lines.append(f'  fast water in up to {share} of the wet cells: engine = "dynamic" suits it better')
-    return Outcome(data, lines)
+    problems = data.get("problems", [])
+    return Outcome(data, [*lines, *(f"  {p['message']}" for p in problems)], DONE_WITH_PROBLEMS if problems else DONE)
 
 
 def run_exposure(arguments: argparse.Namespace, console: Console) -> Outcome:

@@ -160,7 +160,7 @@ def serve(work: Callable[[Any, Callable[[float | None, str], None]], Any]) -> No
 
     What libraries print goes nowhere, so that it cannot be taken for an answer.
     """
-    _limit_memory()
+    limit_memory()
     task = json.loads(sys.stdin.buffer.read())
     line = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -187,7 +187,7 @@ def serve(work: Callable[[Any, Callable[[float | None, str], None]], Any]) -> No
     os._exit(0)
 
 
-def _limit_memory() -> None:
+def limit_memory() -> None:
     """Let a task that asks for too much memory fail alone, before the computer starts to swap."""
     try:
         import resource

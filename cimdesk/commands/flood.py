@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,13 @@ from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
 from cimdesk.base.paths import cache_dir
+from cimdesk.commands.flood_apart import CHECKPOINT_EVERY, ApartRun, clock_words
 from cimdesk.commands.flood_drainage import coupled
 from cimdesk.commands.flood_exposure import building_depths, exposure_of
 from cimdesk.commands.flood_scenario import FloodForm, load_scenario, scenario_from_session
 from cimdesk.commands.history import Edit
 from cimdesk.commands.session import Session
+from cimdesk.formats.flood_run import SUFFIX, RunFolder, unfinished
 from cimdesk.model.appearance import default_style
 from cimdesk.model.flood import FloodResult, FloodScenario
 from cimdesk.model.layers import Layer, LayerKind, new_layer_id
@@ -30,8 +33,8 @@ if TYPE_CHECKING:
     from cimdesk.analysis.flood.exchange import Exchange
 
 __all__ = [
-    "FloodForm", "building_depths", "exposure_of", "load_scenario", "run_file", "run_job", "scenario_from_session", "simulate",
-    "summary",
+    "FloodForm", "building_depths", "exposure_of", "load_scenario", "resume_job", "run_file", "run_job", "scenario_from_session",
+    "simulate", "summary", "unfinished_runs",
 ]  # fmt: skip
 
 FAST_WATER = (
@@ -40,7 +43,13 @@ FAST_WATER = (
 )
 
 
-def run_job(session: Session, scenario: FloodScenario | Callable[[], FloodScenario], threads: int = 0) -> JobSpec[FloodResult]:
+def run_job(
+    session: Session,
+    scenario: FloodScenario | Callable[[], FloodScenario],
+    threads: int = 0,
+    run: ApartRun | None = None,
+    name: str = "",
+) -> JobSpec[FloodResult]:
     """Return the job that simulates a scenario, writes its result beside the project and adds it as a layer, undoably.
 
     Parameters
@@ -50,21 +59,76 @@ def run_job(session: Session, scenario: FloodScenario | Callable[[], FloodScenar
         A callable is asked for the scenario within the job, for set-ups that take a while.
     threads : int
         0 for all cores.
+    run : ApartRun or None
+        By which the run can be looked at, held and left; its folder is chosen here.
+    name : str
+        What the job is called while the scenario is not known.
     """
-    folder = session.path.parent / f"{session.path.stem}_results" if session.path else cache_dir() / "results"
+    apart = run or ApartRun(RunFolder(Path()), threads)
+
+    def compute(progress: Progress, cancel: CancelToken) -> FloodResult:
+        ready = scenario if isinstance(scenario, FloodScenario) else scenario()
+        file = _free_name(results_folder(session), ready.name)
+        apart.folder = RunFolder(file.with_name(file.name + SUFFIX))
+        return apart.start(ready, inputs_hash(ready), progress, cancel)
+
+    title = scenario.name if isinstance(scenario, FloodScenario) else name or tr("Flood")
+    return _job(session, title, apart, compute)
+
+
+def resume_job(session: Session, folder: RunFolder, run: ApartRun | None = None) -> JobSpec[FloodResult]:
+    """Return the job that goes on with a run that was broken off, and ends like `run_job`."""
+    apart = run or ApartRun(folder)
+    apart.folder = folder
+
+    def compute(progress: Progress, cancel: CancelToken) -> FloodResult:
+        return apart.resume(None, progress, cancel)
+
+    return _job(session, str(folder.begun.get("name", "")), apart, compute)
+
+
+def _job(
+    session: Session, title: str, apart: ApartRun, compute: Callable[[Progress, CancelToken], FloodResult]
+) -> JobSpec[FloodResult]:
     place: dict[str, Path] = {}
 
     def work(progress: Progress, cancel: CancelToken) -> FloodResult:
-        ready = scenario if isinstance(scenario, FloodScenario) else scenario()
-        result = simulate(ready, threads, progress, cancel)
-        place["file"] = _write(result, folder, ready)
+        try:
+            result = compute(progress, cancel)
+            if apart.failure is not None:
+                result = replace(result, name=_name_until(result))
+            assert apart.scenario is not None
+            place["file"] = _write(result, results_folder(session), apart.scenario)
+        finally:
+            _remove_if_empty(apart.folder.path.parent)
+        apart.close()
         return result
 
     def done(result: FloodResult) -> None:
         attach(session, result, place["file"])
+        if (failure := apart.told(result)) is not None:
+            raise failure
 
-    title = scenario.name if isinstance(scenario, FloodScenario) else tr("Flood")
     return JobSpec(tr("Simulating {name}").format(name=title), work, done, key="flood")
+
+
+def results_folder(session: Session) -> Path:
+    """Return the folder that results of a session are written to."""
+    return session.path.parent / f"{session.path.stem}_results" if session.path else cache_dir() / "results"
+
+
+def unfinished_runs(session: Session) -> list[RunFolder]:
+    """Return the runs of a project that were broken off and can go on, the latest first."""
+    return unfinished(results_folder(session))
+
+
+def _name_until(result: FloodResult) -> str:
+    return tr("{name}, until {time}").format(name=result.name, time=clock_words(float(result.times[-1])))
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def simulate(
@@ -137,22 +201,65 @@ def run_file(
     threads: int = 0,
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
+    resume: bool = False,
+    checkpoint_every: float = CHECKPOINT_EVERY,
 ) -> dict[str, Any]:
     """Run a scenario file and write its result; return the figures of ``flood run --json``.
+
+    Parameters
+    ----------
+    scenario_path, out : path
+        While it runs, there is a folder named after ``out`` beside it.
+    threads : int
+        0 for all cores.
+    progress, cancel
+        Told and asked while it runs.
+    resume : bool
+        Go on with a run that was broken off.
+    checkpoint_every : float
+        [s of waiting].
+
+    Returns
+    -------
+    dict
+        With ``incomplete`` and ``problems`` where the run ended early and what there was is written.
 
     Raises
     ------
     DataError, UsageError, Cancelled
         Nothing is written then.
     """
-    from cimdesk.formats.flood_result import write_result
-
-    if not Path(out).absolute().parent.is_dir():
+    out = Path(out)
+    if not out.absolute().parent.is_dir():
         raise DataError(out, "there is no folder to write the result into.", remedy="Make the folder first.")
     scenario = load_scenario(scenario_path)
-    result = simulate(scenario, threads, progress, cancel)
-    write_result(out, result, _crs(scenario))
-    return {"result": str(out), **summary(result)}
+    apart = ApartRun(RunFolder(out.with_name(out.name + SUFFIX)), threads, checkpoint_every=checkpoint_every)
+    inputs, cancel = inputs_hash(scenario), cancel or CancelToken()
+    if resume:
+        result = apart.resume(inputs, progress, cancel)
+    else:
+        result = apart.start(scenario, inputs, progress, cancel)
+    _write_or_tell(out, result, apart, scenario)
+    apart.close()
+    figures = {"result": str(out), **summary(result)}
+    if (failure := apart.told(result)) is not None:
+        figures["problems"] = [{"severity": "error", "code": "ended-early", "where": str(out), "message": failure.localized()}]
+    return figures
+
+
+def _write_or_tell(out: Path, result: FloodResult, apart: ApartRun, scenario: FloodScenario) -> None:
+    from cimdesk.formats.flood_result import write_result
+
+    try:
+        write_result(out, result, _crs(scenario))
+    except DataError as error:
+        if not apart.folder.has_checkpoint:
+            apart.folder.remove()
+            raise
+        raise DataError(
+            out, "the result cannot be written; what was simulated is kept in {folder}. ({reason})",
+            remedy="Make room on the disk, then run it again with --resume.", folder=apart.folder.path.name, reason=error.message,
+        ) from error  # fmt: skip
 
 
 def summary(result: FloodResult) -> dict[str, Any]:
@@ -214,9 +321,14 @@ def _write(result: FloodResult, folder: Path, scenario: FloodScenario) -> Path:
     from cimdesk.formats.flood_result import write_result
 
     folder.mkdir(parents=True, exist_ok=True)
-    stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in result.name).strip("-") or "flood"
+    return write_result(_free_name(folder, result.name), result, _crs(scenario))
+
+
+def _free_name(folder: Path, name: str) -> Path:
+    """Return a file for a result of this name that neither another result nor another run has."""
+    stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in name).strip("-") or "flood"
     names = [folder / f"{stem}.flood", *(folder / f"{stem}-{k}.flood" for k in range(2, 10_000))]
-    return write_result(next(name for name in names if not name.exists()), result, _crs(scenario))
+    return next(file for file in names if not file.exists() and not file.with_name(file.name + SUFFIX).exists())
 
 
 def _crs(scenario: FloodScenario) -> Crs | None:

@@ -23,6 +23,7 @@ from cimdesk.model.network import NodeKind, Utility, UtilityNetwork
 if TYPE_CHECKING:
     from cimdesk.analysis.flood.drainage import DrainageExchange, Inlets, Outfalls
     from cimdesk.formats.scenario_inputs import DrainageInput
+    from cimdesk.model.drainage import SewerState, SewerTotals
     from cimdesk.services.swmm import SewerProcess
 
 RIM_TOLERANCE = 1.0
@@ -150,7 +151,8 @@ def coupled(scenario: FloodScenario) -> Iterator[DrainageRun]:
         manhole_area=drains.manhole_area, step=drains.step, start=scenario.start_time or None, duration=scenario.duration,
         encoding=drains.encoding,
     )  # fmt: skip
-    with SewerProcess(plan) as sewers:
+    with SewerProcess(plan) as process:
+        sewers = RecordedSewers(process, drains.source)
         area = scenario.terrain.cell_x * scenario.terrain.cell_y
         exchange = DrainageExchange(
             placed.inlet_places, placed.outfall_places, sewers, area, sewer_step=drains.step, interval=max(drains.step, 1.0)
@@ -158,11 +160,60 @@ def coupled(scenario: FloodScenario) -> Iterator[DrainageRun]:
         yield DrainageRun(scenario, drains, placed, sewers, exchange)
 
 
+class RecordedSewers:
+    """Sewers that keep what they were given, so that other ones of the same network can be brought to the same state.
+
+    SWMM's own hot start keeps less than it needs to go on as it would have; the same input again gives the same to the last bit.
+    """
+
+    def __init__(self, process: SewerProcess, source: str) -> None:
+        self._process, self._source = process, source
+        self._steps: list[int] = []
+        self._volumes: list[Float] = []
+        self._levels: list[Float] = []
+
+    @property
+    def heads(self) -> Float:
+        """(K,) float64 head at each inlet now [m]."""
+        return self._process.heads
+
+    def advance(self, steps: int, volumes: Float, levels: Float) -> SewerState:
+        """Take some steps; see `cimdesk.analysis.flood.drainage.Sewers`."""
+        self._steps.append(steps)
+        self._volumes.append(volumes.copy())
+        self._levels.append(levels.copy())
+        return self._process.advance(steps, volumes, levels)
+
+    def replay(self, heads: Float) -> None:
+        """Go through all steps that were recorded; they must end at these (K,) heads.
+
+        Raises
+        ------
+        DataError
+            If they do not: SWMM or the network is another one than before.
+        """
+        for steps, volumes, levels in zip(self._steps, self._volumes, self._levels, strict=True):
+            self._process.advance(steps, volumes, levels)
+        if not np.array_equal(self._process.heads, heads):
+            raise DataError(
+                self._source, "the drains do not come to where they were: the network or SWMM has changed.",
+                remedy="Run the scenario from its beginning.",
+            )  # fmt: skip
+
+    def depths(self) -> Float32:
+        """Return (N,) float32 water above the invert at every node now [m]."""
+        return self._process.depths()
+
+    def totals(self) -> SewerTotals:
+        """Return SWMM's own account so far."""
+        return self._process.totals()
+
+
 class DrainageRun:
     """The drains of one run: an exchange of the run that also keeps what every node did."""
 
     def __init__(
-        self, scenario: FloodScenario, drains: Drainage, placed: Placed, sewers: SewerProcess, exchange: DrainageExchange
+        self, scenario: FloodScenario, drains: Drainage, placed: Placed, sewers: RecordedSewers, exchange: DrainageExchange
     ) -> None:
         self.exchange = exchange
         self._scenario, self._drains, self._placed, self._sewers = scenario, drains, placed, sewers
@@ -170,6 +221,7 @@ class DrainageRun:
         self._depths: list[Float32] = []
         self._flows: list[Float32] = []
         self._passed: Float = exchange.passed.copy()
+        self._delivered: Float = exchange.delivered.copy()
         self._every = scenario.output_every
         self._next = 0.0
 
@@ -177,6 +229,20 @@ class DrainageRun:
     def cells(self) -> Any:
         """Cells that exchange; see `cimdesk.analysis.flood.exchange.Exchange`."""
         return self.exchange.cells
+
+    def parts(self) -> dict[str, Any]:
+        """Return what besides this changes in a run; see `cimdesk.analysis.flood.memory`."""
+        return {"law": self.exchange, "ledger": self.exchange.ledger, "sewers": self._sewers}
+
+    def catch_up(self) -> None:
+        """Bring the pipes to where they were when what was put back was taken.
+
+        Raises
+        ------
+        DataError
+            If they do not come there.
+        """
+        self._sewers.replay(self.exchange.known_heads)
 
     def step(self, time: float, dt: float, depths: Float, levels: Float) -> Float:
         """Exchange, and keep the nodes' state at each output time."""
@@ -208,10 +274,12 @@ class DrainageRun:
             return
         flows = np.zeros(len(self._drains.ids), dtype=np.float32)
         flows[self._placed.inlets] = (self.exchange.passed - self._passed) / span
+        flows[self._placed.outfalls] = (self._delivered - self.exchange.delivered) / span
         self._times.append(time)
         self._depths.append(self._sewers.depths())
         self._flows.append(flows)
         self._passed = self.exchange.passed.copy()
+        self._delivered = self.exchange.delivered.copy()
         self._next = (np.floor(time / self._every + 1e-9) + 1.0) * self._every
 
     def _figures(self, result: FloodResult, series: DrainageSeries) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def read_records(path: Path) -> Any:
 
 
 def _encoded(value: Any, take: Callable[[AnyArray], int]) -> Any:
-    if value is None or isinstance(value, str | bool | int | float) and not isinstance(value, np.generic):
+    if value is None or (isinstance(value, str | bool | int | float) and not isinstance(value, np.generic)):
         return value
     if isinstance(value, np.ndarray) and value.dtype.hasobject:
         return {_KIND: "texts", "items": [str(item) for item in value.tolist()]}

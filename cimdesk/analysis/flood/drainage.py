@@ -180,12 +180,18 @@ class DrainageExchange:
         self.owed: Float = np.zeros(ends)
         self.passed: Float = np.zeros(count)
         self.given: Float = np.zeros(count)
+        self.delivered: Float = np.zeros(ends)
         self.sewer_time = 0.0
         self._rates: Float = np.zeros(ends)
         self._asked: Float = np.zeros(count + ends)
         self._heads = self.sewers.heads.astype(np.float64)
         self._next = self.interval
         self._levels: Float = self.outfalls.inverts.copy()
+
+    @property
+    def known_heads(self) -> Float:
+        """(K,) float64 heads at the last meeting [m]."""
+        return self._heads
 
     @property
     def is_surcharging(self) -> Bool:
@@ -221,6 +227,7 @@ class DrainageExchange:
         self.owed -= paid - self._asked[count:]
         self.passed += taken
         self.given += np.maximum(-taken, 0.0)
+        self.delivered += paid
         self.ledger.inflow += float(taken[taken > 0.0].sum())
         self.ledger.surcharge -= float(taken[taken < 0.0].sum())
         self.ledger.outfall_paid += float(paid.sum())

@@ -59,6 +59,10 @@ class GaugeLog:
                 total += float((q.astype(np.float64) * faces[:, 2]).sum())
         return total * self._dx
 
+    def since(self, first: int) -> tuple[list[float], list[list[float]], list[list[float]]]:
+        """Return times, depths at gauges and discharges across lines, from note number ``first`` on."""
+        return self._times[first:], [depths.tolist() for depths in self._depths[first:]], self._discharges[first:]
+
     def series(self) -> tuple[GaugeSeries, ...]:
         """Return what each gauge saw."""
         times = np.array(self._times)
