@@ -1,0 +1,44 @@
+"""Which quantity a variable is, by its standard name, its own name and its long one, in the languages that models write."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+DEPTH, LEVEL, BED, SPEED, U, V = "depth", "level", "bed", "speed", "u", "v"
+
+_PATTERNS: tuple[tuple[str, str], ...] = (
+    (BED, r"^(bottom|fond|bathymetry|topography|ground|terrain|dem|bed(_?level|_?elevation)?|elevation|z|zb|z_?bed|.*flowelem_bl|"
+          r".*_bl|altitude|cote_du_fond|sohle|gelaende.*|bodenhoehe)$"),
+    (DEPTH, r"^(water_?depth|depth|dep|h|hmax|h_?max|max_?depth|depth_?max|hauteur_d_?eau|wassertiefe|tiefe|inundation_?depth|"
+            r"flood_?depth|.*_?waterdepth|water_?depth_.*|depth_.*|dep_dat_format|sea_floor_depth_below_sea_surface)$"),
+    (LEVEL, r"^(stage|wse|water_?level|water_?surface(_?elevation)?|surface_?elevation|free_?surface|surface_?libre|wasserspiegel|"
+            r"wsp|eta|zeta|zs|.*_s1|head|level|h_el|sea_surface_.*height.*|sea_surface_elevation|water_surface_.*height.*)$"),
+    (SPEED, r"^(speed|velocity(_?magnitude)?|vel|vmax|v_?max|.*_ucmag|scalar_velocity|vitesse|magnitude)$"),
+    (U, r"^(velocity_?u|vitesse_?u|u|ux|vx|x_?velocity|velocity_?x|.*_ucx|.*eastward.*velocity|sea_water_x_velocity|"
+        r"geschw_?x|vel_?x)$"),
+    (V, r"^(velocity_?v|vitesse_?v|v|uy|vy|y_?velocity|velocity_?y|.*_ucy|.*northward.*velocity|sea_water_y_velocity|"
+        r"geschw_?y|vel_?y)$"),
+)  # fmt: skip
+
+
+def quantity_of(*names: str) -> str:
+    """Return one of the quantities above for the first of a variable's names that tells; empty for none."""
+    for name in names:
+        plain = plain_name(name)
+        for quantity, pattern in _PATTERNS:
+            if plain and re.match(pattern, plain):
+                return quantity
+    return ""
+
+
+def plain_name(name: str) -> str:
+    """Return a name in small letters without accents, with single underscores for all that is no letter or digit."""
+    bare = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "_", bare).strip("_")
+
+
+def first_of(quantity: str, named: Iterable[tuple[str, tuple[str, ...]]]) -> str | None:
+    """Return the key of the first entry whose names tell this quantity."""
+    return next((key for key, names in named if quantity_of(*names) == quantity), None)
