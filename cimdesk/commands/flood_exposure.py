@@ -1,46 +1,44 @@
-"""Exposure of the open project to a flood: its buildings, people, facilities, roads, sensors and stations by depth."""
+"""Exposure of the open project to a flood: its buildings, people, facilities, roads, sensors and stations by depth; and as CSV."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Float32
+from cimdesk.base.arrays import Float, Float32
 from cimdesk.base.errors import UsageError
+from cimdesk.base.i18n import tr
+from cimdesk.commands.exposure_plan import depths_for, wall_cells
 from cimdesk.commands.flood_areas import as_grid, depth_ranks
-from cimdesk.commands.flood_scenario import building_cells, is_building, roots_of
-from cimdesk.commands.flood_tables import DepthTable, depth_table
+from cimdesk.commands.flood_scenario import is_building, roots_of
+from cimdesk.formats.atomic import replacing
 from cimdesk.formats.registry import read
 from cimdesk.model.city import CityModel
-from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer
+from cimdesk.model.features import VectorLayer
 from cimdesk.model.flood import FloodResult
-from cimdesk.model.layers import Layer, LayerKind
-from cimdesk.model.network import NodeKind, UtilityNetwork
-from cimdesk.model.sensors import Sensors
+from cimdesk.model.flood_statement import run_statement
+from cimdesk.model.layers import LayerKind
 from cimdesk.model.tileset import TiledCity
-from cimdesk.model.visibility import shown_of
 
 if TYPE_CHECKING:
+    from cimdesk.commands.exposure_plan import ExposurePlan
     from cimdesk.commands.session import Session
 
-USE_COLUMNS = ("use", "function", "usage", "building_use", "class", "building")
-PEOPLE_COLUMNS = ("people", "population", "residents", "occupants", "persons")
-NAME_COLUMNS = ("name", "name_zh", "address")
-FACILITIES = frozenset(
-    {
-        "hospital", "clinic", "school", "kindergarten", "university", "elderly_care", "care_home", "nursing_home", "substation",
-        "fire_station", "police", "shelter", "metro_station",
-    }
-)  # fmt: skip
-ROAD_WORDS = ("road", "street", "highway", "道路", "路网", "街")
-FRAGILE_NODES = (NodeKind.SUBSTATION,)
+EXITS = "exits"
+"""Option of a project's settings: the places that roads must lead to, as world coordinates."""
 
 
 def exposure_of(
-    session: Session, result: FloodResult | CityModel | Path | str, time: float | None = None, in_sight: bool = False
+    session: Session,
+    result: FloodResult | CityModel | Path | str,
+    time: float | None = None,
+    in_sight: bool = False,
+    passable_depth: float | None = None,
+    exits: Float | None = None,
 ) -> dict[str, Any]:
     """Return who and what is wet, ready for JSON.
 
@@ -54,23 +52,67 @@ def exposure_of(
         Moment on the clock [POSIX s]; None takes the greatest depth of the whole run.
     in_sight : bool
         Count only buildings that the filters of their layers, and hiding by hand, leave in sight.
+    passable_depth : float or None
+        Depth that stops traffic [m]; None takes the one of ``exposure.toml``.
+    exits : (X, 2) float64 or None
+        Places that roads must lead to; None takes those of the project, or the largest dry part where it names none.
 
     Returns
     -------
     dict
         ``buildings`` {use: buildings with water at the wall above the first depth limit}, ``people`` in them,
         ``assets`` (wet facilities, sensors and stations with their depths), ``roads_m`` {class: length}, and the same by depth
-        class: ``buildings_by_depth`` {use: [count per class]}, ``people_by_depth``, with ``classes`` and ``limits_m``.
+        class: ``buildings_by_depth`` {use: [count per class]}, ``people_by_depth``, with ``classes`` and ``limits_m``;
+        ``people_by_storeys`` (people on the storeys that water reaches, by how many those are), ``network_parts`` {kind: wet},
+        ``isolation`` (roads, buildings and people without a dry way out; null without roads), ``damage``, and ``statement``:
+        what the run has to say of itself.
     """
     if isinstance(result, Path | str):
         result = _read_flood(session, Path(result))
+    plan = plan_for(session, result, in_sight, exits)
+    if passable_depth is not None:
+        plan = plan.with_passable_depth(passable_depth)
+    return report_of(plan, result, time)
+
+
+def plan_for(session: Session, result: FloodResult | CityModel, in_sight: bool = False, exits: Float | None = None) -> ExposurePlan:
+    """Return the plan of counting the session's project on the grid of a flood; see `exposure_of`."""
+    from cimdesk.commands.exposure_plan import plan_exposure
+
+    if exits is None:
+        exits = exits_of(session)
     if isinstance(result, CityModel):
-        grid = as_grid(result)
-        return {"time": None, **_Counting(session, grid, grid.max_depth, depth_ranks(result), in_sight).report()}
+        return plan_exposure(session.workspace, as_grid(result), in_sight, depth_ranks(result), exits=exits)
     if not isinstance(result, FloodResult):
         raise UsageError("exposure needs a flood result.")
-    depth = result.max_depth if time is None else result.depth_at(time)
-    return {"time": time, **_Counting(session, result, depth, depth_table(), in_sight).report()}
+    return plan_exposure(session.workspace, result, in_sight, exits=exits)
+
+
+def report_of(plan: ExposurePlan, result: FloodResult | CityModel, time: float | None = None) -> dict[str, Any]:
+    """Return the counts of a plan at a moment, or of the greatest depth for None, as `exposure_of` does."""
+    from cimdesk.commands.exposure_count import count_exposure
+
+    if isinstance(result, CityModel):
+        return {"time": None, "statement": None, **count_exposure(plan, as_grid(result).max_depth).report()}
+    counted = count_exposure(plan, depths_for(result, time)).report()
+    return {"time": time, "statement": run_statement(result), **counted}
+
+
+def exits_of(session: Session) -> Float | None:
+    """Return the (X, 2) places that the project's roads must lead to; None where it names none."""
+    kept = session.workspace.settings.get(EXITS)
+    return np.array(kept, dtype=np.float64).reshape(-1, 2) if kept else None
+
+
+def set_exits(session: Session, exits: Float | None) -> None:
+    """Say which places roads must lead to, undoably; None for the largest dry part."""
+    from cimdesk.commands.history import Edit
+
+    document = session.workspace.document
+    settings = {key: value for key, value in session.workspace.settings.items() if key != EXITS}
+    if exits is not None and len(exits):
+        settings[EXITS] = [[float(x), float(y)] for x, y in exits[:, :2]]
+    session.do(Edit(tr("Ways out for roads"), (document.put("project", "settings", settings),)))
 
 
 def _read_flood(session: Session, path: Path) -> FloodResult | CityModel:
@@ -94,139 +136,54 @@ def building_depths(layer_data: CityModel | TiledCity | VectorLayer, result: Flo
 
     Parts of a building have the depth of the whole.
     """
-    from cimdesk.analysis.exposure import depth_at_buildings, depth_at_points
-
     city = layer_data.whole() if isinstance(layer_data, TiledCity) else layer_data
-    count = len(city.features)
-    index = building_cells(result.terrain, [city])
-    deepest = depth_at_buildings(depth, index, result.is_blocked, count)
+    deepest = wall_cells(city, result).deepest(depth)
     if isinstance(city, CityModel):
-        roots = roots_of(city)
-        missing = is_building(city) & np.isnan(deepest[roots]) & (roots == np.arange(count))
-        centres = _centres(city, roots)
-        deepest[missing] = depth_at_points(depth, result.terrain, centres[missing], result.is_blocked)
-        deepest = np.where(is_building(city), deepest[roots], np.float32(np.nan)).astype(np.float32)
+        deepest = np.where(is_building(city), deepest[roots_of(city)], np.float32(np.nan)).astype(np.float32)
     return deepest
 
 
-def _centres(city: CityModel, roots: AnyArray) -> Float:
-    """Return (features, 2) middle of the triangles of each top-level object; NaN where there are none."""
-    mesh = city.finest
-    owner = roots[mesh.feature_index]
-    middles = mesh.world_vertices()[:, :2][mesh.triangles].mean(axis=1)
-    counts = np.bincount(owner, minlength=len(roots)).astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.column_stack([np.bincount(owner, middles[:, k], minlength=len(roots)) / counts for k in range(2)])
+def exposure_rows(data: dict[str, Any]) -> list[tuple[str, str, str, float, str]]:
+    """Return every count as a row: group, name, class of depth, amount, unit."""
+    rows: list[tuple[str, str, str, float, str]] = []
+    for use, counts in data["buildings_by_depth"].items():
+        rows += [("buildings", use, label, float(n), "1") for label, n in zip(data["classes"], counts, strict=True)]
+    rows += [("people", "", label, float(n), "1") for label, n in data["people_by_depth"].items()]
+    rows += [("people on flooded storeys", storeys, "", float(n), "1") for storeys, n in data["people_by_storeys"].items()]
+    rows += [("roads", "", label, float(length), "m") for label, length in data["roads_m"].items()]
+    isolation = data["isolation"]
+    if isolation is not None:
+        rows += [("isolation", "roads under water", "", float(isolation["flooded_m"]), "m")]
+        rows += [("isolation", "roads cut off", "", float(isolation["cut_off_m"]), "m")]
+        rows += [("isolation", "buildings without a dry way out", "", float(isolation["buildings"]), "1")]
+        rows += [("isolation", "people without a dry way out", "", float(isolation["people"]), "1")]
+    damage = data["damage"]
+    rows += [("damage", name, "", float(lost), damage["currency"]) for name, lost in damage["by_class"].items()]
+    rows += [("damage", name, "", float(damage[name]), damage["currency"]) for name in ("total", "low", "high")]
+    rows += [("network parts", kind, "", float(count), "1") for kind, count in data["network_parts"].items()]
+    rows += [
+        ("asset", f"{each['kind']}: {each['name'] or each['id']}", each["class"], each["depth_m"], "m") for each in data["assets"]
+    ]
+    return rows
 
 
-class _Counting:
-    """Adds up one layer after another."""
+def write_exposure_csv(path: Path, data: dict[str, Any], name: str = "") -> int:
+    """Write the counts as a table; lines that begin with # say what run they are of. Return the number of rows.
 
-    def __init__(self, session: Session, result: FloodResult, depth: Float32, table: DepthTable, in_sight: bool) -> None:
-        self._in_sight = in_sight
-        self._workspace = session.workspace
-        self._result = result
-        self._depth = depth
-        self._table = table
-        classes = len(table.limits) + 1
-        self._buildings: dict[str, Float] = {}
-        self._people = np.zeros(classes)
-        self._roads = np.zeros(classes)
-        self._assets: list[dict[str, Any]] = []
+    Counts of people under ten are left out, as in reports.
+    """
+    from cimdesk.report.document import people_text
 
-    def report(self) -> dict[str, Any]:
-        """Return the counts of every layer of the project."""
-        for layer in self._workspace.layers():
-            data = self._workspace.data(layer.id)
-            if isinstance(data, TiledCity):
-                data = data.whole()
-            if isinstance(data, CityModel):
-                if is_building(data).any():
-                    self._count_buildings(layer, data)
-            elif isinstance(data, VectorLayer) and data.shapes.kind is ShapeKind.LINE and _is_road(layer, data.features):
-                self._count_roads(data)
-            elif isinstance(data, Sensors):
-                self._note(layer, "sensor", data.features, data.positions[:, :2])
-            elif isinstance(data, UtilityNetwork):
-                fragile = np.isin(data.node_kind, FRAGILE_NODES)
-                self._note(layer, "substation", data.nodes.take(fragile), data.positions[fragile, :2])
-        wet = {use: int(counts[1:].sum()) for use, counts in self._buildings.items()}
-        by_size = sorted(self._buildings, key=lambda use: (-wet[use], use))
-        labels = list(self._table.labels)
-        return {
-            "classes": labels,
-            "limits_m": list(self._table.limits),
-            "class_table": self._table.name,
-            "buildings": {use: wet[use] for use in by_size},
-            "buildings_total": int(sum(counts.sum() for counts in self._buildings.values())),
-            "buildings_by_depth": {use: [int(n) for n in self._buildings[use]] for use in by_size},
-            "people": float(self._people[1:].sum()),
-            "people_by_depth": dict(zip(labels, self._people.tolist(), strict=True)),
-            "assets": sorted(self._assets, key=lambda asset: -asset["depth_m"]),
-            "roads_m": dict(zip(labels, self._roads.tolist(), strict=True)),
-        }
-
-    def _count_buildings(self, layer: Layer, city: CityModel) -> None:
-        from cimdesk.analysis.exposure import count_by_depth
-
-        depths = building_depths(city, self._result, self._depth)
-        tops = np.isfinite(depths) & (roots_of(city) == np.arange(len(depths)))
-        shown = shown_of(layer, city.features) if self._in_sight else None
-        if shown is not None:
-            tops &= shown
-        table = city.features.take(tops)
-        uses = [str(use) if use else "unknown" for use in _column(table, USE_COLUMNS, "unknown")]
-        counted = count_by_depth(depths[tops], uses, self._table.limits)
-        for use, counts in zip(counted.groups, counted.counts, strict=True):
-            self._buildings[use] = self._buildings.get(use, np.zeros(len(counts))) + counts
-        people = _numbers(_column(table, PEOPLE_COLUMNS, 0.0))
-        self._people += (
-            count_by_depth(depths[tops], ["all"] * len(people), self._table.limits, people).total if len(people) else 0.0
-        )
-        names = _column(table, NAME_COLUMNS, "")
-        for row in np.flatnonzero(depths[tops] >= self._table.limits[0]):
-            if uses[row] in FACILITIES:
-                self._add(layer, uses[row], str(table.ids[row]), names[int(row)], float(depths[tops][row]))
-
-    def _count_roads(self, data: VectorLayer) -> None:
-        from cimdesk.analysis.exposure import road_lengths
-
-        self._roads += road_lengths(self._depth, self._result.terrain, data.shapes, self._table.limits)
-
-    def _note(self, layer: Layer, kind: str, table: FeatureTable, positions: Float) -> None:
-        from cimdesk.analysis.exposure import depth_at_points
-
-        depths = depth_at_points(self._depth, self._result.terrain, positions, self._result.is_blocked)
-        names = _column(table, NAME_COLUMNS, "")
-        for row in np.flatnonzero(np.nan_to_num(depths) >= self._table.limits[0]):
-            self._add(layer, kind, str(table.ids[row]), names[int(row)], float(depths[row]))
-
-    def _add(self, layer: Layer, kind: str, key: str, name: Any, depth: float) -> None:
-        label = self._table.labels[int(np.searchsorted(self._table.limits, depth, side="right"))]
-        self._assets.append(
-            {"layer": layer.id, "id": key, "kind": kind, "name": str(name or ""), "depth_m": round(depth, 3), "class": label}
-        )
-
-
-def _is_road(layer: Layer, table: FeatureTable) -> bool:
-    text = f"{layer.name} {layer.part}".lower()
-    return any(word in text for word in ROAD_WORDS) or "highway" in table.columns
-
-
-def _column(table: FeatureTable, names: tuple[str, ...], missing: Any) -> Sequence[Any]:
-    """Return the first of these columns that the table has, else as many ``missing`` values."""
-    lower = {name.lower(): name for name in table.columns}
-    found = next((lower[name] for name in names if name in lower), None)
-    return table.columns[found].tolist() if found is not None else [missing] * len(table)
-
-
-def _numbers(values: Any) -> Float:
-    """Return values as float64; what is no number counts as zero."""
-
-    def number(value: Any) -> float:
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            return 0.0
-
-    return np.nan_to_num(np.array([number(value) for value in values], dtype=np.float64))
+    rows = exposure_rows(data)
+    text = io.StringIO()
+    for line in (name, data["statement"] or "", f"{tr('Damage')}: {data['damage']['source']}"):
+        if line:
+            text.write(f"# {line}\n")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["group", "name", "depth_class", "amount", "unit"])
+    for group, label, depth_class, amount, unit in rows:
+        shown = people_text(amount).replace(",", "") if "people" in (group.split()[0], label.split(" ")[0]) else f"{amount:.10g}"
+        writer.writerow([group, label, depth_class, shown, unit])
+    with replacing(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8-sig")
+    return len(rows)
