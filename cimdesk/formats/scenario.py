@@ -5,12 +5,10 @@ What makes no sense is refused here by name, so that nobody waits for a run that
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cimdesk.base.errors import DataError
 from cimdesk.base.units import parse_time
 from cimdesk.formats.scenario_inputs import (
     BoundaryInput,
@@ -24,7 +22,7 @@ from cimdesk.formats.scenario_inputs import (
 )
 from cimdesk.formats.scenario_measures import read_measure, read_nodes
 from cimdesk.formats.scenario_soil import SOIL_MODELS, read_soil
-from cimdesk.formats.scenario_table import ScenarioTable
+from cimdesk.formats.scenario_table import ScenarioTable, read_toml
 
 EDGES = ("north", "east", "south", "west")
 LONGEST_PIPE_STEP = 2.0
@@ -41,16 +39,7 @@ def read_scenario(path: Path | str) -> ScenarioInput:
         Naming the field that is wrong, missing or unknown.
     """
     path = Path(path)
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise DataError(path, "there is no such file.", remedy="Check the name, or locate the file again.") from None
-    except UnicodeDecodeError as error:
-        raise DataError(path, "the scenario is not UTF-8 text.", remedy="Save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(path, "the scenario is not valid TOML: {reason}.", reason=str(error)) from error
-    except OSError as error:
-        raise DataError(path, "the file cannot be opened ({reason}).", reason=error.strerror or error) from error
+    document = read_toml(path)
     top = ScenarioTable(path, "", document)
     fields = _scenario(top.table("scenario"))
     fields |= _surface(top.table("surface", required=False)) | _initial(top.table("initial", required=False))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from cimdesk.formats.scenario_inputs import MeasureInput, Points
-from cimdesk.formats.scenario_table import ScenarioTable
+from cimdesk.formats.scenario_table import ScenarioTable, read_toml
 
 KINDS = ("wall", "gate", "breach", "opening", "pump", "culvert", "storage", "unblock")
 
@@ -24,6 +25,22 @@ _NUMBERS: dict[str, dict[str, tuple[str, ...]]] = {
     "storage": {"capacity_m3": (_REQUIRED, _POSITIVE), "sill": (), "width": (_POSITIVE,), "release_m3_s": (_POSITIVE,)},
 }  # fmt: skip
 _TIMES = {"gate": ("open_at", "open_over", "close_at"), "breach": ("start", "over")}
+
+
+def read_measures(path: Path) -> tuple[MeasureInput, ...]:
+    """Read a file that holds measures alone: ``[[measure]]`` tables as in a scenario file.
+
+    Raises
+    ------
+    DataError
+        Naming the field that is wrong, missing or unknown.
+    """
+    top = ScenarioTable(path, "", read_toml(path))
+    found = tuple(read_measure(table) for table in top.tables("measure"))
+    top.close()
+    if not found:
+        raise top.error("measure", "the file holds no measure.", remedy="Write [[measure]] tables.")
+    return found
 
 
 def read_measure(table: ScenarioTable) -> MeasureInput:

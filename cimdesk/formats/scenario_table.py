@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,26 @@ from typing import Any
 from cimdesk.base.errors import DataError
 from cimdesk.base.units import parse_duration
 from cimdesk.formats.scenario_inputs import Amount, Points
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file.
+
+    Raises
+    ------
+    DataError
+        If there is none, or it is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise DataError(path, "there is no such file.", remedy="Check the name, or locate the file again.") from None
+    except UnicodeDecodeError as error:
+        raise DataError(path, "the scenario is not UTF-8 text.", remedy="Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(path, "the scenario is not valid TOML: {reason}.", reason=str(error)) from error
+    except OSError as error:
+        raise DataError(path, "the file cannot be opened ({reason}).", reason=error.strerror or error) from error
 
 
 class ScenarioTable:

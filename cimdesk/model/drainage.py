@@ -74,7 +74,7 @@ class DrainageSeries:
     depths : (F, N) float32
         Water above the invert [m].
     exchange : (F, N) float32
-        Mean flow through manhole or inlet since the time before, positive into the drains [m3/s].
+        Mean flow through manhole, inlet or outfall since the time before, positive into the drains [m3/s].
     """
 
     ids: Strings
