@@ -115,7 +115,7 @@ def scenario_from_session(session: Session, form: FloodForm) -> FloodScenario:
         name=form.name, terrain=ground, manning_n=form.manning_n, is_blocked=is_blocked, duration=form.duration,
         output_every=form.output_every, start_time=form.start_time, rain=form.rain,
         infiltration=form.infiltration_mm_per_h * MM_PER_H, inflows=form.inflows, boundaries=kinds, gauges=form.gauges,
-        initial_level=form.level, precision=form.precision, engine=form.engine,
+        initial_level=form.level, precision=form.precision, engine=form.engine, timings=True,
         metadata={"crs": frame.crs.definition if frame and frame.crs else "", "buildings": form.buildings, **form.metadata},
     )  # fmt: skip
     check(scenario, None)
@@ -167,7 +167,7 @@ def load_scenario(path: Path | str) -> FloodScenario:
         initial_level=_initial_level(asked, placed.ground), precision=asked.precision, engine=asked.engine,
         drainage=None if asked.drainage is None else read_drainage(asked.drainage, crs),
         rain_field=rain_field(asked, grid, crs, driving.rain_gauges), soil=soil_of(asked.soil, grid, crs),
-        beds=placed.beds, devices=(*placed.devices, *lines),
+        beds=placed.beds, devices=(*placed.devices, *lines), timings=True,
         lines=tuple(place_line_gauge(grid, name, points, asked.path) for name, points in asked.lines),
         metadata={"crs": crs.definition if crs else "", "source": str(asked.path)},
     )  # fmt: skip

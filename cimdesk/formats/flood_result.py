@@ -123,6 +123,7 @@ def write_result(path: Path | str, result: FloodResult, crs: Crs | None = None) 
         "start_time": result.start_time, "frames": len(frames), "depth_step": frames.step,
         "gauges": [{"name": s.gauge.name, "x": s.gauge.x, "y": s.gauge.y} for s in result.gauges],
         "lines": [series.gauge.name for series in result.lines],
+        "envelopes": sorted(result.envelopes),
         "nodes": None if result.drainage is None else [str(node) for node in result.drainage.ids],
         "has_rain": result.rain is not None, "statistics": dict(result.statistics),
     }  # fmt: skip
@@ -147,6 +148,7 @@ def _arrays(result: FloodResult) -> dict[str, AnyArray]:
     arrays: dict[str, AnyArray] = {name: getattr(result, name) for name in _GRIDS}
     arrays |= {"ground": result.terrain.elevations, "is_blocked": result.is_blocked, "times": result.times}
     arrays |= {"volume": result.volume, "wet_area": result.wet_area}
+    arrays |= {f"envelope_{name}": grid for name, grid in result.envelopes.items()}
     if result.gauges:
         arrays["gauge_times"] = result.gauges[0].times
         arrays["gauge_depths"] = np.stack([series.depths for series in result.gauges])
@@ -208,7 +210,8 @@ def _assemble(archive: zipfile.ZipFile, header: dict[str, Any]) -> FloodResult:
     shape = (int(grid["shape"][0]), int(grid["shape"][1]))
     terrain = Terrain(array("ground"), float(grid["west"]), float(grid["north"]), float(grid["cell_x"]), float(grid["cell_y"]))
     grids: dict[str, Any] = {name: array(name) for name in (*_GRIDS, "is_blocked")}
-    if any(values.shape != shape for values in (terrain.elevations, *grids.values())):
+    envelopes = {str(name): array(f"envelope_{name}") for name in header.get("envelopes", ())}
+    if any(values.shape != shape for values in (terrain.elevations, *grids.values(), *envelopes.values())):
         raise ValueError("grids of different size")
     # Reading each member checks its sum, so damage shows here and not in the middle of an animation.
     packed = [archive.read(f"frames/{k:05d}") for k in range(int(header["frames"]))]
@@ -238,7 +241,7 @@ def _assemble(archive: zipfile.ZipFile, header: dict[str, Any]) -> FloodResult:
         name=str(header["name"]), terrain=terrain, start_time=float(header["start_time"]), times=times,
         depths=PackedFrames(shape, packed, float(header["depth_step"])).finish(), gauges=gauges,
         volume=array("volume"), wet_area=array("wet_area"), rain=Series(*array("rain")) if header["has_rain"] else None,
-        statistics=header["statistics"], drainage=drainage, lines=lines, **grids,
+        statistics=header["statistics"], drainage=drainage, lines=lines, envelopes=envelopes, **grids,
     )  # fmt: skip
 
 

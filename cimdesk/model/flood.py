@@ -125,6 +125,8 @@ class FloodScenario:
         Pumps, culverts, storages and boundaries along lines.
     lines : tuple of LineGauge
         Lines across which the discharge is kept.
+    timings : bool
+        Whether the time of the peak, further times of arrival and durations are kept too.
     """
 
     name: str
@@ -149,6 +151,7 @@ class FloodScenario:
     beds: tuple[MovingBed, ...] = ()
     devices: tuple[Device, ...] = ()
     lines: tuple[LineGauge, ...] = ()
+    timings: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -192,6 +195,8 @@ class FloodResult:
         The nodes of the drains, where the run had any.
     lines : tuple of LineSeries
         What crossed the lines of the scenario.
+    envelopes : mapping of name to (R, C) float32
+        Further grids over the run: ``peak_time``, ``arrival_0.10``, ``arrival_0.30``, ``duration_0.05`` and so on [s].
     """
 
     name: str
@@ -211,6 +216,7 @@ class FloodResult:
     statistics: Mapping[str, Any] = field(default_factory=dict)
     drainage: DrainageSeries | None = None
     lines: tuple[LineSeries, ...] = ()
+    envelopes: Mapping[str, Float32] = field(default_factory=dict)
 
     def frame_at(self, time: float) -> tuple[int, int, float]:
         """Return the frames around a clock ``time`` [POSIX s] and the weight of the second, for blending."""

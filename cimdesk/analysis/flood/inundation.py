@@ -14,6 +14,7 @@ from cimdesk.analysis.flood import kernels
 from cimdesk.analysis.flood.dynamic import COURANT as DYNAMIC_COURANT
 from cimdesk.analysis.flood.dynamic import DynamicEngine
 from cimdesk.analysis.flood.edges import series_at
+from cimdesk.analysis.flood.envelopes import Envelopes
 from cimdesk.analysis.flood.exchange import Exchange, Exchanges
 from cimdesk.analysis.flood.gauges import GaugeLog
 from cimdesk.analysis.flood.grid import GRAVITY, GridState, Tiles, inflow_cells, new_state
@@ -194,6 +195,7 @@ class Run:
         self.ledger = FloodLedger(self.state.volume(self._dx**2))
         self._hydrology = Hydrology(scenario, self.state, self.tiles, self._workers, self.ledger)
         self.engine: Engine = ENGINES[scenario.engine](scenario, self.state, self.tiles, self._workers, self.ledger)
+        self._envelopes = Envelopes(scenario.timings, self.state, self.tiles, self._workers)
         self.gauges = GaugeLog(scenario, self.state, self.engine)
         self.wet_areas: list[float] = []
         self._froude_high = 0.0
@@ -225,7 +227,7 @@ class Run:
         """Return the objects that hold all that changes in a run, by name; see `memory`."""
         parts: dict[str, Any] = {
             "run": self, "state": self.state, "tiles": self.tiles, "engine": self.engine, "ledger": self.ledger,
-            "hydrology": self._hydrology, "gauges": self.gauges, "beds": self._beds,
+            "hydrology": self._hydrology, "gauges": self.gauges, "beds": self._beds, "envelopes": self._envelopes,
         }  # fmt: skip
         for k, exchange in enumerate(self._exchanges.all):
             inner = getattr(exchange, "parts", None)
@@ -279,6 +281,8 @@ class Run:
         self.time = time
         if self._hydrology:
             self._hydrology.follow(time, time >= self._due)
+        if self._envelopes:
+            self._envelopes.follow(time, time >= self._due)
         self.steps += 1
         self.step_range = [min(self.step_range[0], dt), max(self.step_range[1], dt)]
         self.gauges.note(time)
@@ -371,6 +375,7 @@ class Run:
             rain=scenario.rain,
             statistics=self.statistics(),
             lines=self.gauges.lines(),
+            envelopes=self._envelopes.grids(),
         )
 
     def statistics(self) -> dict[str, Any]:

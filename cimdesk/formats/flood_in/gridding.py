@@ -112,8 +112,8 @@ def gridding_of(mesh: Mesh, grid: Terrain, at_nodes: bool) -> Gridding:
         source, target, weights, _ = overlaps(x, y, mesh.faces, rows, columns)
         cell, area, count = target, weights, len(mesh.faces)
     matrix = coo_matrix((weights, (target, source)), shape=(rows * columns, count)).tocsr()
-    cover: Float = np.bincount(cell, area, minlength=rows * columns).reshape(rows, columns)
-    return Gridding(grid, matrix, cover)
+    cover: Any = np.bincount(cell, area, minlength=rows * columns)
+    return Gridding(grid, matrix, cover.reshape(rows, columns))
 
 
 def _barycentric(x: Float, y: Float, corners: AnyArray, centre: Float) -> tuple[AnyArray, Float]:
