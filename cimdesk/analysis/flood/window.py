@@ -290,7 +290,16 @@ def merged_grids(parent: FloodResult, nested: FloodResult, window: Window, groun
     """Return the grids of a result that is the window's inside it and the whole run's elsewhere."""
     grids: dict[str, Any] = {"terrain": ground}
     for name in ("max_depth", "max_speed", "max_depth_speed", "arrival"):
-        whole = np.array(getattr(parent, name), copy=True)
-        whole[window.part] = getattr(nested, name)
-        grids[name] = whole
+        grids[name] = _merged(getattr(parent, name), getattr(nested, name), window)
+    grids["envelopes"] = {
+        name: _merged(values, nested.envelopes[name], window)
+        for name, values in parent.envelopes.items()
+        if name in nested.envelopes
+    }
     return grids
+
+
+def _merged(whole: Float32, part: Float32, window: Window) -> Float32:
+    merged: Float32 = np.array(whole, copy=True)
+    merged[window.part] = part
+    return merged

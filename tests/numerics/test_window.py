@@ -1,0 +1,126 @@
+"""A what-if on a window agrees with the whole run again, to the centimetre, and loses no water."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cimdesk.analysis.flood.inundation import run_inundation
+from cimdesk.analysis.flood.window import Rim, Window, cut, holding_devices, rim_cells, window_around
+from cimdesk.commands.flood import simulate
+from cimdesk.commands.flood_whatif import difference, plan, run_window, with_measures
+from cimdesk.commands.measures import as_inputs
+from cimdesk.model.flood import EdgeBoundary, FloodScenario, Gauge, Inflow, Series
+from cimdesk.model.flood_inputs import Pump
+from cimdesk.model.measures import Measure
+from cimdesk.model.terrain import Terrain
+
+SHAPE = (140, 180)
+CELL = 5.0
+
+
+def valley(seed: int = 3) -> FloodScenario:
+    """A valley with bumps and houses that falls to the east: rain, a stream from the west, free flow out in the east."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.indices(SHAPE)
+    ground = 20.0 - 0.02 * CELL * columns / 5.0 + 0.0006 * (rows - SHAPE[0] / 2.0) ** 2
+    ground += 0.3 * np.sin(rows / 7.0) * np.sin(columns / 9.0) + rng.normal(0.0, 0.02, SHAPE)
+    is_blocked = (rows % 20 < 6) & (columns % 24 < 8) & (np.abs(rows - 70) > 12)
+    return FloodScenario(
+        name="valley", terrain=Terrain(ground.astype(np.float32), 0.0, SHAPE[0] * CELL, CELL, CELL), manning_n=0.035,
+        is_blocked=is_blocked, duration=3600.0, output_every=120.0,
+        rain=Series(np.array([0.0, 1800.0]), np.array([60.0 / 3.6e6, 0.0])),
+        inflows=(Inflow(np.array([[12.0, 350.0]]), Series(np.array([0.0, 900.0, 3600.0]), np.array([0.0, 8.0, 4.0])), 15.0),),
+        boundaries=(EdgeBoundary("east", "free", 0.002),), gauges=(Gauge("middle", 500.0, 350.0),),
+    )  # fmt: skip
+
+
+WALL = Measure("wall", "Wall", ((470.0, 290.0), (470.0, 410.0)), numbers={"height": 1.5})
+
+
+@pytest.fixture(scope="module")
+def parent():
+    return simulate(valley(), 2)
+
+
+@pytest.fixture(scope="module")
+def whole(parent):
+    return simulate(with_measures(valley(), as_inputs([WALL]), "whole"), 2)
+
+
+@pytest.fixture(scope="module")
+def nested(parent):
+    return run_window(with_measures(valley(), as_inputs([WALL]), "nested"), plan(parent, [WALL], whole=False), 2)
+
+
+def test_a_window_without_any_measure_gives_the_run_it_came_from(parent):
+    window = Window(30, 110, 50, 140)
+    again = run_inundation(cut(valley(), window), 2, exchanges=[Rim(valley(), window, parent)])
+    off = np.abs(again.max_depth - parent.max_depth[window.part])[2:-2, 2:-2]
+    assert np.sqrt((off**2).mean()) < 0.003
+    assert np.percentile(off, 99) < 0.01
+
+
+def test_a_wall_in_a_window_does_what_it_does_in_the_whole(parent, whole, nested):
+    rise = whole.max_depth - parent.max_depth
+    assert rise.max() > 0.2
+    off = np.abs(nested.max_depth - whole.max_depth)
+    top, left = 30, 40
+    assert np.sqrt((off[top:-top, left:-left] ** 2).mean()) < 0.004
+    assert off.max() < 0.03
+    assert difference(parent, nested)["largest_rise_m"] == pytest.approx(difference(parent, whole)["largest_rise_m"], abs=0.015)
+
+
+def test_outside_its_window_a_result_is_the_parent(parent, nested):
+    west, south, east, north = nested.statistics["window"]
+    outside = np.ones(SHAPE, dtype=bool)
+    outside[
+        round((SHAPE[0] * CELL - north) / CELL) : round((SHAPE[0] * CELL - south) / CELL), round(west / CELL) : round(east / CELL)
+    ] = False
+    assert outside.any()
+    assert np.array_equal(nested.max_depth[outside], parent.max_depth[outside])
+    for k in (3, 20):
+        assert np.array_equal(np.asarray(nested.depths[k])[outside], np.asarray(parent.depths[k])[outside])
+
+
+def test_a_window_loses_no_water(nested):
+    assert abs(nested.statistics["mass_error"]) < 1e-6
+    assert nested.statistics["rim_in_m3"] > 0.0
+    area = CELL * CELL
+    held = [float(np.asarray(depth).sum(dtype=np.float64)) * area for depth in nested.depths]
+    assert nested.volume == pytest.approx(held, abs=0.002 * max(held))  # frames are in millimetres
+
+
+def test_water_behind_a_wall_that_reaches_the_rim_widens_the_window(parent):
+    narrow = replace(plan(parent, [WALL], whole=False), window=Window(55, 85, 80, 105))
+    result = run_window(with_measures(valley(), as_inputs([WALL]), "narrow"), narrow, 2)
+    assert result.statistics["window_rounds"] > 1
+    assert result.statistics["window_cells"] > 30 * 25
+
+
+def test_edges_of_the_grid_keep_their_boundaries_in_a_window():
+    window = Window(0, 60, 100, SHAPE[1])
+    part = cut(valley(), window)
+    assert [boundary.edge for boundary in part.boundaries] == ["east"]
+    held = window.own(rim_cells(valley(), window))
+    assert set(held[:, 1]) >= {0}
+    assert not (held[:, 1] == window.shape[1] - 1).all()
+    assert held[:, 0].max() == window.shape[0] - 1
+
+
+def test_a_window_takes_a_pump_whole_or_not_at_all():
+    pump = Pump("P", np.array([[50, 50], [50, 90]]), 1.0, 0.0, 0.0)
+    window = window_around(np.array([[50, 50]]), 10, SHAPE)
+    assert holding_devices(window, (pump,), SHAPE, 10).right == 101
+    away = window_around(np.array([[100, 150]]), 10, SHAPE)
+    assert holding_devices(away, (pump,), SHAPE, 10) == away
+
+
+def test_gauges_and_inflows_follow_into_the_window():
+    part = cut(valley(), Window(50, 90, 0, 60))
+    assert part.gauges == ()
+    assert len(part.inflows) == 1
+    assert part.terrain.north == pytest.approx((SHAPE[0] - 50) * CELL)
+    assert cut(valley(), Window(50, 90, 60, 120)).gauges[0].name == "middle"
