@@ -15,7 +15,7 @@ from cimdesk.base.arrays import AnyArray, Bool, Float, Int
 from cimdesk.model.features import Shapes
 from cimdesk.model.terrain import Terrain
 
-PIECE = 25.0
+PIECE = 10.0
 """Length of the pieces of road that are passable as a whole or not [m]."""
 SNAP = 0.05
 """Ends nearer than this are one crossing [m]."""
