@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ from cimdesk.model.style import NEUTRAL, Coloring, LegendEntry, Style, StyleMode
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
 from cimdesk.model.visibility import shown_of
+from cimdesk.model.water import water_colors
 from cimdesk.model.workspace import Workspace
 
 DEPTH_CLASSES: tuple[tuple[float, float, str], ...] = (
@@ -138,7 +139,7 @@ def color_layer(workspace: Workspace, layer: Layer, time: float) -> Coloring:
         hidden = tuple(layer.options.get(HIDDEN_CLASSES) or ())
         return Coloring(np.zeros(0, dtype=np.uint8), np.zeros((1, 4), dtype=np.uint8), point_legend(layer.style, data, hidden))
     if isinstance(data, FloodResult) or table is None:
-        legend = depth_legend() if isinstance(data, FloodResult) else ()
+        legend = depth_legend(layer.options) if isinstance(data, FloodResult) else ()
         return Coloring(np.zeros(0, dtype=np.uint8), np.zeros((1, 4), dtype=np.uint8), legend)
     return color_table(workspace, layer, table, time).hiding(shown_of(layer, table))
 
@@ -157,10 +158,11 @@ def color_table(workspace: Workspace, layer: Layer, table: FeatureTable, time: f
     return color_features(layer.style, table)
 
 
-def depth_legend() -> tuple[LegendEntry, ...]:
-    """Return the legend of water depth."""
+def depth_legend(options: Mapping[str, Any] | None = None) -> tuple[LegendEntry, ...]:
+    """Return the legend of water depth, in the colours that the options of a flood layer ask for."""
     entries = []
-    for low, high, color in DEPTH_CLASSES:
+    colors = water_colors(options or {}, [color for _, _, color in DEPTH_CLASSES])
+    for (low, high, _), color in zip(DEPTH_CLASSES, colors, strict=True):
         text = tr("over {low} m").format(low=f"{low:.1f}") if math.isinf(high) else f"{low:.2f} – {high:.2f} m"
         entries.append(LegendEntry(text, color))
     return tuple(entries)

@@ -1,126 +1,219 @@
-"""Flood water: a surface at the water level whose depth classes are read per pixel from a packed 16-bit texture."""
+"""Flood water: a surface at the water level, coloured by depth per pixel, that moves between two frames by one number."""
 
 from __future__ import annotations
 
+import threading
+from collections import deque
+from collections.abc import Sequence
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float32, Int, UInt8
+from cimdesk.base.arrays import AnyArray, Float32, Int
 from cimdesk.model.appearance import DEPTH_CLASSES
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.layers import Layer
-from cimdesk.scene.geometry import actor_of, poly_data, pull_to_eye, set_point_array, set_pull
+from cimdesk.model.water import water_colors
+from cimdesk.scene import toolkit as vtk
+from cimdesk.scene.flood_shader import FRAGMENT_DECLARED, VERTEX_DECLARED, VERTEX_PLACED, fragment_code
+from cimdesk.scene.flood_surface import WaterFrames, packed
+from cimdesk.scene.geometry import actor_of, poly_data, set_point_array, set_pull
 from cimdesk.scene.look import unit_rgb
 from cimdesk.scene.textures import PictureTexture
 from cimdesk.scene.visual import Context, View, Visual
 
-MAX_SIDE = 513
+STILL_SIDE, MOVING_SIDE = 513, 200
+"""Nodes along the longer side of the grid, in still pictures and while something moves; the colours are as fine in both."""
+SCRUB_SECONDS, REST_SECONDS = 0.8, 0.3
 WATER_OPACITY = 0.86
-BLOCKED = 65535
-PULL = 0.0056
+PULL = 0.003
+LIFT = 0.02
+"""How far the water is drawn above its level [m]: a film of rain is thinner than the ground is exact."""
 MIN_DEPTH = DEPTH_CLASSES[0][0]
-
-_FRAGMENT = """
-  ivec2 gridSize = textureSize(depthMap, 0);
-  vec2 gridAt = tcoordVCVSOutput * vec2(gridSize) - 0.5;
-  ivec2 cell = ivec2(floor(gridAt));
-  vec2 part = gridAt - vec2(cell);
-  float depthSum = 0.0;
-  float weightSum = 0.0;
-  for (int k = 0; k < 4; k++) {
-    ivec2 offset = ivec2(k & 1, k >> 1);
-    float d = dot(texelFetch(depthMap, clamp(cell + offset, ivec2(0), gridSize - 1), 0).ra, vec2(0.255, 65.28));
-    vec2 w2 = mix(1.0 - part, part, vec2(offset));
-    float w = d > 65.5 ? 0.0 : w2.x * w2.y;
-    depthSum += w * d;
-    weightSum += w;
-  }
-  // Water reaches into the rim of blocked cells: the walls that stand there cut it off, sharper than any cell.
-  if (weightSum < 0.02) discard;
-  float depth = depthSum / max(weightSum, 1e-6);
-  if (depth < %(min)s) discard;
-  vec3 water = vec3(%(c0)s);
-  water = mix(water, vec3(%(c1)s), smoothstep(0.84 * %(b1)s, 1.16 * %(b1)s, depth));
-  water = mix(water, vec3(%(c2)s), smoothstep(0.84 * %(b2)s, 1.16 * %(b2)s, depth));
-  water = mix(water, vec3(%(c3)s), smoothstep(0.84 * %(b3)s, 1.16 * %(b3)s, depth));
-  float shore = 0.75 + 0.25 * smoothstep(%(min)s, 0.12, depth);
-  fragOutput0 = vec4(water, waterOpacity * shore);
-"""
+WAVE_HEIGHT = 0.05
+WAVE_PIXELS = 0.25
+"""Metres per pixel at which waves have half their height."""
+WAVE_PACE = 60.0
+"""Seconds of the clock in which waves move as in one second."""
+WAVE_ROUND = 3600.0
+GLINT = 0.30
 
 
 class FloodVisual(Visual):
-    """Draws a flood result at the clock."""
+    """Draws a flood result at the clock: finely when the picture is still, coarsely while the clock or the camera moves."""
 
     def __init__(self, context: Context, layer: Layer, result: FloodResult) -> None:
         super().__init__(context, layer)
         self.result = result
-        self._shown: tuple[int, int, float] | None = None
-        self._stride = max(1, -(-max(result.terrain.shape) // MAX_SIDE))
-        self._points, triangles, coordinates = _water_mesh(result, context, self._stride)
-        self._bed: Float32 = self._points[:, 2].copy()
-        self.data = poly_data(self._points, triangles)
-        set_point_array(self.data, coordinates, "tcoords")
-        self.actor = actor_of(self.data)
-        self.actor.GetProperty().LightingOff()
-        self.actor.ForceTranslucentOn()
-        self.actor.PickableOff()
-        pull_to_eye(self.actor)
-        self._packed: UInt8 = np.zeros((*result.terrain.shape, 2), dtype=np.uint8)
-        self.depth_map = PictureTexture(self._packed, smooth=False)
-        self.actor.GetProperty().SetTexture("depthMap", self.depth_map.texture)
-        shader = self.actor.GetShaderProperty()
-        shader.AddFragmentShaderReplacement("//VTK::TCoord::Impl", True, _fragment_code(), False)
-        self.actors = [self.actor]
-        if len(self._points):
-            self.extent = np.array([self._points.min(axis=0), self._points.max(axis=0)], dtype=np.float64)
+        self._shown: tuple[int, int, float] = (-1, -1, 0.0)
+        self._loaded: tuple[int, int] | None = None
+        self._changes: deque[float] = deque(maxlen=3)
+        self._rest: threading.Timer | None = None
+        shape = result.terrain.shape
+        bed = _bed(result, context)
+        self.frames = WaterFrames(result, bed)
+        self._texels: AnyArray = np.zeros((*shape, 4), dtype=np.uint8)
+        self.depth_map = PictureTexture(self._texels, smooth=False)
+        strides = sorted({max(1, -(-max(shape) // side)) for side in (STILL_SIDE, MOVING_SIDE)})
+        self.sheets = [Sheet(result, context, bed, stride, self.depth_map, self.frames.step) for stride in strides]
+        self.actors = [sheet.actor for sheet in self.sheets]
+        points = self.sheets[0].points
+        if len(points):
+            self.extent = np.array([points.min(axis=0), points.max(axis=0)], dtype=np.float64)
         self.set_time(context.time)
         self.sync(layer)
 
     def sync(self, layer: Layer) -> None:
         super().sync(layer)
-        self.actor.SetVisibility(layer.visible and layer.opacity > 0.0 and len(self._points) > 0)
-        opacity = min(layer.opacity, WATER_OPACITY)
-        self.actor.GetShaderProperty().GetFragmentCustomUniforms().SetUniformf("waterOpacity", opacity)
+        look = self.context.look
+        colors = water_colors(layer.options, [color for _, _, color in DEPTH_CLASSES])
+        for sheet in self.sheets:
+            sheet.set_number("waterOpacity", min(layer.opacity, WATER_OPACITY))
+            for k, color in enumerate(colors):
+                sheet.set_color(f"waterColor{k}", unit_rgb(color))
+            sheet.set_color("skyLow", unit_rgb(look.horizon))
+            sheet.set_color("skyHigh", unit_rgb(look.sky))
+            sheet.set_color("sunGlint", [GLINT * look.key[1] * part for part in unit_rgb(look.key[0])])
 
     def set_time(self, time: float) -> bool:
-        frame = self.result.frame_at(time) if time >= self.result.start_time else (-1, -1, 0.0)
-        if frame == self._shown:
+        shown = self.result.frame_at(time) if time >= self.result.start_time else (-1, -1, 0.0)
+        if shown == self._shown:
             return False
-        self._shown = frame
-        depth = np.nan_to_num(self.result.depth_at(time))
-        packed = np.minimum(depth * 1000.0, BLOCKED - 1).astype(np.uint16)
-        packed[self.result.is_blocked] = BLOCKED
-        self.depth_map.replace(packed.view(np.uint8).reshape(*depth.shape, 2))
-        self._points[:, 2] = self._levels(depth[:: self._stride, :: self._stride])
-        self.data.GetPoints().Modified()
-        self.data.Modified()
+        self._shown = shown
+        self._changes.append(perf_counter())
+        for sheet in self.sheets:
+            sheet.set_weight(shown[2])
+            sheet.set_number("wavePhase", (time - self.result.start_time) / WAVE_PACE % WAVE_ROUND)
         return self.layer.visible
 
-    def _levels(self, depth: Float32) -> Float32:
-        """Return the (P,) heights of the surface: bed and depth, and in blocked or dry cells the highest water beside them."""
-        bed = self._bed.reshape(depth.shape)
-        level = np.where(depth > MIN_DEPTH, bed + depth, -np.inf)
-        padded = np.pad(level, 1, constant_values=-np.inf)
-        rows, columns = depth.shape
-        beside = np.max([padded[r : r + rows, c : c + columns] for r in range(3) for c in range(3)], axis=0)
-        blocked = self.result.is_blocked[:: self._stride, :: self._stride]
-        filled = np.where(blocked & np.isfinite(beside), beside, bed + depth)
-        return np.asarray(filled.ravel(), dtype=np.float32)
-
     def prepare(self, view: View) -> None:
-        set_pull(self.actor, PULL, view.near, view.far)
+        is_there = self.layer.visible and self.layer.opacity > 0.0 and self._shown[0] >= 0
+        is_scrubbed = self._is_scrubbed()
+        chosen = self.sheets[-1] if view.is_moving or is_scrubbed else self.sheets[0]
+        for sheet in self.sheets:
+            sheet.actor.SetVisibility(is_there and sheet is chosen and len(sheet.points) > 0)
+        if not is_there:
+            return
+        self._load(chosen)
+        set_pull(chosen.actor, PULL, view.near, view.far)
+        chosen.set_color("waterEye", list(view.eye))
+        chosen.set_number("waveReach", WAVE_PIXELS / view.slope)
+        chosen.set_number("waveHeight", 0.0 if view.is_moving else WAVE_HEIGHT)
+        if is_scrubbed:
+            self._come_to_rest_later()
+
+    def stop(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+
+    def _load(self, sheet: Sheet) -> None:
+        """Take the two frames around the clock to the graphics; between them only the weight changes."""
+        first, second = self._shown[:2]
+        if (first, second) != self._loaded:
+            self._loaded = (first, second)
+            packed(self.frames.surface(first), self.frames.surface(second), self.depth_map.pixels.reshape(self._texels.shape))
+            self.depth_map.touch()
+        sheet.load(self.frames, first, second)
+
+    def _is_scrubbed(self) -> bool:
+        """Return whether the clock moves now: several times within a short while."""
+        is_many = len(self._changes) == self._changes.maxlen and self._changes[-1] - self._changes[0] < SCRUB_SECONDS
+        return is_many and perf_counter() - self._changes[-1] < REST_SECONDS
+
+    def _come_to_rest_later(self) -> None:
+        """Ask for a finer picture once the clock has stood still."""
+        if self._rest is None or not self._rest.is_alive():
+            self._rest = threading.Timer(REST_SECONDS * 1.2, self.context.wake)
+            self._rest.daemon = True
+            self._rest.start()
 
 
-def _water_mesh(result: FloodResult, context: Context, stride: int) -> tuple[Float32, Int, Float32]:
+class Sheet:
+    """The surface of the water at every ``stride``-th cell, as an actor.
+
+    Attributes
+    ----------
+    points : (P, 3) float32
+        Local; at the level of the earlier frame.
+    """
+
+    def __init__(
+        self, result: FloodResult, context: Context, bed: Float32, stride: int, depth_map: PictureTexture, step: float
+    ) -> None:
+        self.stride = stride
+        self._pair: tuple[int, int] | None = None
+        self.points, triangles, coordinates = _water_mesh(result, context, bed, stride)
+        self._rise: Float32 = np.zeros(len(self.points), dtype=np.float32)
+        self.data = poly_data(self.points, triangles)
+        set_point_array(self.data, coordinates, "tcoords")
+        self._rises = vtk.numpy_to_vtk(self._rise, deep=False)
+        self._rises.SetName("rise")
+        self.data.GetPointData().AddArray(self._rises)
+        self.actor = self._new_actor(depth_map)
+        self.set_weight(0.0)
+        self.set_number("depthStep", step)
+        self.set_number("waveHeight", 0.0)
+        self.set_number("waveReach", 1.0)
+        self.set_color("waterEye", (0.0, 0.0, 0.0))
+
+    def _new_actor(self, depth_map: PictureTexture) -> Any:
+        actor = actor_of(self.data)
+        actor.GetMapper().MapDataArrayToVertexAttribute("rise", "rise", vtk.vtkDataObject.FIELD_ASSOCIATION_POINTS, -1)
+        actor.GetProperty().LightingOff()
+        actor.ForceTranslucentOn()
+        actor.PickableOff()
+        actor.GetProperty().SetTexture("depthMap", depth_map.texture)
+        shader = actor.GetShaderProperty()
+        low = [low for low, _, _ in DEPTH_CLASSES]
+        code = fragment_code(MIN_DEPTH, (low[1], low[2], low[3]))
+        shader.AddVertexShaderReplacement("//VTK::PositionVC::Dec", True, VERTEX_DECLARED, False)
+        shader.AddVertexShaderReplacement("//VTK::PositionVC::Impl", True, VERTEX_PLACED, False)
+        shader.AddFragmentShaderReplacement("//VTK::PositionVC::Dec", True, FRAGMENT_DECLARED, False)
+        shader.AddFragmentShaderReplacement("//VTK::TCoord::Impl", True, code, False)
+        shader.GetVertexCustomUniforms().SetUniformf("eyePull", 0.0)
+        return actor
+
+    def set_number(self, name: str, value: float) -> None:
+        """Give the fragments a number."""
+        self.actor.GetShaderProperty().GetFragmentCustomUniforms().SetUniformf(name, value)
+
+    def set_color(self, name: str, value: Sequence[float]) -> None:
+        """Give the fragments three numbers."""
+        self.actor.GetShaderProperty().GetFragmentCustomUniforms().SetUniform3f(name, value)
+
+    def set_weight(self, weight: float) -> None:
+        """Say how far the water is on its way from the earlier frame to the later one."""
+        self.actor.GetShaderProperty().GetVertexCustomUniforms().SetUniformf("frameWeight", weight)
+        self.set_number("frameWeight", weight)
+
+    def load(self, frames: WaterFrames, first: int, second: int) -> None:
+        """Lie at the levels of two frames."""
+        if (first, second) == self._pair:
+            return
+        self._pair = (first, second)
+        before, after = frames.surface(first).nodes(self.stride), frames.surface(second).nodes(self.stride)
+        np.add(before, np.float32(LIFT), out=self.points[:, 2])
+        np.subtract(after, before, out=self._rise)
+        self._rises.Modified()
+        self.data.GetPoints().Modified()
+        self.data.Modified()
+
+
+def _bed(result: FloodResult, context: Context) -> Float32:
+    """Return the (R, C) local height of the ground; where it is unknown, that of the lowest."""
+    bed = result.terrain.elevations.astype(np.float64) - context.origin[2]
+    known = np.isfinite(bed)
+    return np.where(known, bed, bed[known].min() if known.any() else 0.0).astype(np.float32)
+
+
+def _water_mesh(result: FloodResult, context: Context, bed: Float32, stride: int) -> tuple[Float32, Int, Float32]:
     """Return the grid over every cell that is ever wet: local points at the bed, triangles, and texture coordinates."""
     terrain = result.terrain
     rows, columns = np.arange(0, terrain.shape[0], stride), np.arange(0, terrain.shape[1], stride)
     x = terrain.column_centres()[columns] - context.origin[0]
     y = terrain.row_centres()[rows] - context.origin[1]
-    bed = terrain.elevations[np.ix_(rows, columns)].astype(np.float64) - context.origin[2]
-    bed = np.where(np.isfinite(bed), bed, np.nanmin(bed) if np.isfinite(bed).any() else 0.0)
-    points = np.stack([*np.meshgrid(x, y), bed], axis=-1).reshape(-1, 3).astype(np.float32)
+    points = np.stack([*np.meshgrid(x, y), bed[::stride, ::stride]], axis=-1).reshape(-1, 3).astype(np.float32)
     u, v = (columns + 0.5) / terrain.shape[1], 1.0 - (rows + 0.5) / terrain.shape[0]
     coordinates = np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2).astype(np.float32)
     wet = _block_max(result.max_depth, stride, len(rows), len(columns)) > MIN_DEPTH
@@ -136,11 +229,3 @@ def _block_max(values: Float32, stride: int, rows: int, columns: int) -> Float32
     padded = np.zeros((rows * stride, columns * stride), dtype=np.float32)
     padded[: values.shape[0], : values.shape[1]] = np.nan_to_num(values)
     return np.asarray(padded.reshape(rows, stride, columns, stride).max(axis=(1, 3)))
-
-
-def _fragment_code() -> str:
-    values: dict[str, Any] = {"min": f"{MIN_DEPTH:.4f}"}
-    for k, (low, _, color) in enumerate(DEPTH_CLASSES):
-        values[f"b{k}"] = f"{low:.4f}"
-        values[f"c{k}"] = ", ".join(f"{component:.4f}" for component in unit_rgb(color))
-    return _FRAGMENT % values

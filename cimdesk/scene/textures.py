@@ -89,6 +89,10 @@ class PictureTexture:
     def replace(self, picture: UInt8) -> None:
         """Show another picture of the same shape."""
         np.copyto(self.pixels.reshape(picture.shape), picture[::-1])
+        self.touch()
+
+    def touch(self) -> None:
+        """Tell VTK that `pixels` changed."""
         self._array.Modified()
         self.image.Modified()
         self.texture.Modified()

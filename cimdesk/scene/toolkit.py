@@ -7,7 +7,7 @@ from typing import Any
 
 _MODULES = {
     "vtkCommonCore": "reference vtkFloatArray vtkIdList vtkPoints vtkUnsignedCharArray",
-    "vtkCommonDataModel": "vtkCellArray vtkGenericCell vtkImageData vtkPolyData vtkStaticCellLocator",
+    "vtkCommonDataModel": "vtkCellArray vtkDataObject vtkGenericCell vtkImageData vtkPolyData vtkStaticCellLocator",
     "vtkRenderingCore": "vtkActor vtkLight vtkPolyDataMapper vtkPolyDataMapper2D vtkRenderWindow vtkRenderer vtkTexture"
     " vtkTexturedActor2D",
     "vtkRenderingOpenGL2": "vtkEGLRenderWindow vtkOSOpenGLRenderWindow",
