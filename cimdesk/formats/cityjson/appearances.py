@@ -101,11 +101,14 @@ class Painting:
         if not isinstance(value, list):
             return value
         if value and isinstance(value[0], int):
-            return [self._number("textures", value[0]), *(self._number("vertices-texture", v) for v in value[1:])]
+            texture = self._number("textures", value[0])
+            return [None] if texture is None else [texture, *(self._number("vertices-texture", v) for v in value[1:])]
         return [self._rings(each) for each in value]
 
-    def _number(self, name: str, row: int) -> int | None:
+    def _number(self, name: str, row: Any) -> int | None:
         """Return the number in the output; None for what is not there."""
+        if not isinstance(row, int):
+            return None
         known = self._known[name]
         if row not in known:
             values = self._appearance.get(name)

@@ -36,6 +36,7 @@ class Resolver:
     def __init__(self, header: dict[str, Any], document: dict[str, Any], digits: int) -> None:
         self._vertices = document.get("vertices") or []
         self._transform = header.get("transform")
+        self._head = header.get("appearance") or {}
         self._look = {**(header.get("appearance") or {}), **(document.get("appearance") or {})}
         self._templates = header.get("geometry-templates") or {}
         self._digits = digits
@@ -58,9 +59,12 @@ class Resolver:
         made["lod"] = str(geometry.get("lod"))
         made["boundaries"] = self.nested(geometry.get("boundaries"), vertex or self.vertex)
         if "template" in geometry:
+            # Templates refer to the appearance of the header, whatever a feature brings.
+            self._look, own = self._head, self._look
             shape = self._templates["templates"][geometry["template"]]
             places = self._templates["vertices-templates"]
             made["template"] = self.geometry(shape, lambda v: [round(c, self._digits) for c in places[v]])
+            self._look = own
         for theme, use in (geometry.get("material") or {}).items():
             made.setdefault("painted", {})[theme] = {
                 name: self.nested(value, partial(self.entry, "materials")) for name, value in use.items()
@@ -80,7 +84,7 @@ class Resolver:
     def entry(self, name: str, number: int) -> Any:
         """Return what a number refers to; None for what is not there."""
         values = self._look.get(name) or []
-        return values[number] if 0 <= number < len(values) else None
+        return values[number] if isinstance(number, int) and 0 <= number < len(values) else None
 
     def nested(self, value: Any, number: Any) -> Any:
         if isinstance(value, list):
@@ -91,5 +95,6 @@ class Resolver:
         if not isinstance(value, list):
             return value
         if value and isinstance(value[0], int):
-            return [self.entry("textures", value[0]), *(self.entry("vertices-texture", v) for v in value[1:])]
+            texture = self.entry("textures", value[0])
+            return [None] if texture is None else [texture, *(self.entry("vertices-texture", v) for v in value[1:])]
         return [self.textured(each) for each in value]
