@@ -23,6 +23,7 @@ from cimdesk.scene.highlight import Outline
 from cimdesk.scene.kinds import new_visual
 from cimdesk.scene.labels import Labels
 from cimdesk.scene.look import look_of
+from cimdesk.scene.measures import Measures
 from cimdesk.scene.picking import Pick, Picker
 from cimdesk.scene.points import point_budget
 from cimdesk.scene.visual import Context, View, Visual
@@ -76,8 +77,9 @@ class Scene:
         self._selected, self._hovered = Outline(), Outline()
         self._outlines_stale = False
         self.labels = Labels(self.context)
+        self.measures = Measures(self.context)
         self.picker = Picker(self.context, self.canvas, self.visuals)
-        for actor in (*self.ground.actors, *self._selected.actors, *self._hovered.actors, self.labels.sprites.actor):
+        for actor in (*self.ground.actors, *self._selected.actors, *self._hovered.actors, *self.measures.actors, self.labels.sprites.actor):
             self.canvas.renderer.AddActor(actor)
         self.camera.changed.connect(self._on_camera)
         workspace.changed.connect(self.apply)
@@ -127,6 +129,9 @@ class Scene:
         }
         if any(isinstance(self.workspace.data(key), Terrain) and key in self.visuals for key in changes.data | optioned):
             self._lay_again()
+        if changes.touches("measure"):
+            self.measures.mark()
+            self.needs_render.emit(None)
         if self._stale:
             self._outlines_stale = True
             self.needs_render.emit(None)
@@ -206,6 +211,7 @@ class Scene:
             self._fit_first()
         view = self._view()
         self.ground.prepare(view)
+        self.measures.prepare(view)
         for visual in self.visuals.values():
             visual.prepare(view)
             self._exchange(visual)
@@ -352,6 +358,7 @@ class Scene:
         if self.workspace.frame is None and not self.visuals:
             self._follow_frame()
         self.ground.follow(self.shown_layers())
+        self.measures.mark()
         visual = new_visual(self.context, layer, data)
         self.visuals[layer.id] = visual
         self._outlines_stale = True
@@ -381,6 +388,7 @@ class Scene:
     def _restyle(self) -> None:
         self._stale.update(self.visuals)
         self._outlines_stale = True
+        self.measures.mark()
         self.ground.restyle()
         self.needs_render.emit(None)
 
