@@ -52,7 +52,7 @@ class Solids:
         self._line_colors.append(np.tile(np.array(rgba(color)[:3], dtype=np.uint8), (len(segments), 1)))
 
     def prism(self, base: Float, top: Float, color: str, is_strip: bool = False) -> None:
-        """Add a closed wall between two rings of points (P, 3), with a lid: a fan, or a strip where the ring goes forth and back."""
+        """Add a closed wall between two rings of points (P, 3), with a lid: a fan, or a strip if the ring goes forth and back."""
         count = len(base)
         around = np.arange(count)
         after = (around + 1) % count

@@ -79,7 +79,8 @@ class Scene:
         self.labels = Labels(self.context)
         self.measures = Measures(self.context)
         self.picker = Picker(self.context, self.canvas, self.visuals)
-        for actor in (*self.ground.actors, *self._selected.actors, *self._hovered.actors, *self.measures.actors, self.labels.sprites.actor):
+        own = (*self.ground.actors, *self.measures.actors, *self._selected.actors, *self._hovered.actors)
+        for actor in (*own, self.labels.sprites.actor):
             self.canvas.renderer.AddActor(actor)
         self.camera.changed.connect(self._on_camera)
         workspace.changed.connect(self.apply)
