@@ -19,6 +19,7 @@ from cimdesk.model.families import styled_features
 from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer, plain_value
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_areas import CLASS, OPACITY, classes_of, is_flood_map
+from cimdesk.model.flood_maps import map_legend, map_named, shown_map
 from cimdesk.model.imagery import Imagery
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.lifecycle import STAGE_PALETTE
@@ -139,7 +140,7 @@ def color_layer(workspace: Workspace, layer: Layer, time: float) -> Coloring:
         hidden = tuple(layer.options.get(HIDDEN_CLASSES) or ())
         return Coloring(np.zeros(0, dtype=np.uint8), np.zeros((1, 4), dtype=np.uint8), point_legend(layer.style, data, hidden))
     if isinstance(data, FloodResult) or table is None:
-        legend = depth_legend(layer.options) if isinstance(data, FloodResult) else ()
+        legend = _flood_legend(layer, data) if isinstance(data, FloodResult) else ()
         return Coloring(np.zeros(0, dtype=np.uint8), np.zeros((1, 4), dtype=np.uint8), legend)
     return color_table(workspace, layer, table, time).hiding(shown_of(layer, table))
 
@@ -156,6 +157,12 @@ def color_table(workspace: Workspace, layer: Layer, table: FeatureTable, time: f
         depths = feature_depths(workspace, layer.id, time)
         return _color_by_depth(layer.style, np.concatenate([depths, np.full(len(table) - len(depths), np.nan)]))
     return color_features(layer.style, table)
+
+
+def _flood_legend(layer: Layer, result: FloodResult) -> tuple[LegendEntry, ...]:
+    """Return the legend of the map that a flood layer shows, else of depths at the clock."""
+    key = shown_map(layer, result)
+    return map_legend(result, key) if key else depth_legend(layer.options)
 
 
 def depth_legend(options: Mapping[str, Any] | None = None) -> tuple[LegendEntry, ...]:
@@ -272,7 +279,7 @@ def legend_cards(workspace: Workspace, time: float) -> list[LegendCard]:
         legend = color_layer(workspace, layer, time).legend
         if legend:
             entries = tuple(LegendEntry(_translated(layer, entry.label), entry.color, entry.count) for entry in legend)
-            cards.append(LegendCard(_card_title(layer), entries, layer.id, _symbol(layer, data)))
+            cards.append(LegendCard(_card_title(layer, data), entries, layer.id, _symbol(layer, data)))
     if utilities:
         cards.append(LegendCard(tr("Utilities"), _summed(entry for _, entry in utilities), utilities[0][0], "line"))
     return cards
@@ -295,8 +302,10 @@ def _translated(layer: Layer, label: str) -> str:
     return tr(label) if fixed or layer.style.mode in (StyleMode.STAGE, StyleMode.STATUS) else label
 
 
-def _card_title(layer: Layer) -> str:
+def _card_title(layer: Layer, data: Any) -> str:
     mode = layer.style.mode
+    if key := shown_map(layer, data):
+        return tr(map_named(key).title)
     if layer.kind is LayerKind.FLOOD or mode is StyleMode.DEPTH:
         water = tr("Water depth")
         if mode is StyleMode.CATEGORIES:
