@@ -21,6 +21,7 @@ from cimdesk.base.paths import cache_dir
 from cimdesk.commands.flood_apart import CHECKPOINT_EVERY, ApartRun, clock_words
 from cimdesk.commands.flood_drainage import coupled
 from cimdesk.commands.flood_exposure import building_depths, exposure_of
+from cimdesk.commands.flood_kept import keep_scenario
 from cimdesk.commands.flood_scenario import FloodForm, load_scenario, scenario_from_session
 from cimdesk.commands.history import Edit
 from cimdesk.commands.session import Session
@@ -68,7 +69,7 @@ def run_job(
 
     def compute(progress: Progress, cancel: CancelToken) -> FloodResult:
         ready = scenario if isinstance(scenario, FloodScenario) else scenario()
-        file = _free_name(results_folder(session), ready.name)
+        file = free_name(results_folder(session), ready.name)
         apart.folder = RunFolder(file.with_name(file.name + SUFFIX))
         return apart.start(ready, inputs_hash(ready), progress, cancel)
 
@@ -95,10 +96,12 @@ def _job(
     def work(progress: Progress, cancel: CancelToken) -> FloodResult:
         try:
             result = compute(progress, cancel)
-            if apart.failure is not None:
-                result = replace(result, name=_name_until(result))
             assert apart.scenario is not None
-            place["file"] = _write(result, results_folder(session), apart.scenario)
+            file = apart.folder.path.with_suffix("")
+            if apart.failure is not None or file.exists():
+                name = result.name if apart.failure is None else _name_until(result)
+                result, file = replace(result, name=name), free_name(file.parent, name)
+            place["file"] = write_beside(file, result, apart.scenario)
         finally:
             _remove_if_empty(apart.folder.path.parent)
         apart.close()
@@ -252,6 +255,7 @@ def _write_or_tell(out: Path, result: FloodResult, apart: ApartRun, scenario: Fl
 
     try:
         write_result(out, result, _crs(scenario))
+        keep_scenario(out, scenario)
     except DataError as error:
         if not apart.folder.has_checkpoint:
             apart.folder.remove()
@@ -317,14 +321,17 @@ def _digest(update: Callable[[bytes], None], value: Any) -> None:
         update(repr(value).encode())
 
 
-def _write(result: FloodResult, folder: Path, scenario: FloodScenario) -> Path:
+def write_beside(file: Path, result: FloodResult, scenario: FloodScenario) -> Path:
+    """Write a result and, beside it, the scenario it was made from; return the file of the result."""
     from cimdesk.formats.flood_result import write_result
 
-    folder.mkdir(parents=True, exist_ok=True)
-    return write_result(_free_name(folder, result.name), result, _crs(scenario))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_result(file, result, _crs(scenario))
+    keep_scenario(file, scenario)
+    return file
 
 
-def _free_name(folder: Path, name: str) -> Path:
+def free_name(folder: Path, name: str) -> Path:
     """Return a file for a result of this name that neither another result nor another run has."""
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in name).strip("-") or "flood"
     names = [folder / f"{stem}.flood", *(folder / f"{stem}-{k}.flood" for k in range(2, 10_000))]

@@ -136,6 +136,8 @@ class ApartRun:
             return self._so_far(inputs, threads, _death(error))
         except CimdeskError as error:
             return self._so_far(inputs, threads, error)
+        finally:
+            self.folder.release()
 
     def _finished(self, scenario: FloodScenario, seconds: float, threads: int, inputs: str) -> FloodResult:
         result = read_records(self.folder.answer_file)
@@ -146,7 +148,7 @@ class ApartRun:
         return replace(result, depths=frames.finish(), statistics={**result.statistics, **figures})
 
     def _so_far(self, inputs: str, threads: int, error: CimdeskError) -> FloodResult:
-        result = self.folder.result_so_far()
+        result = self.folder.result_so_far() if self.control.status.is_ready else None
         if result is None:
             raise error
         self.failure = error

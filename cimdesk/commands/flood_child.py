@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -58,12 +59,20 @@ def main() -> None:
         except OSError:
             return  # nobody listens any more, which the next order tells
 
-    _load(orders)
-    task = orders.get()
-    if task is not None:
-        say(_done(task, orders, say))
-    # Native libraries sometimes fall over while they are taken down; there is nothing left to do.
-    os._exit(0)
+    status = 1
+    try:
+        _load(orders)
+        task = orders.get()
+        if task is not None:
+            say(_done(task, orders, say))
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        # Native libraries sometimes fall over while they are taken down, and a thread still listens; nothing is left to do.
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def _listen(orders: queue.SimpleQueue[Any]) -> None:

@@ -52,7 +52,7 @@ def write_records(path: Path, value: Any) -> Path:
         archive.writestr(_RECORD, record)
         for number, array in enumerate(arrays):
             with archive.open(f"{number}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+                np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
     return path
 
 

@@ -30,6 +30,8 @@ SUFFIX = ".part"
 ENVELOPES = ("max_depth", "max_speed", "max_depth_speed", "arrival")
 _RECORD = struct.Struct("<III")
 _HEADER_BYTES = 64
+_OURS: set[Path] = set()
+"""Folders in which this process is at work."""
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)
 
 
@@ -97,6 +99,7 @@ class RunFolder:
         self._say(self.begun)
 
     def _say(self, begun: Mapping[str, Any]) -> None:
+        _OURS.add(self.path.absolute())
         record = {**begun, "pid": os.getpid(), "started": started_mark(os.getpid())}
         try:
             (self.path / "begun.json").write_text(json.dumps(record), encoding="utf-8")
@@ -120,7 +123,9 @@ class RunFolder:
         """Whether the process that began it, or went on with it, still runs."""
         begun = self.begun
         pid = int(begun.get("pid", 0))
-        return pid != os.getpid() and is_running(pid, str(begun.get("started", "")))
+        if pid == os.getpid():
+            return self.path.absolute() in _OURS
+        return is_running(pid, str(begun.get("started", "")))
 
     @property
     def has_checkpoint(self) -> bool:
@@ -165,10 +170,12 @@ class RunFolder:
         packed = PackedFrames(scenario.terrain.shape, [blob for _, blob in frames])
         times = np.array([note.time for note in notes])
         noted = np.array([time for note in notes for time in note.gauge_times])
-        depths = np.array([row for note in notes for row in note.gauge_depths], dtype=np.float64).reshape(len(noted), -1)
+        depths = np.array([row for note in notes for row in note.gauge_depths], dtype=np.float64)
         grids = self._envelopes(packed)
         until = {"incomplete": True, "simulated_s": float(times[-1]), "duration_s": scenario.duration}
-        flows = np.array([row for note in notes for row in note.discharges], dtype=np.float64).reshape(len(noted), -1)
+        flows = np.array([row for note in notes for row in note.discharges], dtype=np.float64)
+        depths = depths.reshape(len(noted), len(scenario.gauges))
+        flows = flows.reshape(len(noted), len(scenario.lines))
         return FloodResult(
             name=scenario.name, terrain=scenario.terrain, is_blocked=scenario.is_blocked, start_time=scenario.start_time,
             times=times, depths=packed.finish(), volume=np.array([note.volume for note in notes]),
@@ -187,8 +194,13 @@ class RunFolder:
         unknown: Float32 = np.full(deepest.shape, np.nan, dtype=np.float32)
         return [deepest, unknown, unknown, unknown]
 
+    def release(self) -> None:
+        """Say that this process is done with the run, for now or for ever."""
+        _OURS.discard(self.path.absolute())
+
     def remove(self) -> None:
         """Take everything away."""
+        self.release()
         shutil.rmtree(self.path, ignore_errors=True)
 
 
