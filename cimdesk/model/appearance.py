@@ -15,6 +15,7 @@ from cimdesk.base.i18n import tr
 from cimdesk.base.units import format_quantity
 from cimdesk.model.city import CityModel
 from cimdesk.model.coloring import NO_DATA_LABEL, OTHER_LABEL, color_by_codes, color_features
+from cimdesk.model.drainage import SPILLS
 from cimdesk.model.families import styled_features
 from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer, plain_value
 from cimdesk.model.flood import FloodResult
@@ -43,6 +44,8 @@ DEPTH_CLASSES: tuple[tuple[float, float, str], ...] = (
     (1.0, math.inf, "#124a86"),
 )
 """Water depth classes [m] and their colours, shallow to deep."""
+SPILL_COLOR = "#b5179e"
+"""Manholes that water comes out of: no colour of water or status."""
 
 UTILITY_COLORS: dict[Utility, str] = {
     Utility.WATER: "#00ffff",
@@ -140,7 +143,7 @@ def color_layer(workspace: Workspace, layer: Layer, time: float) -> Coloring:
         hidden = tuple(layer.options.get(HIDDEN_CLASSES) or ())
         return Coloring(np.zeros(0, dtype=np.uint8), np.zeros((1, 4), dtype=np.uint8), point_legend(layer.style, data, hidden))
     if isinstance(data, FloodResult) or table is None:
-        legend = _flood_legend(layer, data) if isinstance(data, FloodResult) else ()
+        legend = _flood_legend(layer, data, time) if isinstance(data, FloodResult) else ()
         return Coloring(np.zeros(0, dtype=np.uint8), np.zeros((1, 4), dtype=np.uint8), legend)
     return color_table(workspace, layer, table, time).hiding(shown_of(layer, table))
 
@@ -159,10 +162,10 @@ def color_table(workspace: Workspace, layer: Layer, table: FeatureTable, time: f
     return color_features(layer.style, table)
 
 
-def _flood_legend(layer: Layer, result: FloodResult) -> tuple[LegendEntry, ...]:
+def _flood_legend(layer: Layer, result: FloodResult, time: float) -> tuple[LegendEntry, ...]:
     """Return the legend of the map that a flood layer shows, else of depths at the clock."""
     key = shown_map(layer, result)
-    return map_legend(result, key) if key else depth_legend(layer.options)
+    return map_legend(result, key) if key else depth_legend(layer.options) + spill_legend(result, time)
 
 
 def depth_legend(options: Mapping[str, Any] | None = None) -> tuple[LegendEntry, ...]:
@@ -173,6 +176,14 @@ def depth_legend(options: Mapping[str, Any] | None = None) -> tuple[LegendEntry,
         text = tr("over {low} m").format(low=f"{low:.1f}") if math.isinf(high) else f"{low:.2f} – {high:.2f} m"
         entries.append(LegendEntry(text, color))
     return tuple(entries)
+
+
+def spill_legend(result: FloodResult, time: float) -> tuple[LegendEntry, ...]:
+    """Return the line of the manholes that water comes out of, where there are some."""
+    if result.drainage is None:
+        return ()
+    count = int(np.count_nonzero(result.drainage.spilling_at(time - result.start_time) > SPILLS))
+    return (LegendEntry(tr("manholes spilling: {count}").format(count=count), SPILL_COLOR, count),) if count else ()
 
 
 def active_flood(workspace: Workspace) -> tuple[Layer, FloodResult] | None:

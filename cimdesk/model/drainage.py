@@ -8,6 +8,9 @@ import numpy as np
 
 from cimdesk.base.arrays import Bool, Float, Float32, Strings
 
+SPILLS = 0.002
+"""Flow out of a manhole from which it is said to spill [m3/s]."""
+
 
 @dataclass(frozen=True)
 class Drainage:
@@ -104,6 +107,13 @@ class DrainageSeries:
         """Return (N,) float32 water above the ground at a time from the start [m]."""
         surcharge: Float32 = self.surcharge[self.row_at(seconds)]
         return surcharge
+
+    def spilling_at(self, seconds: float) -> Float32:
+        """Return (N,) float32 flow out of each node onto the ground at a time from the start [m3/s], never negative."""
+        if not len(self.times) or seconds < self.times[0]:
+            return np.zeros(len(self.ids), dtype=np.float32)
+        spilling: Float32 = np.maximum(-self.exchange[self.row_at(seconds)], np.float32(0.0))
+        return spilling
 
     def row_at(self, seconds: float) -> int:
         """Return the row in force at a time from the start [s]."""

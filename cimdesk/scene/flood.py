@@ -16,6 +16,7 @@ from cimdesk.model.flood import FloodResult
 from cimdesk.model.layers import Layer
 from cimdesk.model.water import water_colors
 from cimdesk.scene import toolkit as vtk
+from cimdesk.scene.flood_nodes import Fountains
 from cimdesk.scene.flood_shader import FRAGMENT_DECLARED, VERTEX_DECLARED, VERTEX_PLACED, fragment_code
 from cimdesk.scene.flood_surface import WaterFrames, packed
 from cimdesk.scene.geometry import actor_of, poly_data, set_point_array, set_pull
@@ -57,7 +58,10 @@ class FloodVisual(Visual):
         self.depth_map = PictureTexture(self._texels, smooth=False)
         strides = sorted({max(1, -(-max(shape) // side)) for side in (STILL_SIDE, MOVING_SIDE)})
         self.sheets = [Sheet(result, context, bed, stride, self.depth_map, self.frames.step) for stride in strides]
+        self.fountains = None if result.drainage is None else Fountains(context, result.drainage)
         self.actors = [sheet.actor for sheet in self.sheets]
+        if self.fountains is not None:
+            self.actors.append(self.fountains.sprites.actor)
         points = self.sheets[0].points
         if len(points):
             self.extent = np.array([points.min(axis=0), points.max(axis=0)], dtype=np.float64)
@@ -78,6 +82,8 @@ class FloodVisual(Visual):
 
     def set_time(self, time: float) -> bool:
         shown = self.result.frame_at(time) if time >= self.result.start_time else (-1, -1, 0.0)
+        if self.fountains is not None and self.fountains.set_time(time - self.result.start_time) and shown == self._shown:
+            return self.layer.visible
         if shown == self._shown:
             return False
         self._shown = shown
@@ -93,6 +99,8 @@ class FloodVisual(Visual):
         chosen = self.sheets[-1] if view.is_moving or is_scrubbed else self.sheets[0]
         for sheet in self.sheets:
             sheet.actor.SetVisibility(is_there and sheet is chosen and len(sheet.points) > 0)
+        if self.fountains is not None:
+            self.fountains.prepare(view, is_there)
         if not is_there:
             return
         self._load(chosen)

@@ -12,9 +12,10 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QLineEdit, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from cimdesk.base.i18n import tr
-from cimdesk.base.units import format_time
+from cimdesk.base.units import format_quantity, format_time
 from cimdesk.commands import notes
-from cimdesk.model.appearance import active_flood, describe, feature_depths, value_text
+from cimdesk.model.appearance import NODE_PREFIX, active_flood, describe, feature_depths, value_text
+from cimdesk.model.drainage import SPILLS
 from cimdesk.model.lifecycle import STAGE_PALETTE, Stage
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.points import PointCloud
@@ -341,6 +342,38 @@ def facts_now(desk: Desk, ref: AssetRef) -> list[Fact]:
         if np.isfinite(seen[row]):
             facts.append(Fact(tr("Last heard"), format_time(float(seen[row]))))
     facts += _water_facts(desk, ref)
+    facts += _drain_facts(desk, ref)
+    return facts
+
+
+def _drain_facts(desk: Desk, ref: AssetRef) -> list[Fact]:
+    """Return what the drains of the flood did at a node: water in it, above the ground, and what comes out or goes in."""
+    found = active_flood(desk.session.workspace)
+    data = desk.session.workspace.data(ref.layer)
+    if (
+        found is None
+        or found[1].drainage is None
+        or not isinstance(data, UtilityNetwork)
+        or not ref.feature.startswith(NODE_PREFIX)
+    ):
+        return []
+    result, drains = found[1], found[1].drainage
+    node = ref.feature.removeprefix(NODE_PREFIX)
+    state = drains.state_of(node, desk.session.clock.time - result.start_time)
+    if state is None:
+        return []
+    facts = [Fact(tr("Water in the node"), depth_text(state.depth))]
+    if state.surcharge > 0.005:
+        facts.append(Fact(tr("Surcharge"), tr("{depth} above the ground").format(depth=depth_text(state.surcharge)), "alarm"))
+    flow = format_quantity(abs(state.exchange), "m³/s")
+    if state.exchange < -SPILLS:
+        facts.append(Fact(tr("Spills now"), flow, "alarm"))
+    elif state.exchange > SPILLS:
+        facts.append(Fact(tr("Takes in now"), flow))
+    column = int(np.flatnonzero(drains.ids == node)[0])
+    spilled = np.maximum(-drains.exchange[1:, column].astype(np.float64), 0.0) @ np.diff(drains.times)
+    if spilled > 1.0:
+        facts.append(Fact(tr("Spilled in all"), format_quantity(float(spilled), "m³"), "warning"))
     return facts
 
 
