@@ -1,4 +1,4 @@
-"""Commands about floods: flood run, flood exposure."""
+"""Commands about floods: flood run, and with `cli_flood_compare` flood exposure, compare, calibrate."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from cimdesk.app import cli_flood_compare
 from cimdesk.app.console import DONE, DONE_WITH_PROBLEMS, Console, Outcome, add_json_option
-from cimdesk.app.sessions import opened
 
 
 def add_commands(commands: Any) -> None:
@@ -26,11 +26,7 @@ def add_commands(commands: Any) -> None:
     add_json_option(run)
     run.set_defaults(handler=run_flood)
 
-    exposure = subcommands.add_parser("exposure", help="who and what is wet")
-    exposure.add_argument("result", type=Path)
-    exposure.add_argument("project", type=Path)
-    add_json_option(exposure)
-    exposure.set_defaults(handler=run_exposure)
+    cli_flood_compare.add_commands(subcommands)
 
 
 def run_flood(arguments: argparse.Namespace, console: Console) -> Outcome:
@@ -56,14 +52,3 @@ def run_flood(arguments: argparse.Namespace, console: Console) -> Outcome:
         lines.append(f'  fast water in up to {share} of the wet cells: engine = "dynamic" suits it better')
     problems = data.get("problems", [])
     return Outcome(data, [*lines, *(f"  {p['message']}" for p in problems)], DONE_WITH_PROBLEMS if problems else DONE)
-
-
-def run_exposure(arguments: argparse.Namespace, console: Console) -> Outcome:
-    """``cimdesk flood exposure RESULT PROJECT``"""
-    from cimdesk.commands.flood import exposure_of
-
-    with opened(arguments.project, console, read_only=True) as session:
-        data = exposure_of(session, arguments.result.absolute())
-    lines = [f"people in buildings with water at the wall: {data['people']:,.0f}"]
-    lines += [f"  {name}: {count}" for name, count in data["buildings"].items()]
-    return Outcome(data, lines)
