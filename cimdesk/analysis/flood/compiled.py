@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
+from llvmlite import ir
 from numba import config, njit
+from numba.extending import intrinsic
 
 from cimdesk.base.paths import cache_dir
 
-__all__ = ["njit"]
+__all__ = ["fma", "njit"]
 
 if "NUMBA_CACHE_DIR" not in os.environ:
     vars(config)["CACHE_DIR"] = str(cache_dir() / "kernels")
+
+
+def _fma(_typing: Any, a: Any, b: Any, c: Any) -> Any:
+    if not a == b == c:
+        raise TypeError(f"a product and a sum of one type, not of {a}, {b} and {c}")
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        real = values[0].type
+        return builder.call(builder.module.declare_intrinsic("llvm.fmuladd", [real], ir.FunctionType(real, [real] * 3)), values)
+
+    return a(a, b, c), generate
+
+
+fma: Any = intrinsic(_fma)
+"""``fma(a, b, c)`` is ``a * b + c``, rounded once where the processor can: the same bits in a loop's vectors as in its rest."""

@@ -49,7 +49,7 @@ class DynamicEngine:
         fastest = max(self._fastest, float(np.sqrt(GRAVITY * max(LEAST_WAVE_DEPTH, arriving))), self._fastest_beyond(time))
         return float(COURANT * self._dx / fastest)
 
-    def step(self, time: float, dt: float, rain: float, loss: float) -> None:
+    def step(self, time: float, dt: float, rain: float, loss: float, is_due: bool) -> None:
         """Advance to ``time + dt`` while ``rain`` and up to ``loss`` [m] fall and seep away; book what crosses the edges."""
         s, real, tiles = self._state, self._real, self._tiles
         start, middle = (s.h, s.lo, s.qx, s.qy), self._stage

@@ -11,7 +11,7 @@ from cimdesk.analysis.flood.kernels import CLOSED_HEIGHT
 from cimdesk.base.arrays import AnyArray, Bool, Float, Int32
 from cimdesk.model.flood import FloodScenario
 
-TILE_ROWS, TILE_COLUMNS = 32, 512
+TILE_ROWS, TILE_COLUMNS = 64, 1024
 GRAVITY = 9.81
 SMALLEST_YARD = 25
 """Open cells enclosed by buildings, from which on they take roof water."""
@@ -118,7 +118,10 @@ class Tiles:
     Attributes
     ----------
     active : (T, 6) int64
-        First row, end row, first column, end column in the padded arrays, tile column from 1, and tile number.
+        First row, end row, first column, end column in the padded arrays, tile column from 1, and tile number; those below one
+        another follow each other.
+    shape : (int, int)
+        Rows and columns of tiles; they are numbered row by row.
     active_cells : int
         How many cells those have.
     depths, losses, speeds : (all tiles,) float64
@@ -127,17 +130,17 @@ class Tiles:
     """
 
     def __init__(self, rows: int, columns: int) -> None:
-        self._shape = (-(-rows // TILE_ROWS), -(-columns // TILE_COLUMNS))
-        down, across = self._shape
+        self.shape = (-(-rows // TILE_ROWS), -(-columns // TILE_COLUMNS))
+        down, across = self.shape
         row_cuts = [1 + min(r * TILE_ROWS, rows) for r in range(down + 1)]
         column_cuts = [1 + min(c * TILE_COLUMNS, columns) for c in range(across + 1)]
         table = [
             (row_cuts[r], row_cuts[r + 1], column_cuts[c], column_cuts[c + 1], c + 1, r * across + c)
-            for r in range(down)
             for c in range(across)
+            for r in range(down)
         ]
         self._all = np.array(table, dtype=np.int64)
-        self._is_wet = np.zeros(self._shape, dtype=bool)
+        self._is_wet = np.zeros(self.shape, dtype=bool)
         self.depths: Float = np.zeros(down * across)
         self.losses: Float = np.zeros(down * across)
         self.speeds: Float = np.zeros(down * across)
@@ -156,17 +159,17 @@ class Tiles:
         """Activate the neighbours of tiles that have become wet."""
         if len(self.active) == len(self._all):
             return
-        wet = (self.depths.reshape(self._shape) > 0.0) & ~self._is_wet
+        wet = (self.depths.reshape(self.shape) > 0.0) & ~self._is_wet
         if wet.any():
             self._grow(*np.nonzero(wet))
 
     def _grow(self, rows: AnyArray, columns: AnyArray) -> None:
         self._is_wet[rows, columns] = True
-        near = np.zeros((self._shape[0] + 2, self._shape[1] + 2), dtype=bool)
+        near = np.zeros((self.shape[0] + 2, self.shape[1] + 2), dtype=bool)
         for dr in range(3):
             for dc in range(3):
-                near[dr : dr + self._shape[0], dc : dc + self._shape[1]] |= self._is_wet
-        self._use(self._all[near[1:-1, 1:-1].ravel()])
+                near[dr : dr + self.shape[0], dc : dc + self.shape[1]] |= self._is_wet
+        self._use(self._all[near[1:-1, 1:-1].T.ravel()])
 
     def _use(self, active: AnyArray) -> None:
         self.active = active

@@ -66,8 +66,8 @@ class Hydrology:
             soil_kernels.soil_tiles, s.h, s.lo, self._fallen, s.rain_share, self._classes, self._parameters, self.memory,
             self._tile_rain, self._tile_loss, has_rain, self._model, time - self.applied,
         )  # fmt: skip
-        self._ledger.rain += float(self._tile_rain.sum()) * self._area
-        self._ledger.infiltration += float(self._tile_loss.sum()) * self._area
+        self._ledger.book("rain", float(self._tile_rain.sum()) * self._area)
+        self._ledger.book("infiltration", float(self._tile_loss.sum()) * self._area)
         self.applied = time
 
     def _gather(self, rain: RainField, first: float, last: float) -> bool:

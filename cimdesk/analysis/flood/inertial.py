@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.analysis.flood import kernels
+from cimdesk.analysis.flood import kernels, sweep
 from cimdesk.analysis.flood.edges import EDGES, given_discharges, series_at
 from cimdesk.analysis.flood.grid import GRAVITY, GridState, Tiles
 from cimdesk.analysis.flood.ledger import FloodLedger
@@ -24,6 +24,9 @@ C <= 0.67 at theta = 0.9: the usual 0.7 sets deep, slow rivers ringing.
 """
 LEAST_WAVE_DEPTH = 0.05
 """The time step is never longer than for waves on this depth [m]."""
+NOTED_EVERY = 3
+"""Steps from one look at the running maxima to the next: waves have gone less than two cells. Odd, so that nothing that comes and
+goes with every other step hides."""
 
 
 class InertialEngine:
@@ -35,29 +38,37 @@ class InertialEngine:
         self._real: Any = np.dtype(scenario.precision).type
         self._keep = self._real(1.0 - 16.0 * float(np.finfo(self._real).eps))
         self._state, self._tiles, self._workers, self._ledger = state, tiles, workers, ledger
-        self._qx_new, self._qy_new, self._limits = state.another(), state.another(), state.another(1.0)
+        self._given, self._is_given = np.zeros((4, max(state.h.shape)), dtype=self._real), np.zeros(4, dtype=np.bool_)
+        for boundary in self._boundaries:
+            self._is_given[EDGES[boundary.edge].number] = boundary.kind != "closed"
+        down, across = tiles.shape
+        self._row_seams = np.zeros((down, 3, sweep.SEAM, state.h.shape[1]), dtype=self._real)
+        self._column_seams = np.zeros((across, 3, state.h.shape[0], sweep.SEAM), dtype=self._real)
+        self._steps = 0
         self._deepest = float(state.h.max())
 
     def longest_step(self, time: float, arriving: float) -> float:
         """Return the longest stable time step [s], for the deepest water of the last one."""
         return float(COURANT * self._dx / np.sqrt(GRAVITY * max(self._deepest, LEAST_WAVE_DEPTH)))
 
-    def step(self, time: float, dt: float, rain: float, loss: float) -> None:
-        """Advance to ``time + dt`` while ``rain`` and up to ``loss`` [m] fall and seep away; book what crosses the edges."""
+    def step(self, time: float, dt: float, rain: float, loss: float, is_due: bool) -> None:
+        """Advance to ``time + dt`` while ``rain`` and up to ``loss`` [m] fall and seep away; book what crosses the edges.
+
+        Running maxima are brought up to date every few steps, and when they are due.
+        """
         s, real, each = self._state, self._real, self._workers.each
         dt_dx, g_dt_dx = real(dt / self._dx), real(GRAVITY * dt / self._dx)
-        each(kernels.flux_tiles, s.h, s.z, s.k, s.qx, s.qy, self._qx_new, self._qy_new, g_dt_dx, real(dt))
         for boundary in self._boundaries:
-            self._apply_boundary(boundary, time, dt)
-        s.qx, self._qx_new, s.qy, self._qy_new = self._qx_new, s.qx, self._qy_new, s.qy
-        each(kernels.limit_tiles, s.h, s.qx, s.qy, self._limits, s.flags, dt_dx, self._keep)
-        if s.flags.any():
-            each(kernels.scale_tiles, s.qx, s.qy, self._limits, s.flags)
-        self._record_edges(dt_dx)
+            self._give(boundary, time, dt)
+        self._steps += 1
+        each(sweep.keep_seams, s.h, s.qx, s.qy, self._row_seams, self._column_seams)
         each(
-            kernels.update_tiles, s.h, s.lo, s.qx, s.qy, s.rain_share, s.deepest, s.speed2, s.discharge2, s.arrival,
-            self._tiles.depths, self._tiles.losses, dt_dx, real(rain), real(loss), real(time + dt),
+            sweep.sweep_tiles, s.h, s.lo, s.qx, s.qy, s.z, s.k, s.rain_share, (s.deepest, s.speed2, s.discharge2, s.arrival),
+            self._row_seams, self._column_seams, self._is_given, self._given, self._tiles.depths, self._tiles.losses,
+            dt_dx, g_dt_dx, real(dt), self._keep, real(rain), real(loss), real(time + dt),
+            is_due or self._steps % NOTED_EVERY == 0,
         )  # fmt: skip
+        self._record_edges(dt_dx)
         self._deepest = float(self._tiles.depths.max())
 
     def cell_discharges(self) -> tuple[AnyArray, AnyArray]:
@@ -69,22 +80,23 @@ class InertialEngine:
         """Return (N,) unit discharges through western (``is_across``) or northern faces of cells of the padded arrays [m2 s-1]."""
         return (self._state.qx if is_across else self._state.qy)[rows, columns]
 
-    def _apply_boundary(self, boundary: EdgeBoundary, time: float, dt: float) -> None:
+    def _give(self, boundary: EdgeBoundary, time: float, dt: float) -> None:
+        """Set the discharges through an edge for the next step."""
+        if boundary.kind == "closed":
+            return
         edge, s = EDGES[boundary.edge], self._state
-        old, new = (s.qx, self._qx_new) if edge.is_across else (s.qy, self._qy_new)
-        cell, face = edge.cells, edge.faces
+        h, z, k = s.h[edge.cells], s.z[edge.cells], s.k[edge.cells]
+        new = self._given[edge.number, 1 : 1 + len(h)]
         if boundary.kind == "free":
-            kernels.free_edge(s.h[cell], s.k[cell], new[face], edge.inward, boundary.slope, GRAVITY)
+            kernels.free_edge(h, k, new, edge.inward, boundary.slope, GRAVITY)
         elif boundary.kind == "level":
-            level = series_at(boundary.level, time + dt)
-            kernels.level_edge(
-                s.h[cell], s.z[cell], s.k[cell], old[face], new[face], edge.inward, level, GRAVITY * dt / self._dx, dt
-            )
+            old, level = (s.qx if edge.is_across else s.qy)[edge.faces], series_at(boundary.level, time + dt)
+            kernels.level_edge(h, z, k, old, new, edge.inward, level, GRAVITY * dt / self._dx, dt)
         elif boundary.kind == "critical":
-            new[face] = -edge.inward * np.sqrt(GRAVITY * s.h[cell]) * s.h[cell]
+            new[:] = -edge.inward * np.sqrt(GRAVITY * h) * h
         elif boundary.kind == "discharge":
             discharge = series_at(boundary.discharge, time + 0.5 * dt)
-            new[face] = edge.inward * given_discharges(s.h[cell], s.z[cell], s.k[cell], discharge, self._dx)
+            new[:] = edge.inward * given_discharges(h, z, k, discharge, self._dx)
 
     def _record_edges(self, dt_dx: Any) -> None:
         for boundary in self._boundaries:

@@ -151,7 +151,7 @@ class Engine(Protocol):
 
     def longest_step(self, time: float, arriving: float) -> float: ...
 
-    def step(self, time: float, dt: float, rain: float, loss: float) -> None: ...
+    def step(self, time: float, dt: float, rain: float, loss: float, is_due: bool) -> None: ...
 
     def cell_discharges(self) -> tuple[AnyArray, AnyArray]: ...
 
@@ -269,14 +269,14 @@ class Run:
             self._beds.follow(time)
         if self._exchanges:
             came, went = self._exchanges.apply(self.state, self.time, dt)
-            self.ledger.exchange_in += came
-            self.ledger.exchange_out += went
-        self.engine.step(self.time, dt, rain, loss)
+            self.ledger.book("exchange_in", came)
+            self.ledger.book("exchange_out", went)
+        self.engine.step(self.time, dt, rain, loss, time >= self._due)
         area = self._dx**2
         if rain > 0.0:
-            self.ledger.rain += float(self._real(rain)) * self._rain_cells * area
+            self.ledger.book("rain", float(self._real(rain)) * self._rain_cells * area)
         if loss > 0.0:
-            self.ledger.infiltration += float(self.tiles.losses.sum()) * area
+            self.ledger.book("infiltration", float(self.tiles.losses.sum()) * area)
         self.tiles.follow_water()
         self.time = time
         if self._hydrology:
@@ -327,7 +327,8 @@ class Run:
             discharge = series_at(series, self.time + 0.5 * dt)
             if discharge > 0.0:
                 depths = (shares * (discharge * dt / area)).astype(self._real)
-                self.ledger.inflow += kernels.add_at(self.state.h, self.state.lo, rows, columns, depths) * area
+                added = kernels.add_at(self.state.h, self.state.lo, rows, columns, depths)
+                self.ledger.book("inflow", added * area)
 
     def frame(self) -> Float32:
         """Return the (R, C) float32 depths now, and note volume, wet area and Froude numbers."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cimdesk.analysis.flood.compiled import njit
+from cimdesk.analysis.flood.compiled import fma, njit
 
 CLOSED_HEIGHT = 1.0e6
 """Height that stands for buildings, cells without data and the ring around the grid [m]."""
@@ -24,8 +24,8 @@ ARRIVAL_DEPTH = 0.05
 SPEED_DEPTH = 0.01
 """Speeds in thinner films are taken as if the film were this thick [m]."""
 
-# No reassociation: the remainders of `_two_sum` must survive. Contraction stays out of the update for the same reason.
-_FLUX_MATH = {"nnan", "ninf", "nsz", "contract", "arcp"}
+# Nothing is reassociated or contracted: remainders must survive, and a face that two tiles compute must get the same bits in
+# both. Where a product is added to, `fma` says so.
 _EXACT_MATH = {"nnan", "nsz"}
 
 
@@ -36,7 +36,7 @@ def inverse_cube_root_guess(x):  # type: ignore[no-untyped-def]
     return np.int32(np.int32(1419901580) - np.int32(np.float32(bits) * np.float32(1 / 3))).view(np.float32)
 
 
-@njit(fastmath=_FLUX_MATH, nogil=True, cache=True, error_model="numpy")
+@njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
 def flux_row(ha, hb, za, zb, ka, kb, before, own, after, c1, c2, c3, c4, out, g_dt_dx, dt):  # type: ignore[no-untyped-def]
     """Advance the discharge through a row of faces between cells ``a`` and ``b`` (west and east, or north and south).
 
@@ -46,24 +46,24 @@ def flux_row(ha, hb, za, zb, ka, kb, before, own, after, c1, c2, c3, c4, out, g_
     """
     real = out.dtype.type
     zero, one, shallow = real(0.0), real(1.0), real(MIN_FLOW_DEPTH)
-    centre, side = real(THETA), real(0.5 * (1.0 - THETA))
+    centre, side, half_dt = real(THETA), real(0.5 * (1.0 - THETA)), real(0.5) * dt
     for j in range(out.shape[0]):
         dz = zb[j] - za[j]
         # Higher level less higher bed, written with differences only: exact for still water however high the ground.
         flow_depth = max(ha[j] - max(dz, zero), hb[j] + min(dz, zero))
         x = max(flow_depth, shallow)
         y = real(inverse_cube_root_guess(x))
-        e = one - x * y * y * y
-        y = y * (one + e * (real(1 / 3) + e * (real(2 / 9) + e * real(14 / 81))))
-        e = one - x * y * y * y
-        y = y * (one + e * (real(1 / 3) + e * real(2 / 9)))
+        e = fma(-x * y, y * y, one)
+        y = fma(y * e, fma(e, fma(e, real(14 / 81), real(2 / 9)), real(1 / 3)), y)
+        e = fma(-x * y, y * y, one)
+        y = fma(y * e, fma(e, real(2 / 9), real(1 / 3)), y)
         y2 = y * y
         y4 = y2 * y2
         across = real(0.25) * ((c1[j] + c2[j]) + (c3[j] + c4[j]))
-        norm = np.sqrt(own[j] * own[j] + across * across)
+        norm = np.sqrt(fma(own[j], own[j], across * across))
         slope = (hb[j] - ha[j]) + dz
-        driven = centre * own[j] + side * (before[j] + after[j]) - g_dt_dx * x * slope
-        advanced = driven / (one + dt * real(0.5) * (ka[j] + kb[j]) * norm * (y4 * y2 * y))
+        driven = fma(centre, own[j], fma(side, before[j] + after[j], -(g_dt_dx * x * slope)))
+        advanced = driven / fma(half_dt * (ka[j] + kb[j]) * norm, y4 * y2 * y, one)
         out[j] = advanced if flow_depth > shallow else zero
 
 
@@ -99,8 +99,7 @@ def scale_row(q, limits_a, limits_b):  # type: ignore[no-untyped-def]
 
 @njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
 def update_row(h, lo, west, east, north, south, rain_share, dt_dx, rain):  # type: ignore[no-untyped-def]
-    """Add what flowed in and rained to the depths of a row, keeping the remainder; return the largest depth."""
-    deepest = h.dtype.type(0.0)
+    """Add what flowed in and rained to the depths of a row, keeping the remainder."""
     for j in range(h.shape[0]):
         net = (west[j] * dt_dx - east[j] * dt_dx) + (north[j] * dt_dx - south[j] * dt_dx)
         add = net + (rain * rain_share[j] + lo[j])
@@ -108,8 +107,15 @@ def update_row(h, lo, west, east, north, south, rain_share, dt_dx, rain):  # typ
         virtual = total - h[j]
         lo[j] = (h[j] - (total - virtual)) + (add - virtual)
         h[j] = total
-        deepest = max(deepest, total)
-    return deepest
+
+
+@njit(nogil=True, cache=True)
+def deepest_row(h):  # type: ignore[no-untyped-def]
+    """Return the largest depth of a row as a float32: the largest bits, as compilers vectorise that and not the maximum itself."""
+    most = np.int32(0)
+    for j in range(h.shape[0]):
+        most = max(most, np.float32(h[j]).view(np.int32))
+    return np.int32(most).view(np.float32)
 
 
 @njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
@@ -131,7 +137,7 @@ def infiltrate_row(h, lo, loss):  # type: ignore[no-untyped-def]
     return taken
 
 
-@njit(fastmath=_FLUX_MATH, nogil=True, cache=True, error_model="numpy")
+@njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
 def envelope_row(h, west, east, north, south, deepest, speed2, discharge2, arrival, time):  # type: ignore[no-untyped-def]
     """Raise the running maxima of depth, speed squared and unit discharge squared of a row; note the arrival."""
     real = h.dtype.type
@@ -145,100 +151,6 @@ def envelope_row(h, west, east, north, south, deepest, speed2, discharge2, arriv
         speed2[j] = max(speed2[j], q2 * inverse * inverse)
         discharge2[j] = max(discharge2[j], q2)
         arrival[j] = min(arrival[j], time if h[j] > arrived else never)
-
-
-@njit(nogil=True, cache=True)
-def flux_tiles(tiles, first, last, h, z, k, qx, qy, qx_new, qy_new, g_dt_dx, dt):  # type: ignore[no-untyped-def]
-    """Advance all faces of some tiles; each tile owns the western and northern faces of its cells, the last ones all."""
-    for t in range(first, last):
-        i0, i1, j0, j1 = tiles[t, 0], tiles[t, 1], tiles[t, 2], tiles[t, 3]
-        e = j1 + 1 if j1 == h.shape[1] - 2 else j1
-        for i in range(i0, i1):
-            flux_row(
-                h[i, j0 - 1 : e - 1], h[i, j0:e], z[i, j0 - 1 : e - 1], z[i, j0:e], k[i, j0 - 1 : e - 1], k[i, j0:e],
-                qx[i, j0 - 1 : e - 1], qx[i, j0:e], qx[i, j0 + 1 : e + 1],
-                qy[i, j0 - 1 : e - 1], qy[i, j0:e], qy[i + 1, j0 - 1 : e - 1], qy[i + 1, j0:e],
-                qx_new[i, j0:e], g_dt_dx, dt,
-            )  # fmt: skip
-        for i in range(i0, i1 + 1 if i1 == h.shape[0] - 2 else i1):
-            flux_row(
-                h[i - 1, j0:j1], h[i, j0:j1], z[i - 1, j0:j1], z[i, j0:j1], k[i - 1, j0:j1], k[i, j0:j1],
-                qy[i - 1, j0:j1], qy[i, j0:j1], qy[i + 1, j0:j1],
-                qx[i - 1, j0:j1], qx[i, j0:j1], qx[i - 1, j0 + 1 : j1 + 1], qx[i, j0 + 1 : j1 + 1],
-                qy_new[i, j0:j1], g_dt_dx, dt,
-            )  # fmt: skip
-
-
-@njit(nogil=True, cache=True)
-def limit_tiles(tiles, first, last, h, qx, qy, limits, flags, dt_dx, keep):  # type: ignore[no-untyped-def]
-    """Write the outflow limits of the rows in which a cell would give more than it holds, and flag those rows."""
-    for t in range(first, last):
-        i0, i1, j0, j1, c = tiles[t, 0], tiles[t, 1], tiles[t, 2], tiles[t, 3], tiles[t, 4]
-        for i in range(i0, i1):
-            west, east = qx[i, j0:j1], qx[i, j0 + 1 : j1 + 1]
-            north, south = qy[i, j0:j1], qy[i + 1, j0:j1]
-            if overdrawn_row(h[i, j0:j1], west, east, north, south, dt_dx, keep) > 0:
-                flags[i, c] = 1
-                limits_row(h[i, j0:j1], west, east, north, south, limits[i, j0:j1], dt_dx, keep)
-            elif flags[i, c]:
-                flags[i, c] = 0
-                limits[i, j0:j1] = 1.0
-
-
-@njit(nogil=True, cache=True)
-def scale_tiles(tiles, first, last, qx, qy, limits, flags):  # type: ignore[no-untyped-def]
-    """Scale the faces beside flagged rows by the limit of the cell the water comes from."""
-    for t in range(first, last):
-        i0, i1, j0, j1, c = tiles[t, 0], tiles[t, 1], tiles[t, 2], tiles[t, 3], tiles[t, 4]
-        e = j1 + 1 if j1 == qx.shape[1] - 2 else j1
-        for i in range(i0, i1):
-            if flags[i, c] or flags[i, c - 1]:
-                scale_row(qx[i, j0:e], limits[i, j0 - 1 : e - 1], limits[i, j0:e])
-        for i in range(i0, i1 + 1 if i1 == qx.shape[0] - 2 else i1):
-            if flags[i, c] or flags[i - 1, c]:
-                scale_row(qy[i, j0:j1], limits[i - 1, j0:j1], limits[i, j0:j1])
-
-
-@njit(nogil=True, cache=True)
-def update_tiles(  # type: ignore[no-untyped-def]
-    tiles,
-    first,
-    last,
-    h,
-    lo,
-    qx,
-    qy,
-    rain_share,
-    deepest,
-    speed2,
-    discharge2,
-    arrival,
-    tile_depth,
-    tile_loss,
-    dt_dx,
-    rain,
-    loss,
-    time,
-):
-    """Bring depths and envelopes of some tiles to the new time; note each tile's largest depth and infiltration."""
-    for t in range(first, last):
-        i0, i1, j0, j1 = tiles[t, 0], tiles[t, 1], tiles[t, 2], tiles[t, 3]
-        most = h.dtype.type(0.0)
-        lost = 0.0
-        for i in range(i0, i1):
-            west, east = qx[i, j0:j1], qx[i, j0 + 1 : j1 + 1]
-            north, south = qy[i, j0:j1], qy[i + 1, j0:j1]
-            # Without rain its shares are not even read; any finite row does in their place.
-            share = rain_share[i, j0:j1] if rain > 0.0 else west
-            most = max(most, update_row(h[i, j0:j1], lo[i, j0:j1], west, east, north, south, share, dt_dx, rain))
-            if loss > 0.0:
-                lost += infiltrate_row(h[i, j0:j1], lo[i, j0:j1], loss)
-            envelope_row(
-                h[i, j0:j1], west, east, north, south,
-                deepest[i, j0:j1], speed2[i, j0:j1], discharge2[i, j0:j1], arrival[i, j0:j1], time,
-            )  # fmt: skip
-        tile_depth[tiles[t, 5]] = most
-        tile_loss[tiles[t, 5]] = lost
 
 
 @njit(nogil=True, cache=True)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import fsum
 
 from cimdesk.base.arrays import Float
+
+_SIGNS = {
+    "rain": 1.0, "inflow": 1.0, "edges_in": 1.0, "exchange_in": 1.0, "edges_out": -1.0, "infiltration": -1.0, "exchange_out": -1.0,
+}  # fmt: skip
 
 
 @dataclass
 class FloodLedger:
-    """Volumes so far [m3].
+    """Volumes so far [m3]. They are sums of as many volumes as there are steps, so what rounding leaves out of each is kept.
 
     Attributes
     ----------
@@ -23,6 +28,8 @@ class FloodLedger:
         What drains and their like gave and took.
     volumes : list of float
         Water in the grid at each output time.
+    remainders : list of float
+        What rounding left out of the sums, in the order of `_SIGNS`.
     """
 
     initial: float
@@ -34,11 +41,20 @@ class FloodLedger:
     exchange_in: float = 0.0
     exchange_out: float = 0.0
     volumes: list[float] = field(default_factory=list)
+    remainders: list[float] = field(default_factory=lambda: [0.0] * len(_SIGNS))
+
+    def book(self, name: str, volume: float) -> None:
+        """Add a volume [m3] to one of the sums."""
+        before = float(getattr(self, name))
+        total = before + volume
+        virtual = total - before
+        self.remainders[list(_SIGNS).index(name)] += (before - (total - virtual)) + (volume - virtual)
+        setattr(self, name, total)
 
     def book_edge(self, entered: Float) -> None:
         """Book (N,) float64 volumes that entered through an edge [m3]; negative ones left."""
-        self.edges_in += float(entered[entered > 0].sum())
-        self.edges_out -= float(entered[entered < 0].sum())
+        self.book("edges_in", float(entered[entered > 0].sum()))
+        self.book("edges_out", -float(entered[entered < 0].sum()))
 
     @property
     def mass_error(self) -> float:
@@ -47,8 +63,9 @@ class FloodLedger:
 
     def mass_error_at(self, last: float) -> float:
         """Return the same for a volume ``last`` in the grid now [m3]."""
-        came = self.rain + self.inflow + self.edges_in + self.exchange_in
-        missing = came - self.edges_out - self.infiltration - self.exchange_out - (last - self.initial)
+        sums = [sign * float(getattr(self, name)) for name, sign in _SIGNS.items()]
+        left_out = [sign * volume for sign, volume in zip(_SIGNS.values(), self.remainders, strict=True)]
+        missing = fsum([*sums, *left_out, self.initial, -last])
         held = max([self.initial, last, *self.volumes])
         return missing / held if held > 0.0 else 0.0
 
