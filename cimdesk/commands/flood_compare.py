@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cimdesk.analysis.flood_difference import OntoGrid, common_times, figures_of, same_grid
+from cimdesk.analysis.flood_difference import common_times, figures_of
 from cimdesk.base.arrays import Float32
 from cimdesk.base.errors import UsageError
 from cimdesk.base.i18n import tr
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_comparison import AGAINST, MODES
 from cimdesk.model.flood_statement import run_facts, run_statement
+from cimdesk.model.regridding import OntoGrid, same_grid
 
 if TYPE_CHECKING:
     from cimdesk.base.crs import Crs
     from cimdesk.commands.session import Session
-
-AGAINST = "against"
-"""Option of a flood layer: the layer it is compared with (``layer``), how (``mode``), and where the swipe stands (``at``)."""
-MODES = ("difference", "swipe")
 
 
 @dataclass(frozen=True)

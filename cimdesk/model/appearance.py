@@ -20,6 +20,7 @@ from cimdesk.model.families import styled_features
 from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer, plain_value
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_areas import CLASS, OPACITY, classes_of, is_flood_map
+from cimdesk.model.flood_comparison import comparison_legend, comparison_of
 from cimdesk.model.flood_maps import map_legend, map_named, shown_map
 from cimdesk.model.imagery import Imagery
 from cimdesk.model.layers import Layer, LayerKind
@@ -288,7 +289,10 @@ def legend_cards(workspace: Workspace, time: float) -> list[LegendCard]:
             utilities.append((layer.id, LegendEntry(_utility_label(data), layer.style.color, len(data.links))))
             continue
         legend = color_layer(workspace, layer, time).legend
-        if legend:
+        if isinstance(data, FloodResult) and (compared := comparison_of(workspace, layer)) is not None:
+            title, lines = comparison_legend(layer, compared[1], compared[0].mode, depth_legend(layer.options))
+            cards.append(LegendCard(title, lines, layer.id, "fill"))
+        elif legend:
             entries = tuple(LegendEntry(_translated(layer, entry.label), entry.color, entry.count) for entry in legend)
             cards.append(LegendCard(_card_title(layer, data), entries, layer.id, _symbol(layer, data)))
     if utilities:

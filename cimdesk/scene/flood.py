@@ -13,6 +13,7 @@ import numpy as np
 from cimdesk.base.arrays import AnyArray, Float32, Int
 from cimdesk.model.appearance import DEPTH_CLASSES
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_comparison import comparison_of
 from cimdesk.model.layers import Layer
 from cimdesk.model.water import water_colors
 from cimdesk.scene import toolkit as vtk
@@ -79,6 +80,9 @@ class FloodVisual(Visual):
             sheet.set_color("skyLow", unit_rgb(look.horizon))
             sheet.set_color("skyHigh", unit_rgb(look.sky))
             sheet.set_color("sunGlint", [GLINT * look.key[1] * part for part in unit_rgb(look.key[0])])
+
+    def fits(self, layer: Layer) -> bool:
+        return comparison_of(self.context.workspace, layer) is None
 
     def set_time(self, time: float) -> bool:
         shown = self.result.frame_at(time) if time >= self.result.start_time else (-1, -1, 0.0)

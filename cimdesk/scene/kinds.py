@@ -14,6 +14,7 @@ from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
 from cimdesk.model.workspace import LayerData
 from cimdesk.scene.columns import ColumnsVisual
+from cimdesk.scene.flood_compare import compared_visual
 from cimdesk.scene.flood_map import new_flood_visual
 from cimdesk.scene.imagery import ImageryVisual
 from cimdesk.scene.network import NetworkVisual
@@ -41,7 +42,7 @@ def new_visual(context: Context, layer: Layer, data: LayerData) -> Visual:
     if isinstance(data, Imagery):
         return ImageryVisual(context, layer, data)
     if isinstance(data, FloodResult):
-        return new_flood_visual(context, layer, data)
+        return compared_visual(context, layer, data) or new_flood_visual(context, layer, data)
     if isinstance(data, Sensors):
         return SensorsVisual(context, layer, data)
     if isinstance(data, UtilityNetwork):

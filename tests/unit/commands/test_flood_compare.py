@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cimdesk.analysis.flood_difference import OntoGrid, figures_of
+from cimdesk.analysis.flood_difference import figures_of
 from cimdesk.app.cli import main
 from cimdesk.base.errors import UsageError
-from cimdesk.commands.flood_compare import AGAINST, compare, compare_files, compare_runs, depth_difference, set_comparison
+from cimdesk.commands.flood_compare import compare, compare_files, compare_runs, depth_difference, set_comparison
 from cimdesk.commands.session import Session
 from cimdesk.formats.flood_result import write_result
+from cimdesk.model.flood_comparison import AGAINST
 from cimdesk.model.layers import Layer, LayerKind
+from cimdesk.model.regridding import OntoGrid
 from cimdesk.model.terrain import Terrain
 from tests.unit.commands.exposure_town import boxes, with_layers
 from tests.unit.commands.test_flood_exposure import DRY, STATS, run_of, water
