@@ -10,7 +10,11 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
 from cimdesk.base.i18n import tr
+from cimdesk.commands.flood_outputs import show_map
+from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_maps import shown_map
 from cimdesk.ui.desk import Desk
+from cimdesk.ui.flood_page import map_choices
 from cimdesk.ui.handlers_plan import choose_flood
 from cimdesk.ui.needs import flood_results
 from cimdesk.ui.theme import current_theme
@@ -26,14 +30,18 @@ class ScenarioCard(QWidget):
         self._label.setStyleSheet("font-weight: 600;")
         self._versus = QLabel()
         self._versus.setObjectName("dim")
+        self._what = QLabel()
+        self._what.setObjectName("dim")
         self.shown = _chip()
+        self.map = _chip()
         self.compared = _chip()
         self.shown.setMenu(QMenu(self.shown))
         self.compared.setMenu(QMenu(self.compared))
+        self.map.setMenu(QMenu(self.map))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 6, 12, 6)
         layout.setSpacing(10)
-        for widget in (self._label, self.shown, self._versus, self.compared):
+        for widget in (self._label, self.shown, self._what, self.map, self._versus, self.compared):
             layout.addWidget(widget)
 
     def refresh(self) -> None:
@@ -51,8 +59,25 @@ class ScenarioCard(QWidget):
         self._fill(self.compared.menu(), [("", tr("Today")), *others], self._compare)
         for widget in (self._versus, self.compared):
             widget.setVisible(len(floods) > 0)
+        self._refresh_map(current)
         self.setVisible(self._desk.is_open)
         self.adjustSize()
+
+    def _refresh_map(self, current: tuple[str, str, FloodResult] | None) -> None:
+        """Say which map of the flood is shown, and offer the others."""
+        for widget in (self._what, self.map):
+            widget.setVisible(current is not None)
+        if current is None:
+            return
+        key, _, result = current
+        self._what.setText(tr("Show").lower())
+        shown = shown_map(self._desk.session.workspace.layer(key), result)
+        choices = map_choices(result)
+        self.map.setText(f"{dict(choices)[shown]} ▾")
+        self._fill(self.map.menu(), choices, partial(self._show_map, key))
+
+    def _show_map(self, layer_id: str, key: str) -> None:
+        self._desk.attempt(show_map, self._desk.session, layer_id, key)
 
     def _fill(self, menu: QMenu, entries: list[tuple[str, str]], chosen: Callable[[str], None]) -> None:
         menu.clear()

@@ -14,6 +14,7 @@ from cimdesk.model.sensors import Status
 from cimdesk.ui.desk import Desk, Links
 from cimdesk.ui.handlers_data import alarms
 from cimdesk.ui.theme import current_theme
+from cimdesk.ui.water_facts import water_words
 
 MESSAGE_MS = 6000
 
@@ -75,7 +76,8 @@ class StatusBar(QWidget):
         if world is None:
             self.position.setText("E –   N –   H –")
         else:
-            self.position.setText(f"E {world[0]:,.1f}  N {world[1]:,.1f}  H {world[2]:.2f} m")
+            water = water_words(self._desk.session.workspace, world, self._desk.session.clock.time)
+            self.position.setText(f"E {world[0]:,.1f}  N {world[1]:,.1f}  H {world[2]:.2f} m" + (f"  ·  {water}" if water else ""))
 
     def refresh(self) -> None:
         """Say everything again."""

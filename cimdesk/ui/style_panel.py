@@ -25,9 +25,11 @@ from cimdesk.model.coloring import settled
 from cimdesk.model.document import Changes
 from cimdesk.model.families import styled_features
 from cimdesk.model.features import FeatureTable
+from cimdesk.model.flood import FloodResult
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.ui.desk import Desk, Links
-from cimdesk.ui.style_pages import ColorsPage, FilterPage, HeightPage, LabelsPage
+from cimdesk.ui.flood_page import FloodPage
+from cimdesk.ui.style_pages import ColorsPage, FilterPage, HeightPage, LabelsPage, Page
 from cimdesk.ui.theme import current_theme
 
 PAGES = ("colors", "filter", "labels", "height")
@@ -56,7 +58,8 @@ class StylePanel(QFrame):
         self.tabs = QTabBar()
         self.tabs.setDrawBase(False)
         self.tabs.setExpanding(False)
-        self.colors = ColorsPage(desk, self)
+        is_flood = isinstance(desk.session.workspace.data(layer.id), FloodResult)
+        self.colors: Page = FloodPage(desk, self) if is_flood else ColorsPage(desk, self)
         self.filter = FilterPage(desk, self)
         self.labels = LabelsPage(self)
         self.height_ = HeightPage(self)

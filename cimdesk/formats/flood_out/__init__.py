@@ -1,0 +1,1 @@
+"""Floods to files that other programs read: NetCDF-CF and Zarr, GeoTIFF and COG, outlines of classes."""
