@@ -260,11 +260,17 @@ def _encoded(each: _Property, values: AnyArray) -> tuple[dict[str, Any], list[by
         bits = np.packbits(values.astype(bool), bitorder="little")
         return {"values": 0}, [bits.tobytes()]
     if each.dtype == "<u2":
-        codes = each.codes
-        return {"values": 0}, [np.array([codes[MISSING if v is None else v] for v in values.tolist()], "<u2").tobytes()]
+        codes: dict[str | None, int] = {}
+        codes.update(each.codes)
+        if MISSING in codes:
+            codes[None] = codes[MISSING]
+        return {"values": 0}, [np.fromiter(map(codes.__getitem__, values.tolist()), "<u2", len(values)).tobytes()]
     if each.dtype == "O":
+        texts = values.tolist()
+        if set(map(type, texts)) == {str}:
+            return _strings(texts)
         missing = str(each.described.get("noData", ""))
-        return _strings([_as_text(value, missing) for value in values.tolist()])
+        return _strings([_as_text(value, missing) for value in texts])
     return {"values": 0}, [_numbers(values, each.described.get("noData"), each.dtype)]
 
 

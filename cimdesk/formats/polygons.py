@@ -1,7 +1,8 @@
 """Triangulation of many polygons in space at once: flat arrays in, triangles out.
 
-Triangles, convex rings and their normals are done for all polygons together in numpy; only polygons with holes or
-reflex corners go one by one through ear clipping, and only those it cannot do through a constrained triangulation.
+Triangles, convex rings and their normals are done for all polygons together, in numpy or, where there are many, compiled
+(`polygon_kernels.py`); only polygons with holes or reflex corners go one by one through ear clipping, and only those it cannot do
+through a constrained triangulation.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import mapbox_earcut
 import numpy as np
 
 from cimdesk.base.arrays import Bool, Float, Int, offsets_from_counts
+from cimdesk.formats.compiled import pays
 
 AREA_TOLERANCE = 1e-9
 """Relative area below which a corner counts as straight, and a polygon as a line."""
@@ -19,6 +21,9 @@ CLIP_TOLERANCE = 1e-6
 """Relative area by which ear clipping may miss before a ring counts as crossing itself."""
 MAX_REPAIRS = 300
 """Self-crossing polygons repaired in one call; more of them are drawn as ear clipping leaves them."""
+
+WORTH = 500_000
+"""Corners from which compiled code pays for its loading."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,18 @@ class _Rings:
     is_outer: Bool
 
 
+@dataclass(frozen=True)
+class _Fanned:
+    """Cleaned rings, what is known of their polygons (P), and triangles of the convex ones."""
+
+    rings: _Rings
+    normals: Float
+    sizes: Float
+    is_fan: Bool
+    fans: Int
+    fan_polygon: Int
+
+
 def triangulate(polygons: Polygons) -> Triangulation:
     """Triangulate polygons, with holes, convex or not, planar or nearly so.
 
@@ -99,6 +116,31 @@ def triangulate(polygons: Polygons) -> Triangulation:
     -------
     Triangulation
     """
+    count = len(polygons.polygon_offsets) - 1
+    found = _fanned_compiled(polygons) if pays(len(polygons.corners), WORTH) else _fanned(polygons)
+    rings, normals, triangles, polygon_of = found.rings, found.normals, found.fans, found.fan_polygon
+    repaired, extra = np.zeros(count, dtype=bool), np.zeros((0, 3))
+    if not found.is_fan.all():
+        wanted = ~found.is_fan & normals.any(axis=1)
+        clipped, clip_polygon, repaired, extra = _clip_all(polygons.points, rings, normals, wanted, found.sizes > 0.0)
+        triangles, polygon_of = np.concatenate([triangles, clipped]), np.concatenate([polygon_of, clip_polygon])
+        order = np.argsort(polygon_of, kind="stable")
+        triangles, polygon_of = triangles[order], polygon_of[order]
+    degenerate = np.bincount(polygon_of, minlength=count) == 0
+    edges = np.column_stack([rings.corners, rings.corners[rings.following]])
+    edge_polygon = np.repeat(rings.polygon_of_ring, rings.lengths)
+    return Triangulation(triangles, polygon_of, normals, degenerate, repaired, extra, edges, edge_polygon)
+
+
+def _fanned_compiled(polygons: Polygons) -> _Fanned:
+    from cimdesk.formats.polygon_kernels import fanned_rings
+
+    found = fanned_rings(polygons.points, polygons.corners, polygons.ring_offsets, polygons.polygon_offsets, AREA_TOLERANCE)
+    rings = _Rings(found.corners, found.starts, found.lengths, found.following, found.polygon_of_ring, found.is_outer)
+    return _Fanned(rings, found.normals, found.sizes, found.is_fan, found.fans, found.fan_polygon)
+
+
+def _fanned(polygons: Polygons) -> _Fanned:
     count = len(polygons.polygon_offsets) - 1
     rings = _clean_rings(polygons)
     at = polygons.points[rings.corners]
@@ -116,16 +158,7 @@ def triangulate(polygons: Polygons) -> Triangulation:
     fans, fan_polygon = _fans(rings, convex)
     is_fan = np.zeros(count, dtype=bool)
     is_fan[rings.polygon_of_ring[convex]] = True
-    clipped, clip_polygon, repaired, extra = _clip_all(polygons.points, rings, normals, ~is_fan & has_area, size > 0.0)
-    triangles = np.concatenate([fans, clipped])
-    polygon_of = np.concatenate([fan_polygon, clip_polygon])
-    if len(clipped):
-        order = np.argsort(polygon_of, kind="stable")
-        triangles, polygon_of = triangles[order], polygon_of[order]
-    degenerate = np.bincount(polygon_of, minlength=count) == 0
-    edges = np.column_stack([rings.corners, rings.corners[rings.following]])
-    edge_polygon = np.repeat(rings.polygon_of_ring, rings.lengths)
-    return Triangulation(triangles, polygon_of, normals, degenerate, repaired, extra, edges, edge_polygon)
+    return _Fanned(rings, normals, size, is_fan, fans, fan_polygon)
 
 
 def _clean_rings(polygons: Polygons) -> _Rings:
@@ -201,7 +234,10 @@ def _is_convex(rings: _Rings, at: Float, normals: Float, areas: Float) -> Bool:
     round_once = rings.lengths < 5
     many = np.repeat(~round_once, rings.lengths)
     if many.any():
-        turns = np.arctan2(sine[many], _dot(edges[many], after[many]))
+        along = _dot(edges[many], after[many])
+        turns = np.arctan2(sine[many], along)
+        # A corner that turns straight back could have turned either way: such a ring is not convex.
+        turns[(along < 0.0) & (sine[many] <= np.repeat(AREA_TOLERANCE * areas, rings.lengths)[many])] = np.nan
         starts = offsets_from_counts(rings.lengths[~round_once])[:-1]
         round_once[~round_once] = np.abs(np.add.reduceat(turns, starts) - 2.0 * np.pi) < 0.1
     convex = round_once & (sharpest >= -AREA_TOLERANCE * areas)

@@ -21,6 +21,11 @@ EARTH = 6_371_008.8
 Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 """From axes with z up (tiles) to those with y up (glTF): (x, y, z) becomes (x, z, -y)."""
 
+MANY = 1_500
+"""Points from which a polynomial is worth its making."""
+CLOSE = 2e-5
+"""How far it may be off [m]: less than the coordinates of a tile are rounded by."""
+
 
 @dataclass(frozen=True)
 class TileFrame:
@@ -54,8 +59,42 @@ class TileFrame:
 
     def to_local(self, points: Points3) -> Float32:
         """Return (N, 3) float32 local coordinates, z up, of (N, 3) float64 world points."""
-        placed = points if self.crs is None else self.crs.transform(GEOCENTRIC, points)
-        return np.asarray((placed - self.origin) @ self.axes, dtype=np.float32)
+        if self.crs is None:
+            return np.asarray((points - self.origin) @ self.axes, dtype=np.float32)
+        if len(points) >= MANY:
+            near = self._nearly(points)
+            if near is not None:
+                return near
+        return self._exactly(points).astype(np.float32)
+
+    def _exactly(self, points: Points3) -> Float:
+        assert self.crs is not None
+        return np.asarray((self.crs.transform(GEOCENTRIC, points) - self.origin) @ self.axes)
+
+    def _nearly(self, points: Points3) -> Float32 | None:
+        """Return local coordinates by a polynomial of third degree through exact ones; None where that is not exact enough.
+
+        Over a few kilometres the two differ by less than a hundredth of a millimetre, and it takes a fifth of the time.
+        """
+        low, high = (np.array([reduce(points[:, k]) for k in range(3)]) for reduce in (np.min, np.max))
+        middle, half = (low + high) / 2.0, np.maximum((high - low) / 2.0, 1.0)
+        steps = np.cos(np.pi * (np.arange(6) + 0.5) / 6.0)
+        x, y, z = (part.ravel() for part in np.meshgrid(steps, steps, [-1.0, 0.0, 1.0]))
+        samples = np.column_stack([x, y, z])
+        exact = self._exactly(middle + samples * half)
+        if not np.isfinite(exact).all():
+            return None
+        factors, *_ = np.linalg.lstsq(_terms(x, y, z), exact, rcond=None)
+        some = points[:: max(len(points) // 64, 1)]
+        checked = (some - middle) / half
+        off = max(
+            float(np.abs(_terms(x, y, z) @ factors - exact).max()),
+            float(np.abs(_terms(*checked.T) @ factors - self._exactly(some)).max()),
+        )
+        if not off < CLOSE:
+            return None
+        local = (points - middle) / half
+        return np.asarray(_terms(local[:, 0], local[:, 1], local[:, 2]) @ factors, dtype=np.float32)
 
     @property
     def node_matrix(self) -> list[float]:
@@ -188,6 +227,16 @@ def flat_places(crs: Crs | None, points: Points3) -> Float:
     if crs is None:
         return np.asarray(points[:, :2], dtype=np.float64)
     return np.asarray(np.radians(crs.transform(GEODETIC, points)[:, :2]), dtype=np.float64)
+
+
+def _terms(x: Float, y: Float, z: Float) -> Float:
+    """Return (N, 13) terms: of third degree in plan, and straight upwards."""
+    terms = np.empty((13, len(x)))
+    xx, yy = x * x, y * y
+    terms[0] = 1.0
+    for row, values in enumerate((x, y, z, xx, x * y, yy, x * z, y * z, xx * x, xx * y, x * yy, yy * y), start=1):
+        terms[row] = values
+    return terms.T
 
 
 def morton(columns: AnyArray, rows: AnyArray) -> Int:

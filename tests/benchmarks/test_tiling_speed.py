@@ -18,6 +18,8 @@ from tests.benchmarks.test_cityjson_speed import gabled_buildings
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 SHORT, LONG = 30_000, 120_000
 MEMORY = 600 << 20
+AIM = 20_000
+"""Buildings a second and core."""
 
 
 def write_sequence(path: Path, count: int) -> Path:
@@ -82,4 +84,5 @@ def test_buildings_per_second_and_core_and_flat_memory(tmp_path):
     print(f"peak memory {memory / 2**20:.0f} MB for {SHORT:,}, {more_memory / 2**20:.0f} MB for {LONG:,} buildings")
     assert max(more_memory, both_memory) < MEMORY
     assert more_memory < 1.25 * memory
-    assert rate > 5_000
+    # Seconds of work, not of waiting; on a busy machine they still stretch, by half and more.
+    assert rate > (AIM if os.getloadavg()[0] < 1.5 * len(os.sched_getaffinity(0)) else AIM / 2)

@@ -8,12 +8,15 @@ import numpy as np
 import orjson
 
 from cimdesk.base.arrays import Bool, Float, Int, offsets_from_counts
+from cimdesk.formats.compiled import pays
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.surface_arrays import SurfaceArrays
 
 # Odd constants of splitmix64 (Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators).
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
+WORTH = 4_000_000
+"""Bytes of positions from which compiled code pays for its loading."""
 
 
 class Rings:
@@ -98,6 +101,12 @@ class Rings:
 
     def _coordinates(self) -> Float:
         joined = " ".join(self.texts)
+        if pays(len(joined), WORTH) and joined.isascii():
+            from cimdesk.formats.number_kernels import plain_numbers
+
+            found = plain_numbers(joined.encode())
+            if found is not None:
+                return found.reshape(-1, 3)
         try:
             numbers = np.array(orjson.loads(f"[{joined.replace(' ', ',')}]"), dtype=np.float64)
         except (ValueError, TypeError):
@@ -124,6 +133,10 @@ def _welded(coordinates: Float) -> tuple[Float, Int]:
     """Return the different rows of (C, 3) coordinates and, for each row, which of them it is."""
     if not len(coordinates):
         return coordinates, np.zeros(0, dtype=np.int64)
+    if pays(len(coordinates), WORTH // 20):
+        from cimdesk.formats.polygon_kernels import welded
+
+        return welded(coordinates)
     # Adding zero makes -0.0 the same as 0.0.
     bits = (coordinates + 0.0).view(np.uint64)
     keys = bits[:, 0] * _STEP

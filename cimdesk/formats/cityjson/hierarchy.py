@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -87,13 +88,23 @@ def feature_table(names: list[str], objects: Sequence[CityObject], groups: Mappi
         columns[REST] = column_of(rest)
     nothing: dict[str, Any] = {}
     attributes = [item.attributes or nothing for item in objects]
-    for name in kept:
-        values = [row.get(name) for row in attributes]
+    for name, values in zip(kept, _columns_of(attributes, list(kept)), strict=True):
         columns[f"attributes.{name}" if name in columns or name in OWN_COLUMNS else name] = _column(values)
     return FeatureTable(as_strings(names), columns)
 
 
-def _column(values: list[Any]) -> AnyArray:
+def _columns_of(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[Sequence[Any]]:
+    """Return the values of each name in all rows, None where a row has none."""
+    if len(names) > 1 and rows:
+        try:
+            # Most files have the same attributes everywhere: all of a row at once.
+            return list(zip(*map(itemgetter(*names), rows), strict=True))
+        except KeyError:
+            pass
+    return [[row.get(name) for row in rows] for name in names]
+
+
+def _column(values: Sequence[Any]) -> AnyArray:
     if set(map(type, values)) <= {str, type(None)}:
         return _texts(values)
     return column_of(values)

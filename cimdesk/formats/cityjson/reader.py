@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +131,9 @@ def _read_object(
     objects = _objects(path, parts.get("CityObjects"), findings)
     options.cancel.raise_if_cancelled()
     options.progress(0.3)
-    builder.add_objects(objects, replace(vertices, material_start=materials[0], material_count=materials[1], theme=materials[2]))
+    builder.add_objects(
+        objects, msgspec.structs.replace(vertices, material_start=materials[0], material_count=materials[1], theme=materials[2])
+    )
     return builder, version, metadata
 
 

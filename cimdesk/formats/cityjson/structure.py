@@ -65,7 +65,7 @@ class SemanticSurface(Struct, gc=False):
 class Semantics(Struct, gc=False):
     """Kinds of surfaces, and which surface is of which kind."""
 
-    surfaces: list[SemanticSurface] | None = None
+    surfaces: Raw = Raw()
     values: Raw = Raw()
 
 
@@ -125,6 +125,7 @@ FEATURE: msgspec.json.Decoder[Feature] = msgspec.json.Decoder(Feature)
 VERTICES: msgspec.json.Decoder[list[Vertex]] = msgspec.json.Decoder(list[Vertex])
 TEMPLATES: msgspec.json.Decoder[Templates] = msgspec.json.Decoder(Templates)
 SEMANTICS: Batch[Semantics] = Batch(Semantics)
+SEMANTIC_SURFACES: Batch[list[SemanticSurface] | None] = Batch(list[SemanticSurface] | None)
 MATERIALS: Batch[dict[str, MaterialUse]] = Batch(dict[str, MaterialUse])
 BOUNDARIES: dict[int, Batch[list[Any]]] = {
     -1: Batch(list[Index]), 0: Batch(list[Ring]), 1: Batch(Surfaces), 2: Batch(list[Surfaces]), 3: Batch(list[list[Surfaces]]),

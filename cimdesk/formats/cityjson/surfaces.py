@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from cimdesk.base.arrays import Int, offsets_from_counts
 from cimdesk.formats.cityjson.structure import (
     BOUNDARIES,
     MATERIALS,
     NESTING,
+    SEMANTIC_SURFACES,
     SEMANTICS,
     VALUES,
     Geometry,
     MaterialUse,
     decode_any,
 )
+from cimdesk.formats.compiled import pays
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.surface_arrays import SurfaceArrays
 from cimdesk.model.mesh import Surface
 
 FLUSH_AT = 20_000
+WORTH = 6_000_000
+"""Bytes of boundaries from which compiled code pays for its loading."""
 MAX_LODS = 32
 NO_LOD = "?"
 KINDS = {
@@ -36,8 +40,7 @@ KINDS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Numbering:
+class Numbering(Struct, frozen=True, gc=False):
     """How the numbers in one part of a file relate to those of the whole model.
 
     Attributes
@@ -65,6 +68,16 @@ class _Pending:
     rows: list[int] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     numberings: list[Numbering] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Flat:
+    """Boundaries of surfaces as arrays: the geometry of each surface, its number of rings, theirs of corners, and the corners."""
+
+    geometry_of: Int
+    ring_counts: Int
+    ring_lengths: Int
+    corners: Int
 
 
 class SurfaceCollector:
@@ -101,6 +114,21 @@ class SurfaceCollector:
         if len(pending.rows) >= FLUSH_AT:
             self._flush(depth)
 
+    def add_usual(self, row: int, name: str, geometries: Sequence[Geometry], numbering: Numbering) -> bool:
+        """Take all geometries of a feature if that is simple; return whether it was: nothing is taken when it was not."""
+        for geometry in geometries:
+            if geometry.type not in NESTING or not geometry.boundaries:
+                return False
+        for geometry in geometries:
+            pending = self._pending[NESTING[geometry.type]]
+            pending.geometries.append(geometry)
+            pending.rows.append(row)
+            pending.names.append(name)
+            pending.numberings.append(numbering)
+            if len(pending.rows) >= FLUSH_AT:
+                self._flush(NESTING[geometry.type])
+        return True
+
     def surfaces(self) -> SurfaceArrays:
         """Return everything taken so far, flat."""
         for depth in self._pending:
@@ -123,7 +151,11 @@ class SurfaceCollector:
         self._pending[depth] = _Pending()
         if not pending.rows:
             return
-        found, wrong = BOUNDARIES[depth].decode([g.boundaries for g in pending.geometries])
+        texts = [g.boundaries for g in pending.geometries]
+        if depth > 0 and pays(_size_of(texts), WORTH) and (flat := _flat_compiled(texts, depth)):
+            self._done.append(self._arrays(pending, flat, depth))
+            return
+        found, wrong = BOUNDARIES[depth].decode(texts)
         for position, reason in wrong.items():
             self._findings.error(
                 "bad-geometry",
@@ -138,26 +170,31 @@ class SurfaceCollector:
         elif depth == 0:
             self.lines += sum(map(len, boundaries))
         else:
-            self._done.append(self._flatten(pending, boundaries, depth))
+            geometry_of, surfaces = _unnest(boundaries, depth)
+            ring_counts, rings = _open(surfaces)
+            ring_lengths, corners = _open(rings)
+            flat = _Flat(geometry_of, ring_counts, ring_lengths, np.fromiter(corners, np.int64, len(corners)))
+            self._done.append(self._arrays(pending, flat, depth))
 
-    def _flatten(self, pending: _Pending, boundaries: list[Any], depth: int) -> SurfaceArrays:
-        geometry_of, surfaces = _unnest(boundaries, depth)
-        ring_counts, rings = _open(surfaces)
-        ring_lengths, corners = _open(rings)
-        flat = np.fromiter(corners, np.int64, len(corners))
+    def _arrays(self, pending: _Pending, flat: _Flat, depth: int) -> SurfaceArrays:
         lods = np.array([self._lod(g.lod) for g in pending.geometries], dtype=np.int64)
-        surfaces_in = np.bincount(geometry_of, minlength=len(boundaries))
+        surfaces_in = np.bincount(flat.geometry_of, minlength=len(pending.rows))
+
+        def nested(row: int) -> list[Any]:
+            (found,), _ = BOUNDARIES[depth].decode([pending.geometries[row].boundaries])
+            return found or []
+
         arrays = SurfaceArrays(
-            np.array(pending.rows, dtype=np.int64)[geometry_of],
-            lods[geometry_of],
-            self._kinds(pending, boundaries, surfaces_in, depth),
-            self._materials(pending, boundaries, surfaces_in, depth),
-            ring_counts,
-            ring_lengths,
-            flat,
+            np.array(pending.rows, dtype=np.int64)[flat.geometry_of],
+            lods[flat.geometry_of],
+            self._kinds(pending, nested, surfaces_in, depth),
+            self._materials(pending, nested, surfaces_in, depth),
+            flat.ring_counts,
+            flat.ring_lengths,
+            flat.corners,
             [],
         )
-        return self._in_range(arrays, pending, geometry_of)
+        return self._in_range(arrays, pending, flat.geometry_of)
 
     def _in_range(self, arrays: SurfaceArrays, pending: _Pending, geometry_of: Int) -> SurfaceArrays:
         """Number the corners over the whole model; leave out surfaces that refer to vertices that are not there."""
@@ -186,42 +223,53 @@ class SurfaceCollector:
             name = NO_LOD
         return self._lods.setdefault(name, len(self._lods))
 
-    def _kinds(self, pending: _Pending, boundaries: list[Any], surfaces_in: Int, depth: int) -> Int:
+    def _kinds(self, pending: _Pending, nested: Callable[[int], list[Any]], surfaces_in: Int, depth: int) -> Int:
         """Return the (S,) `Surface` codes of the semantics."""
-        having = [k for k, g in enumerate(pending.geometries) if g.semantics]
-        found, wrong = SEMANTICS.decode([pending.geometries[k].semantics for k in having])
-        for position, reason in wrong.items():
-            self._findings.add("semantics", pending.names[having[position]], "Semantics cannot be used ({reason}).", reason=reason)
         texts: dict[int, Raw] = {}
+        starts, lengths = [0] * len(pending.rows), [0] * len(pending.rows)
         codes: list[int] = []
-        starts = np.zeros(len(boundaries), dtype=np.int64)
-        counts = np.zeros(len(boundaries), dtype=np.int64)
-        for geometry, semantics in zip(having, found, strict=True):
-            if semantics is None or not semantics.surfaces:
-                continue
-            starts[geometry], counts[geometry] = len(codes), len(semantics.surfaces)
-            codes.extend([KINDS.get(s.type, Surface.OTHER) for s in semantics.surfaces])
-            if semantics.values:
-                texts[geometry] = semantics.values
-        values, geometry_of, ragged = _surface_values(texts, boundaries, surfaces_in, depth)
+        for geometry, (start, length, values_text) in self._semantics(pending, codes):
+            starts[geometry], lengths[geometry] = start, length
+            if values_text:
+                texts[geometry] = values_text
+        values, geometry_of, ragged = _surface_values(texts, nested, surfaces_in, depth)
         for geometry in ragged:
             self._findings.add(
                 "semantics", pending.names[geometry], "Semantics are given for another number of surfaces than there are."
             )
-        known = (values >= 0) & (values < counts[geometry_of])
+        known = (values >= 0) & (values < np.array(lengths, dtype=np.int64)[geometry_of])
         for geometry in np.unique(geometry_of[~known & (values != -1)]).tolist():
             self._findings.add("semantics", pending.names[geometry], "Semantics refer to a kind of surface that is not listed.")
         kinds = np.zeros(len(values), dtype=np.int64)
-        kinds[known] = np.array(codes, dtype=np.int64)[(starts[geometry_of] + values)[known]]
+        kinds[known] = np.array(codes, dtype=np.int64)[(np.array(starts, dtype=np.int64)[geometry_of] + values)[known]]
         return kinds
 
-    def _materials(self, pending: _Pending, boundaries: list[Any], surfaces_in: Int, depth: int) -> Int:
+    def _semantics(self, pending: _Pending, codes: list[int]) -> Iterator[tuple[int, tuple[int, int, Raw]]]:
+        """Yield for each geometry that has semantics where its kinds begin in ``codes``, how many they are, and the values."""
+        having = [k for k, g in enumerate(pending.geometries) if g.semantics]
+        found, wrong = SEMANTICS.decode([pending.geometries[k].semantics for k in having])
+        # Lists of kinds are nearly the same in all geometries of a file, and are decoded once.
+        lists = {bytes(each.surfaces): 0 for each in found if each is not None and each.surfaces}
+        kinds, bad = SEMANTIC_SURFACES.decode(list(lists))
+        lengths = [len(surfaces or ()) for surfaces in kinds]
+        begins = list(accumulate(lengths, initial=len(codes)))
+        codes.extend([int(KINDS.get(s.type, Surface.OTHER)) for surfaces in kinds for s in surfaces or ()])
+        lists = {text: number for number, text in enumerate(lists)}
+        for position, (geometry, each) in enumerate(zip(having, found, strict=True)):
+            number = lists.get(bytes(each.surfaces), -1) if each is not None else -1
+            reason = wrong.get(position) or bad.get(number)
+            if reason:
+                self._findings.add("semantics", pending.names[geometry], "Semantics cannot be used ({reason}).", reason=reason)
+            elif each is not None and number >= 0 and lengths[number]:
+                yield geometry, (begins[number], lengths[number], each.values)
+
+    def _materials(self, pending: _Pending, nested: Callable[[int], list[Any]], surfaces_in: Int, depth: int) -> Int:
         """Return the (S,) rows of the materials, -1 for none."""
         having = [k for k, g in enumerate(pending.geometries) if g.material]
         if not having:
             return np.full(int(surfaces_in.sum()), -1, dtype=np.int64)
         found, _ = MATERIALS.decode([pending.geometries[k].material for k in having])
-        whole = np.full(len(boundaries), -1, dtype=np.int64)
+        whole = np.full(len(pending.rows), -1, dtype=np.int64)
         texts: dict[int, Raw] = {}
         for geometry, themes in zip(having, found, strict=True):
             use = _of_theme(themes or {}, pending.numberings[geometry].theme)
@@ -229,7 +277,7 @@ class SurfaceCollector:
                 whole[geometry] = use.value
             elif use is not None and use.values:
                 texts[geometry] = use.values
-        values, geometry_of, _ = _surface_values(texts, boundaries, surfaces_in, depth)
+        values, geometry_of, _ = _surface_values(texts, nested, surfaces_in, depth)
         values = np.where(whole[geometry_of] >= 0, whole[geometry_of], values)
         counts = np.array([n.material_count for n in pending.numberings], dtype=np.int64)
         starts = np.array([n.material_start for n in pending.numberings], dtype=np.int64)
@@ -257,15 +305,47 @@ def _unnest(nested: list[Any], depth: int) -> tuple[Int, list[Any]]:
     return owner, nested
 
 
-def _surface_values(texts: dict[int, Raw], boundaries: list[Any], surfaces_in: Int, depth: int) -> tuple[Int, Int, list[int]]:
+def _size_of(texts: Iterable[Raw]) -> int:
+    """Return the size of all texts [bytes]."""
+    return sum([len(memoryview(text)) for text in texts])
+
+
+def _flat_compiled(texts: Sequence[Raw], depth: int) -> _Flat | None:
+    """Return the boundaries of many geometries as arrays; None where one of them is not as usual."""
+    from cimdesk.formats.number_kernels import nested_numbers
+
+    found = nested_numbers(texts, depth + 2)
+    if found is None or np.isnan(found.numbers).any():
+        return None
+    corners = found.numbers.astype(np.int64)
+    if (corners != found.numbers).any():
+        return None
+    return _Flat(np.repeat(np.arange(len(texts)), found.inside[:, 0]), found.groups, found.lengths, corners)
+
+
+def _values_compiled(texts: Sequence[Raw], depth: int) -> tuple[Int, Int] | None:
+    """Return the number of values of each text, and the values, -1 for null; None where one of them is not as usual."""
+    from cimdesk.formats.number_kernels import nested_numbers
+
+    found = nested_numbers(texts, depth)
+    if found is None:
+        return None
+    numbers = np.where(np.isnan(found.numbers), -1.0, found.numbers)
+    values = numbers.astype(np.int64)
+    return None if (values != numbers).any() else (found.inside[:, 1], values)
+
+
+def _surface_values(
+    texts: dict[int, Raw], nested: Callable[[int], list[Any]], surfaces_in: Int, depth: int
+) -> tuple[Int, Int, list[int]]:
     """Align nested values with surfaces.
 
     Parameters
     ----------
     texts : mapping of geometry to text
         Values nested as the boundaries are, one number or null per surface.
-    boundaries : list
-        Of every geometry.
+    nested : callable
+        Gives the boundaries of a geometry as lists.
     surfaces_in : (G,) int64
         Number of surfaces of every geometry.
     depth : int
@@ -279,26 +359,33 @@ def _surface_values(texts: dict[int, Raw], boundaries: list[Any], surfaces_in: I
     ragged : list of int
         Geometries that have values for another number of surfaces.
     """
-    geometry_of = np.repeat(np.arange(len(boundaries)), surfaces_in)
+    geometry_of = np.repeat(np.arange(len(surfaces_in)), surfaces_in)
     if not texts:
         return np.full(len(geometry_of), -1, dtype=np.int64), geometry_of, []
     rows = np.fromiter(texts, np.int64, len(texts))
-    found, wrong = VALUES[depth].decode(list(texts.values()))
-    nested: list[Any] = [
-        _aligned(decode_any(texts[row]), boundaries[row], depth) if position in wrong or value is None else value
-        for position, (row, value) in enumerate(zip(texts, found, strict=True))
-    ]
-    owner, flat = _unnest(nested, depth)
-    given = np.array([-1 if value is None else value for value in flat], dtype=np.int64)
-    counts = np.zeros(len(boundaries), dtype=np.int64)
-    counts[rows] = np.bincount(owner, minlength=len(nested))
-    starts = np.zeros(len(boundaries), dtype=np.int64)
+    raw = list(texts.values())
+    compiled = _values_compiled(raw, depth) if pays(_size_of(raw), WORTH) else None
+    given_counts, given = compiled or _values(texts, nested, depth)
+    counts = np.zeros(len(surfaces_in), dtype=np.int64)
+    counts[rows] = given_counts
+    starts = np.zeros(len(surfaces_in), dtype=np.int64)
     starts[rows] = offsets_from_counts(counts[rows])[:-1]
     within = np.arange(len(geometry_of)) - np.repeat(offsets_from_counts(surfaces_in)[:-1], surfaces_in)
     values = np.full(len(geometry_of), -1, dtype=np.int64)
     has = within < counts[geometry_of]
     values[has] = given[(starts[geometry_of] + within)[has]]
     return values, geometry_of, rows[counts[rows] != surfaces_in[rows]].tolist()
+
+
+def _values(texts: dict[int, Raw], nested: Callable[[int], list[Any]], depth: int) -> tuple[Int, Int]:
+    """Return the number of values of each text, and the values, -1 for those that are missing or bad."""
+    found, wrong = VALUES[depth].decode(list(texts.values()))
+    lists: list[Any] = [
+        _aligned(decode_any(texts[row]), nested(row), depth) if position in wrong or value is None else value
+        for position, (row, value) in enumerate(zip(texts, found, strict=True))
+    ]
+    owner, flat = _unnest(lists, depth)
+    return np.bincount(owner, minlength=len(lists)), np.array([-1 if value is None else value for value in flat], dtype=np.int64)
 
 
 def _aligned(values: Any, boundaries: list[Any], depth: int) -> list[Any]:

@@ -28,6 +28,7 @@ from cimdesk.services.tiling.shapes import (
     drawn_boxes,
     measure,
     merged_blocks,
+    middle_of,
     prisms_of,
 )
 from cimdesk.services.tiling.spill import Town, merged_towns, read_segments
@@ -182,13 +183,13 @@ def _write(
     table: FeatureTable,
     colors: AnyArray | None,
 ) -> None:
-    used = np.zeros(len(points), dtype=bool)
-    used[triangles] = True
-    renumbered = np.cumsum(used) - 1
-    world = points[used].astype(np.float64) + work.town.origin
-    centre = (world.min(axis=0) + world.max(axis=0)) / 2.0 if len(world) else work.town.origin
+    from cimdesk.services.tiling.kernels import part
+
+    used, triangles = part(points, triangles)
+    world = used.astype(np.float64) + work.town.origin
+    centre = middle_of(world) if len(world) else work.town.origin
     frame = TileFrame.at(work.writer.grid.crs, centre)
-    mesh = TileMesh(frame.to_local(world), renumbered[triangles], owner, colors)
+    mesh = TileMesh(frame.to_local(world), triangles, owner, colors)
     work.writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, table, work.metadata))
     work.tiles.append([level, x, y])
 

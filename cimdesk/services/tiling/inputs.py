@@ -206,8 +206,8 @@ def _head_of(path: Path, findings: Findings) -> SequenceHead:
     return read_head_lines(lines[0], lines[1] if len(lines) > 1 else b"", findings)
 
 
-def _lines(task: Task, head: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield the place and text of the lines that begin in a stretch; the header is left out."""
+def _lines(task: Task, head: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the first byte and text of the lines that begin in a stretch; the header is left out."""
     if task.lines:
         data, at = task.lines, task.start
     else:
@@ -221,12 +221,18 @@ def _lines(task: Task, head: bytes) -> Iterator[tuple[str, bytes]]:
         if task.start:
             skipped = data.find(b"\n") + 1
             data, at = (data[skipped:], at + skipped) if skipped else (b"", at)
-    is_first = task.start == 0
-    for line in data.split(b"\n"):
-        stripped = line.strip()
-        if stripped and not (is_first and head and stripped.removeprefix(b"\xef\xbb\xbf") == head):
-            yield f"byte {at}", stripped
-        is_first = is_first and not stripped
+    lines = iter(data.split(b"\n"))
+    if task.start == 0:
+        for line in lines:
+            first, begin = line.strip(), at
+            at += len(line) + 1
+            if first:
+                if not head or first.removeprefix(b"\xef\xbb\xbf") != head:
+                    yield begin, first
+                break
+    for line in lines:
+        if stripped := line.strip():
+            yield at, stripped
         at += len(line) + 1
 
 

@@ -21,6 +21,7 @@ from cimdesk.model.features import FeatureTable
 from cimdesk.services.tiling.inputs import Task, pieces_of
 from cimdesk.services.tiling.items import Items, items_of
 from cimdesk.services.tiling.pieces import with_parent_names
+from cimdesk.services.tiling.shapes import middle_of
 from cimdesk.services.tiling.spill import Town, encode_town, write_spill
 
 
@@ -142,6 +143,8 @@ def towns_of(piece: CityPiece, table: FeatureTable, cells: TileGrid) -> list[tup
 
 def _town(piece: CityPiece, table: FeatureTable, items: Items, plan: Float, chosen: Int | None, mine: Int | None) -> Town:
     """Return a town of the ``chosen`` items with the triangles ``mine``; None for all."""
+    from cimdesk.services.tiling.kernels import part
+
     if chosen is None or mine is None:
         features, item_feature, points, triangles, owner = table, items.feature, piece.points, piece.triangles, items.owner
         kind, colors = piece.kind, piece.colors
@@ -149,12 +152,10 @@ def _town(piece: CityPiece, table: FeatureTable, items: Items, plan: Float, chos
     else:
         rows, item_feature = np.unique(items.feature[chosen], return_inverse=True)
         features, places = table.take(rows), plan[chosen]
-        used = np.zeros(len(piece.points), dtype=bool)
-        used[piece.triangles[mine]] = True
-        points, triangles = piece.points[used], (np.cumsum(used) - 1)[piece.triangles[mine]]
+        points, triangles = part(piece.points, piece.triangles[mine])
         owner = np.searchsorted(chosen, items.owner[mine])
         kind, colors = piece.kind[mine], None if piece.colors is None else piece.colors[mine]
-    origin = np.floor((points.min(axis=0) + points.max(axis=0)) / 2.0) if len(points) else np.zeros(3)
+    origin = np.floor(middle_of(points)) if len(points) else np.zeros(3)
     local = (points - origin).astype(np.float32)
     return Town(features, item_feature.ravel(), places, origin, local, triangles, owner, kind, colors)
 

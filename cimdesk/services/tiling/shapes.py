@@ -12,7 +12,6 @@ import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int
 from cimdesk.model.mesh import Surface
-from cimdesk.services.tiling.items import box_of
 from cimdesk.services.tiling.spill import Town
 
 FLAT = 0.5
@@ -65,22 +64,20 @@ class Prisms:
 
 def measure(town: Town) -> Bodies:
     """Return the measures of every item."""
+    from cimdesk.services.tiling.kernels import boxes, tops
+
     count = len(town.item_feature)
-    corners = town.points[town.triangles].astype(np.float64)
-    low, high = box_of(corners, town.owner.astype(np.int64), count)
-    u, v = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    rising = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
-    weight = np.maximum(rising, 0.0)
-    height = (corners[:, 0, 2] + corners[:, 1, 2] + corners[:, 2, 2]) / 3.0
-    area = np.bincount(town.owner, weight, count) / 2.0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        top = np.bincount(town.owner, weight * height, count) / (2.0 * area)
-        square = np.bincount(town.owner, weight * (height - top[town.owner]) ** 2, count) / (2.0 * area)
+    low, high = boxes(town.points, town.triangles, town.owner, count)
+    area, top, error = tops(town.points, town.triangles, town.owner, count)
     top = np.where(area > 0.0, top, high[:, 2])
-    error = np.sqrt(np.where(area > 0.0, np.maximum(square, 0.0), 0.0))
     with np.errstate(invalid="ignore"):
         is_flat = ~(high[:, 2] - low[:, 2] > FLAT)
     return Bodies(low, high, area, top, error, is_flat)
+
+
+def middle_of(points: AnyArray) -> Float:
+    """Return (3,) the middle of the box around points; column by column, for numpy is slow over an axis of three."""
+    return np.array([(float(points[:, k].min()) + float(points[:, k].max())) / 2.0 for k in range(3)])
 
 
 def prisms_of(town: Town, bodies: Bodies) -> Prisms:

@@ -1,0 +1,186 @@
+"""Compiled: numbers out of text, plain or in nested JSON lists, many at once. Import it late: it loads numba.
+
+Only what is written in the usual way is taken; anything else is left to readers that know what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from msgspec import Raw
+from numba import config, njit
+
+from cimdesk.base.arrays import AnyArray, Float, Int
+from cimdesk.base.paths import cache_dir
+
+if "NUMBA_CACHE_DIR" not in os.environ:
+    vars(config)["CACHE_DIR"] = str(cache_dir() / "kernels")
+
+_TENS = 10.0 ** np.arange(23)
+"""Powers of ten that are exact: one multiplication or division by them rounds as it should (Clinger 1990)."""
+_MOST_DIGITS = 15
+"""Digits whose number is exact too."""
+_MINUS, _POINT, _COMMA, _OPEN, _CLOSE, _ZERO, _NINE, _N = (ord(sign) for sign in "-.,[]09n")
+
+
+class Nested(NamedTuple):
+    """Numbers of texts of nested lists.
+
+    Attributes
+    ----------
+    numbers : (N,) float64
+        NaN for null.
+    lengths : (L,) int64
+        Numbers in each innermost list.
+    groups : (G,) int64
+        Innermost lists in each list around them.
+    inside : (T, 2) int64
+        For each text, the lists around innermost ones in it, and the numbers.
+    """
+
+    numbers: Float
+    lengths: Int
+    groups: Int
+    inside: Int
+
+
+@njit(cache=True, nogil=True)
+def _number(data: AnyArray, at: int, tens: AnyArray) -> tuple[float, int]:
+    """Return the number at a position and where it ends; that is the position itself where the number is unusual."""
+    begin = at
+    size = len(data)
+    negative = at < size and data[at] == _MINUS
+    if negative:
+        at += 1
+    value = 0
+    digits = decimals = 0
+    first = at
+    while at < size and _ZERO <= data[at] <= _NINE:
+        value = value * 10 + (data[at] - _ZERO)
+        at += 1
+    digits = at - first
+    if digits == 0 or digits > _MOST_DIGITS or (digits > 1 and data[first] == _ZERO):
+        return 0.0, begin
+    if at < size and data[at] == _POINT:
+        at += 1
+        first = at
+        while at < size and _ZERO <= data[at] <= _NINE and at - first <= _MOST_DIGITS:
+            value = value * 10 + (data[at] - _ZERO)
+            at += 1
+        decimals = at - first
+        if decimals == 0:
+            return 0.0, begin
+    if at < size and data[at] > _NINE and data[at] != _CLOSE:
+        return 0.0, begin
+    # Leading zeros are no digits that count; they can only make this refuse more than it must.
+    if digits + decimals > _MOST_DIGITS + 1 or value >= 9007199254740992:
+        return 0.0, begin
+    found = np.float64(value)
+    if decimals:
+        found /= tens[decimals]
+    return -found if negative else found, at
+
+
+@njit(cache=True, nogil=True)
+def _scan(
+    data: AnyArray, level: int, tens: AnyArray, numbers: AnyArray, lengths: AnyArray, groups: AnyArray, inside: AnyArray
+) -> tuple[int, int, int, int]:
+    """Fill the outputs from one JSON list; return how many of each there are, -1 for unusual text."""
+    n = rings = grouped = texts = 0
+    depth = 0
+    first_number = first_ring = first_group = text_number = 0
+    wants_value = True
+    may_close = False
+    at = 0
+    while at < len(data):
+        sign = data[at]
+        if sign == _OPEN:
+            if not wants_value or depth > level:
+                return -1, 0, 0, 0
+            depth += 1
+            if depth == 2:
+                first_group, text_number = grouped, n
+            if depth == level:
+                first_ring = rings
+            if depth == level + 1:
+                first_number = n
+            may_close = True
+            at += 1
+        elif sign == _CLOSE:
+            if depth == 0 or (wants_value and not may_close):
+                return -1, 0, 0, 0
+            if depth == level + 1:
+                lengths[rings] = n - first_number
+                rings += 1
+            if depth == level:
+                groups[grouped] = rings - first_ring
+                grouped += 1
+            if depth == 2:
+                inside[texts, 0], inside[texts, 1] = grouped - first_group, n - text_number
+                texts += 1
+            depth -= 1
+            wants_value = may_close = False
+            at += 1
+        elif sign == _COMMA:
+            if wants_value or depth == 0:
+                return -1, 0, 0, 0
+            wants_value, may_close = True, False
+            at += 1
+        elif sign in (32, 9, 10, 13):
+            at += 1
+        else:
+            if not wants_value or depth != level + 1:
+                return -1, 0, 0, 0
+            if sign == _N:
+                if at + 4 > len(data) or data[at + 1] != 117 or data[at + 2] != 108 or data[at + 3] != 108:
+                    return -1, 0, 0, 0
+                numbers[n] = np.nan
+                at += 4
+            else:
+                numbers[n], end = _number(data, at, tens)
+                if end == at:
+                    return -1, 0, 0, 0
+                at = end
+            n += 1
+            wants_value = may_close = False
+    return (n, rings, grouped, texts) if depth == 0 and not wants_value else (-1, 0, 0, 0)
+
+
+def nested_numbers(texts: Sequence[Raw], level: int) -> Nested | None:
+    """Return the numbers of JSON texts, all of lists nested ``level`` times around numbers and nulls; None for anything unusual."""
+    joined = b"[" + b",".join(texts) + b"]"
+    data = np.frombuffer(joined, dtype=np.uint8)
+    most = len(data) // 2 + 1
+    lists = joined.count(b"[") + 1
+    numbers, lengths, groups = np.empty(most), np.empty(lists, dtype=np.int64), np.empty(lists, dtype=np.int64)
+    inside = np.empty((lists, 2), dtype=np.int64)
+    n, rings, grouped, count = _scan(data, level, _TENS, numbers, lengths, groups, inside)
+    if n < 0 or count != len(texts):
+        return None
+    return Nested(numbers[:n], lengths[:rings], groups[:grouped], inside[:count])
+
+
+@njit(cache=True, nogil=True)
+def _read(data: AnyArray, tens: AnyArray, numbers: AnyArray) -> int:
+    n = at = 0
+    while at < len(data):
+        if data[at] == 32:
+            at += 1
+            continue
+        numbers[n], end = _number(data, at, tens)
+        if end == at or (end < len(data) and data[end] != 32):
+            return -1
+        n += 1
+        at = end
+    return n
+
+
+def plain_numbers(text: bytes) -> Float | None:
+    """Return the numbers of a text with spaces between them; None for anything unusual."""
+    data = np.frombuffer(text, dtype=np.uint8)
+    numbers = np.empty(len(data) // 2 + 1)
+    n = _read(data, _TENS, numbers)
+    return None if n < 0 else numbers[:n]
