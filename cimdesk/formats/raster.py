@@ -264,7 +264,8 @@ def _read_dataset(path: Path, dataset: DatasetReader, crs_text: str, options: Re
 def _is_large(reading: _Reading, dataset: DatasetReader) -> bool:
     """Whether a raster is to be read bit by bit, when it is looked at."""
     asked = {"max_cells", "window"} & reading.options.extra.keys()
-    return dataset.width * dataset.height > LARGE and not asked and reading.path.suffix.lower() != ".zip"
+    is_placed = bool(dataset.gcps[0]) or not dataset.transform.is_identity
+    return dataset.width * dataset.height > LARGE and is_placed and not asked and reading.path.suffix.lower() != ".zip"
 
 
 def _band(reading: _Reading, dataset: DatasetReader) -> int:

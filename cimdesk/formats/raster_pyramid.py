@@ -14,6 +14,7 @@ import numpy as np
 
 from cimdesk.base.arrays import Float32
 from cimdesk.base.crs import Crs
+from cimdesk.base.errors import DataError
 from cimdesk.base.jobs import CancelToken, Progress
 from cimdesk.base.paths import cache_dir
 from cimdesk.formats.raster_source import PyramidSource, RasterFile
@@ -23,6 +24,8 @@ COARSEST_CELLS = 1_000_000
 """A level of at most this many cells is the last."""
 STRIP = 512
 """Rows of a level made at a time."""
+MOST_CELLS = 4e9
+"""A level has no more cells than this: so many take gigabytes and many minutes."""
 CACHE_BYTES = 8 << 30
 """Bytes that pyramids may take on the disk; those longest unused go first."""
 
@@ -51,7 +54,7 @@ def with_pyramid(
     """
     folder = cache_dir() / "terrain" / _key(files, band, first)
     if not (folder / "complete").is_file():
-        _make(base, folder, first, progress, cancel)
+        _make(base, files[0] if len(files) == 1 else files[0].parent, folder, first, progress, cancel)
     os.utime(folder)
     levels = [RasterFile(path, 1, "GTiff", crs) for path in sorted(folder.glob("*.tif"), key=lambda path: int(path.stem))]
     return PyramidSource(base, levels)
@@ -65,12 +68,12 @@ def _key(files: Sequence[Path], band: int, first: int) -> str:
     return said.hexdigest()[:24]
 
 
-def _make(base: LargeSource, folder: Path, first: int, progress: Progress, cancel: CancelToken) -> None:
+def _make(base: LargeSource, file: Path, folder: Path, first: int, progress: Progress, cancel: CancelToken) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     _make_room(folder.parent)
     making = Path(tempfile.mkdtemp(prefix="making-", dir=folder.parent))
     try:
-        _write_levels(base, making, first, progress, cancel)
+        _write_levels(base, file, making, first, progress, cancel)
         (making / "complete").touch()
         shutil.rmtree(folder, ignore_errors=True)
         making.replace(folder)
@@ -78,9 +81,14 @@ def _make(base: LargeSource, folder: Path, first: int, progress: Progress, cance
         shutil.rmtree(making, ignore_errors=True)
 
 
-def _write_levels(base: LargeSource, folder: Path, first: int, progress: Progress, cancel: CancelToken) -> None:
+def _write_levels(base: LargeSource, file: Path, folder: Path, first: int, progress: Progress, cancel: CancelToken) -> None:
     (west, south, _), (east, north, _) = base.bounds.tolist()
     cell = base.cell * first
+    if float((east - west) / cell) * float((north - south) / cell) > MOST_CELLS:
+        raise DataError(
+            file, "the terrain would have {count} cells.", remedy="Open its parts by themselves: they lie far from one another.",
+            count=f"{(east - west) / base.cell * ((north - south) / base.cell):,.0f}",
+        )  # fmt: skip
     # Whole cells that cover everything; the last ones may reach beyond it.
     columns, rows = (max(1, int(np.ceil(extent / cell - 1e-6))) for extent in (east - west, north - south))
     level: _Level | None = _Level(folder / f"{first}.tif", rows, columns, (west, north), cell)

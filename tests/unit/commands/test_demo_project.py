@@ -130,8 +130,8 @@ def test_scenario_loads_with_its_gauges_on_open_ground(demo):
 
 
 def test_unknown_size_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="metropolis"):
-        generate(tmp_path, "metropolis")
+    with pytest.raises(UsageError, match="galaxy"):
+        generate(tmp_path, "galaxy")
 
 
 def test_cancelling_stops_the_work(tmp_path):

@@ -133,7 +133,7 @@ def test_the_dynamic_engine_runs_with_water_entering_and_falling_off_at_edges(fo
         ('kind = "closed"', 'kind = "discharge"', "boundary[1].discharge"),
         ('kind = "closed"', 'kind = "level"', "boundary[1].level"),
         ("[[boundary]]", "[drainage]\nnetwork = 1\n[[boundary]]", "drainage.network"),
-        ("[[boundary]]", "[[measure]]\nkind = 1\n[[boundary]]", "measure"),
+        ("[[boundary]]", "[[measure]]\nkind = 1\n[[boundary]]", "measure[1].kind"),
     ],
 )
 def test_every_fault_is_told_with_its_field_before_the_run(folder: Path, old: str, new: str, where: str):
