@@ -160,6 +160,13 @@ class Scene:
             self._outlines_stale = True
             self.needs_render.emit(None)
 
+    def show_measure(self, key: str) -> None:
+        """Draw one measure in the accent colour; none for an empty key."""
+        if key != self.measures.selected:
+            self.measures.selected = key
+            self.measures.mark()
+            self.needs_render.emit(None)
+
     def set_hover(self, ref: AssetRef | None) -> None:
         """Outline one asset lightly; None for nothing."""
         if ref != self._hover:
@@ -286,6 +293,10 @@ class Scene:
         east, north, _ = found[0] + self.context.origin
         height = self.ground.measured(found[0]) + self.context.origin[2]
         return float(east), float(north), float(height)
+
+    def ground_at(self, x: float, y: float) -> float:
+        """Return the height of the ground at a place in the world [m]."""
+        return self._ground_under(np.array([x, y, self.context.origin[2]]))
 
     def screen_of(self, world: Float) -> Float:
         """Return (N, 3) of world points (N, 3): device px from left and top, and the distance ahead (negative behind)."""

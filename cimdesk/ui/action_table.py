@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cimdesk.ui import actions_city, actions_plan, actions_project, actions_select, actions_view
+from cimdesk.ui import actions_city, actions_measures, actions_plan, actions_project, actions_select, actions_view
 from cimdesk.ui.action import MENUS, Action
 
 __all__ = ["ACTIONS", "BY_ID", "CONTROLS", "MENUS", "TOOLS", "Action"]
@@ -13,6 +13,7 @@ ACTIONS: tuple[Action, ...] = (
     *actions_city.ROWS,
     *actions_select.ROWS,
     *actions_plan.ROWS,
+    *actions_measures.ROWS,
 )
 
 BY_ID = {action.id: action for action in ACTIONS}
@@ -20,7 +21,7 @@ BY_ID = {action.id: action for action in ACTIONS}
 TOOLS = (
     "project.open", "project.save", "edit.undo", "edit.redo", "",
     "select.pick", "select.box", "select.lasso", "",
-    "city.measure", "underground.xray", "",
+    "city.measure", "city.section", "underground.xray", "",
     "flood.run", "stage.mark", "trace.upstream", "",
     "review.snapshot", "review.report",
 )  # fmt: skip

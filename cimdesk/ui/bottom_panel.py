@@ -15,11 +15,12 @@ from cimdesk.ui.desk import Desk, Links
 from cimdesk.ui.exposure_panel import ExposurePanel
 from cimdesk.ui.handlers_data import alarms
 from cimdesk.ui.lists import AlarmsPanel, MessagesPanel
+from cimdesk.ui.measures_panel import MeasuresPanel
 from cimdesk.ui.table_panel import TablePanel
 from cimdesk.ui.theme import current_theme, icon
 from cimdesk.ui.timeline import Timeline
 
-TABS = ("timeline", "table", "charts", "exposure", "alarms", "messages")
+TABS = ("timeline", "table", "charts", "exposure", "measures", "alarms", "messages")
 
 
 class BottomPanel(QWidget):
@@ -34,6 +35,7 @@ class BottomPanel(QWidget):
         self.table = TablePanel(desk)
         self.charts = SeriesChart(desk)
         self.exposure = ExposurePanel(desk)
+        self.measures = MeasuresPanel(desk, actions)
         self.alarms = AlarmsPanel(desk)
         self.messages = MessagesPanel(desk)
         self.tabs = QTabBar()
@@ -41,7 +43,7 @@ class BottomPanel(QWidget):
         self.tabs.setExpanding(False)
         self.tabs.setUsesScrollButtons(True)
         self.pages = QStackedWidget()
-        for page in (self.timeline, self.table, self.charts, self.exposure, self.alarms, self.messages):
+        for page in (self.timeline, self.table, self.charts, self.exposure, self.measures, self.alarms, self.messages):
             self.tabs.addTab("")
             self.pages.addWidget(page)
         self.tabs.currentChanged.connect(self._on_tab)
@@ -77,7 +79,7 @@ class BottomPanel(QWidget):
         """Say everything in the current language and theme."""
         self._name_tabs()
         self.timeline.redraw()
-        for page in (self.table, self.charts, self.exposure, self.alarms, self.messages):
+        for page in (self.table, self.charts, self.exposure, self.measures, self.alarms, self.messages):
             page.retranslate()
         self.clock.retranslate()
 
@@ -98,7 +100,7 @@ class BottomPanel(QWidget):
         raised = sum(status >= Status.WARNING for _, status in alarms(self._desk))
         found = len(self._desk.problems)
         names = (
-            tr("Timeline"), tr("Table"), tr("Charts"), tr("Exposure"),
+            tr("Timeline"), tr("Table"), tr("Charts"), tr("Exposure"), tr("Measures"),
             f"{tr('Alarms')} {raised}" if raised else tr("Alarms"), f"{tr('Messages')} {found}" if found else tr("Messages"),
         )  # fmt: skip
         for k, name in enumerate(names):

@@ -17,12 +17,14 @@ from cimdesk.commands import projects
 from cimdesk.commands.session import Session
 from cimdesk.model.layers import Layer
 from cimdesk.model.selection import AssetRef
+from cimdesk.ui.flood_queue import FloodQueue
 from cimdesk.ui.jobs import ThreadRunner
 from cimdesk.ui.player import Player
 from cimdesk.ui.settings import WindowSettings
 
 if TYPE_CHECKING:
     from cimdesk.scene.scene import Scene
+    from cimdesk.ui.draw_tool import Drawing, Snapping
 
 T = TypeVar("T")
 
@@ -35,6 +37,7 @@ class ViewControl(Protocol):
     navigation: str
 
     def set_tool(self, tool: str) -> None: ...
+    def draw_measure(self, kind: str, snapping: Snapping, done: Callable[[Drawing], None]) -> Drawing: ...
     def set_navigation(self, preset: str) -> None: ...
     def request_render(self) -> None: ...
     def grab_thumbnail(self, width: int, height: int) -> bytes: ...
@@ -110,6 +113,7 @@ class Desk(QObject):
         self.session = Session(runner=self.runner)
         self.runner.failed.connect(self.show_error)
         self.runner.changed.connect(self.availability_changed)
+        self.floods = FloodQueue(self, self)
         self._links = Links()
         self.bind(self.session)
 

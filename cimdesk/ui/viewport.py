@@ -8,6 +8,8 @@ something changed.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
@@ -20,6 +22,8 @@ from cimdesk.commands.session import Session
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.selection import AssetRef
 from cimdesk.ui.desk import Links
+from cimdesk.ui.draw_card import DrawCard
+from cimdesk.ui.draw_tool import Drawing, Snapping
 from cimdesk.ui.theme import current_theme
 from cimdesk.ui.viewport_input import Gesture, Pointer
 
@@ -124,6 +128,7 @@ class Viewport(QWidget):
         self._publish.timeout.connect(self._publish_features)
         self._tiles_came.connect(self._on_tiles, Qt.ConnectionType.QueuedConnection)
         self._ink = Ink(self)
+        self._card: DrawCard | None = None
 
     # --- what it shows -------------------------------------------------------------------------------------------------
 
@@ -183,11 +188,29 @@ class Viewport(QWidget):
             cast(Surface, self.surface).request()
 
     def set_tool(self, tool: str) -> None:
-        """Use ``pick``, ``box``, ``lasso`` or ``measure`` from now on."""
+        """Use ``pick``, ``box``, ``lasso`` or ``measure`` from now on; ``draw`` is begun by `draw_measure`."""
         self.tool = tool
+        self._put_away_card()
         self.pointer.reset()
         self.setCursor(Qt.CursorShape.ArrowCursor if tool == "pick" else Qt.CursorShape.CrossCursor)
         self._ink.update()
+
+    def draw_measure(self, kind: str, snapping: Snapping, done: Callable[[Drawing], None]) -> Drawing:
+        """Begin to draw a measure of a kind; ``done`` is told when it is finished."""
+        self.set_tool("draw")
+        drawing = Drawing(self, kind, snapping, done)
+        self.pointer.drawing = drawing
+        self._card = DrawCard(self, drawing, partial(self.set_tool, "pick"))
+        self.camera_moved.connect(self._card.place)
+        self.setFocus()
+        return drawing
+
+    def _put_away_card(self) -> None:
+        card, self._card = self._card, None
+        if card is not None and isValid(card):
+            self.camera_moved.disconnect(card.place)
+            card.hide()
+            card.deleteLater()
 
     def set_navigation(self, preset: str) -> None:
         """Use the mouse buttons of ``qgis``, ``cesium``, ``paraview`` or ``cad``."""
@@ -382,11 +405,14 @@ class Ink(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         gesture: Gesture = self._viewport.pointer.gesture
-        if gesture.is_empty:
+        drawing = self._viewport.pointer.drawing
+        if gesture.is_empty and drawing is None:
             return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         gesture.paint(painter, current_theme())
+        if drawing is not None:
+            drawing.paint(painter, current_theme())
         painter.end()
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QFont, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPen, QPolygonF, QWheelEvent
+from PySide6.QtGui import QFont, QKeyEvent, QMouseEvent, QPainter, QPen, QPolygonF, QWheelEvent
 
 from cimdesk.base.units import format_area, format_length
 from cimdesk.model.selection import AssetRef
+from cimdesk.ui.draw_tool import Drawing, halo_text
 from cimdesk.ui.theme import Theme
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Gesture:
         painter.setFont(theme.font(QFont.Weight.DemiBold, 0.92))
         for at, text in zip(self.points[1:], self.labels, strict=False):
             if text:
-                _halo_text(painter, at + QPointF(9.0, -9.0), text, theme)
+                halo_text(painter, at + QPointF(9.0, -9.0), text, theme)
 
 
 class Pointer:
@@ -112,6 +113,7 @@ class Pointer:
         self.position = QPointF()
         self.pressed = False
         self.gesture = Gesture()
+        self.drawing: Drawing | None = None
         self._start = QPointF()
         self._mode = ""
         self._button = Qt.MouseButton.NoButton
@@ -121,6 +123,7 @@ class Pointer:
     def reset(self) -> None:
         """Forget any gesture."""
         self.gesture = Gesture()
+        self.drawing = None
         self.pressed = False
         self._dragging = False
 
@@ -144,6 +147,8 @@ class Pointer:
         if not self.pressed:
             if self.gesture.kind == "measure" and self.gesture.world:
                 self._update_measure(follow=True)
+            elif self.drawing is not None:
+                self.drawing.follow(self.position)
             return
         if not self._dragging and (self.position - self._start).manhattanLength() < DRAG_PX:
             self.position = last
@@ -163,6 +168,8 @@ class Pointer:
         elif not self._dragging and self._button == _LEFT:
             if self._host.tool == "measure":
                 self._add_measure_point(event.position())
+            elif self.drawing is not None:
+                self.drawing.add(event.position())
             else:
                 self.gesture = Gesture()
                 self._host.click(event.position(), toggle)
@@ -175,6 +182,10 @@ class Pointer:
         """End a measured line; otherwise zoom in on what was clicked."""
         if self._host.tool == "measure":
             self._finish_measure()
+        elif self.drawing is not None:
+            # What comes up after it is no click of its own.
+            self._button = Qt.MouseButton.NoButton
+            self.drawing.finish()
         elif self._host.scene is not None:
             self._zoom(event.position(), WHEEL_STEP**3)
 
@@ -190,6 +201,8 @@ class Pointer:
         scene = self._host.scene
         if scene is None:
             return False
+        if self.drawing is not None and self.drawing.key(event):
+            return True
         steps = {Qt.Key.Key_Left: (1, 0), Qt.Key.Key_Right: (-1, 0), Qt.Key.Key_Up: (0, 1), Qt.Key.Key_Down: (0, -1)}
         key = Qt.Key(event.key())
         middle = self._middle()
@@ -215,6 +228,8 @@ class Pointer:
         """Place a measured line again after the camera moved."""
         if self.gesture.kind == "measure" and self.gesture.world:
             self._update_measure(follow=False)
+        if self.drawing is not None:
+            self.drawing.refresh()
 
     # --- inside ----------------------------------------------------------------------------------------------------------
 
@@ -315,14 +330,3 @@ def measure_labels(world: Sequence[tuple[float, float, float]]) -> list[str]:
     parts.append(f"Δh {rise:+.2f} m")
     labels[-1] = "  ·  ".join(parts)
     return labels
-
-
-def _halo_text(painter: QPainter, at: QPointF, text: str, theme: Theme) -> None:
-    path = QPainterPath()
-    path.addText(at, painter.font(), text)
-    painter.save()
-    painter.strokePath(
-        path, QPen(theme.color("panel", 235), 4.0, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
-    )
-    painter.fillPath(path, theme.color("text"))
-    painter.restore()
