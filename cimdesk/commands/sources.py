@@ -15,6 +15,8 @@ from cimdesk.base.errors import CimdeskError, DataError, Problem, ServiceError, 
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, SynchronousRunner, no_progress
 from cimdesk.commands.basemaps import small_picture
+from cimdesk.commands.cards import surveyed_already
+from cimdesk.commands.extruding import with_bodies
 from cimdesk.commands.ground import settled
 from cimdesk.commands.history import Edit
 from cimdesk.commands.large import is_large_city, named_after, tile_once, tiles_folder
@@ -158,8 +160,9 @@ def add_layers(session: Session, loaded: Iterable[LoadedSource]) -> None:
         name=loaded[0].source.name if len(loaded) == 1 else tr("{count} layers").format(count=len(loaded))
     )
     session.do(Edit(label, tuple(records), data))
+    before = [layer.id for layer in session.workspace.layers() if layer.id not in data]
     for layer_id, found in problems.items():
-        _tell(session, layer_id, found)
+        _tell(session, layer_id, (*found, *surveyed_already(session.workspace, layer_id, before)))
     prepare_glances(session, data)
     for layer_id, city in data.items():
         # A source with versions, ends or conditions shows the city at a date only with its stages.
@@ -312,7 +315,7 @@ def _reload(
     crs = Crs.parse(layer.crs)
     if key not in results:
         try:
-            results[key] = read_source(path, ReadOptions(crs=crs, cancel=cancel, extra=layer.options), streams)
+            results[key] = with_bodies(read_source(path, ReadOptions(crs=crs, cancel=cancel, extra=layer.options), streams), layer)
         except CimdeskError as error:
             results[key] = error
     result = results[key]

@@ -16,6 +16,7 @@ import numpy as np
 from cimdesk.base.arrays import AnyArray
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.formats.registry import ReadOptions
+from cimdesk.formats.vector_osm import with_tags
 from cimdesk.formats.vector_shapes import geometries_from_wkb, split_by_kind, take_apart
 from cimdesk.model.features import FeatureTable, VectorLayer, as_strings
 
@@ -220,6 +221,8 @@ def _table(fids: AnyArray, names: Sequence[str], columns: Sequence[AnyArray], dr
         while label in taken:
             label += "_2"
         taken[label] = _column(column)
+    if driver == "OSM":
+        taken = with_tags(taken)
     return FeatureTable(_ids(fids, taken, driver), taken)
 
 

@@ -94,3 +94,33 @@ def test_house_outlines_without_a_header_are_read_as_points(real_data: Path):
     for path in sorted((real_data / "flood/anuga/merewether/houses").glob("*.csv")):
         result = read(path)
         assert len(result.sources[0].data.features) >= 3, path.name
+
+
+def test_buildings_of_open_street_map_rise_to_the_heights_they_are_tagged_with(real_data: Path):
+    from cimdesk.formats.extrusion import Extrusion, extrude
+    from cimdesk.formats.findings import Findings
+
+    result = read(real_data / "vector/osm/Helsinki.osm.pbf")
+    areas = next(source.data for source in result.sources if source.part.partition("#")[0] == "multipolygons")
+    buildings = areas.features.columns["building"]
+    city = extrude(areas, Extrusion(default=3.0), Findings())
+    assert len(city.features) == sum(value not in (None, "no") for value in buildings.tolist()) > 100
+    low, high = city.finest.heights(len(city.features))
+    levels = city.features.columns["building:levels"]
+    told = [row for row, value in enumerate(levels.tolist()) if value is not None and value.isdigit() and int(value) > 0]
+    heights = city.features.columns.get("height")
+    told = [row for row in told if heights is None or heights[row] is None]
+    assert told
+    assert np.allclose(high[told], [3.0 * int(levels[row]) for row in told], atol=1e-3)
+    assert (high > low).all()
+
+
+def test_footprints_of_a_geopackage_rise_at_their_places(real_data: Path):
+    from cimdesk.formats.extrusion import Extrusion, extrude
+    from cimdesk.formats.findings import Findings
+
+    layer = read(real_data / "vector/sf/buildings.gpkg").sources[0].data
+    city = extrude(layer, Extrusion(default=9.0), Findings())
+    assert len(city.features) == 158
+    assert np.allclose(city.bounds[:, :2], layer.shapes.bounds[:, :2], atol=0.01)
+    assert city.bounds[1, 2] - city.bounds[0, 2] == pytest.approx(9.0, abs=1e-3)

@@ -1,0 +1,50 @@
+"""Tags of OpenStreetMap as columns: GDAL gives a few by name and the rest as one text of key=>value pairs."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from cimdesk.base.arrays import AnyArray
+
+OTHER = "other_tags"
+MOST_TAGS = 60
+_PAIR = re.compile(r'"((?:[^"\\]|\\.)*)"=>"((?:[^"\\]|\\.)*)"')
+_ESCAPED = re.compile(r"\\(.)")
+
+
+def with_tags(columns: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    """Return columns with the most frequent other tags as columns of their own, and for areas an ``id`` that says what they are."""
+    made = dict(columns)
+    if "osm_way_id" in made and "osm_id" in made and "id" not in made:
+        made = {"id": _area_ids(made["osm_id"], made["osm_way_id"]), **made}
+    texts = made.get(OTHER)
+    if texts is None or texts.dtype != object:
+        return made
+    rows = [dict(_pairs(text)) if isinstance(text, str) else {} for text in texts.tolist()]
+    counts = Counter(key for row in rows for key in row)
+    names = [key for key, _ in counts.most_common(MOST_TAGS) if key not in made]
+    for name in names:
+        values = np.empty(len(rows), dtype=object)
+        values[:] = [row.pop(name, None) for row in rows]
+        made[name] = values
+    del made[OTHER]
+    if any(rows):
+        left = np.empty(len(rows), dtype=object)
+        left[:] = ["; ".join(f"{key}={value}" for key, value in row.items()) or None for row in rows]
+        made[OTHER] = left
+    return made
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    return [(_ESCAPED.sub(r"\1", key), _ESCAPED.sub(r"\1", value)) for key, value in _PAIR.findall(text)]
+
+
+def _area_ids(relations: AnyArray, ways: AnyArray) -> AnyArray:
+    out = np.empty(len(ways), dtype=object)
+    pairs = enumerate(zip(relations.tolist(), ways.tolist(), strict=True))
+    out[:] = [f"way/{way}" if way else f"relation/{relation}" if relation else f"area/{row}" for row, (relation, way) in pairs]
+    return out
