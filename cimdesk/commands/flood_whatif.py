@@ -351,5 +351,4 @@ def whatif_file(
     else:
         result = run_window(changed, whatif, threads, progress, cancel)
     write_beside(out, result, changed)
-    figures = {"result": str(out), **summary(result), "depth_difference": difference(parent, result)}
-    return figures, parent, result
+    return {"result": str(out), **summary(result)}, parent, result

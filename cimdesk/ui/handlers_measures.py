@@ -140,10 +140,21 @@ def run_again(desk: Desk) -> None:
     def done(result: FloodResult) -> None:
         if job.done is not None:
             job.done(result)
-        desk.compare_with(parent)
+        _compare(desk, parent, result)
         desk.message.emit(outcome(desk, parent, result))
 
     desk.run(replace(job, done=done))
+
+
+def _compare(desk: Desk, parent: str, result: FloodResult) -> None:
+    """Show what has changed: the new flood drawn against the one before, and both in the exposure table."""
+    from cimdesk.commands.flood_compare import set_comparison
+
+    workspace = desk.session.workspace
+    layer_id = next((layer.id for layer in workspace.layers() if workspace.data(layer.id) is result), "")
+    if layer_id:
+        desk.attempt(set_comparison, desk.session, layer_id, parent)
+    desk.compare_with(parent)
 
 
 def outcome(desk: Desk, parent: str, result: FloodResult) -> str:
