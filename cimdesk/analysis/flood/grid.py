@@ -11,7 +11,7 @@ from cimdesk.analysis.flood.kernels import CLOSED_HEIGHT
 from cimdesk.base.arrays import AnyArray, Bool, Float, Int32
 from cimdesk.model.flood import FloodScenario
 
-TILE_ROWS, TILE_COLUMNS = 64, 1024
+TILE_ROWS, TILE_COLUMNS = 64, 512
 GRAVITY = 9.81
 SMALLEST_YARD = 25
 """Open cells enclosed by buildings, from which on they take roof water."""
@@ -118,8 +118,7 @@ class Tiles:
     Attributes
     ----------
     active : (T, 6) int64
-        First row, end row, first column, end column in the padded arrays, tile column from 1, and tile number; those below one
-        another follow each other.
+        First row, end row, first column, end column in the padded arrays, tile column from 1, and tile number.
     shape : (int, int)
         Rows and columns of tiles; they are numbered row by row.
     active_cells : int
@@ -136,8 +135,8 @@ class Tiles:
         column_cuts = [1 + min(c * TILE_COLUMNS, columns) for c in range(across + 1)]
         table = [
             (row_cuts[r], row_cuts[r + 1], column_cuts[c], column_cuts[c + 1], c + 1, r * across + c)
-            for c in range(across)
             for r in range(down)
+            for c in range(across)
         ]
         self._all = np.array(table, dtype=np.int64)
         self._is_wet = np.zeros(self.shape, dtype=bool)
@@ -169,7 +168,7 @@ class Tiles:
         for dr in range(3):
             for dc in range(3):
                 near[dr : dr + self.shape[0], dc : dc + self.shape[1]] |= self._is_wet
-        self._use(self._all[near[1:-1, 1:-1].T.ravel()])
+        self._use(self._all[near[1:-1, 1:-1].ravel()])
 
     def _use(self, active: AnyArray) -> None:
         self.active = active

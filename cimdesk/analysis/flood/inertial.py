@@ -38,7 +38,7 @@ class InertialEngine:
         self._real: Any = np.dtype(scenario.precision).type
         self._keep = self._real(1.0 - 16.0 * float(np.finfo(self._real).eps))
         self._state, self._tiles, self._workers, self._ledger = state, tiles, workers, ledger
-        self._given, self._is_given = np.zeros((4, max(state.h.shape)), dtype=self._real), np.zeros(4, dtype=np.bool_)
+        self._given, self._is_given = np.zeros((4, max(state.h.shape)), dtype=self._real), np.zeros(4, dtype=np.uint8)
         for boundary in self._boundaries:
             self._is_given[EDGES[boundary.edge].number] = boundary.kind != "closed"
         down, across = tiles.shape

@@ -25,6 +25,8 @@ from cimdesk.analysis.flood.kernels import (
 BEFORE, AFTER = 2, 3
 """Rows or columns on either side of a seam that its neighbours read."""
 SEAM = BEFORE + AFTER
+WIDEST = 4096
+"""Columns swept together at most: long rows keep the memory streaming, and the buffers still fit the second cache."""
 _DEPTH, _EAST, _SOUTH = 0, 1, 2
 """Of the old values: depth and both discharges."""
 
@@ -65,24 +67,24 @@ def _copy(into, values):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _load(into, v, field, row_seams, column_seams, i, run):  # type: ignore[no-untyped-def]
     """Read a row of old values of a run of tiles, two columns before it to three after, from the grid or the seams around."""
-    i0, i1, j0, j1, c, top, bottom = run
+    i0, i1, j0, j1, r, c0, c1 = run
     rows, columns = field.shape[0] - 3, field.shape[1] - 3
     base = j0 - BEFORE
     a, b = max(base, 0), min(j1 + AFTER, columns + 3)
     if 1 <= i < i0:
-        _copy(into[a - base : b - base], row_seams[top, v, i - i0 + BEFORE, a:b])
+        _copy(into[a - base : b - base], row_seams[r, v, i - i0 + BEFORE, a:b])
     elif i >= i1 and i1 <= rows:
-        _copy(into[a - base : b - base], row_seams[bottom, v, i - i1 + BEFORE, a:b])
+        _copy(into[a - base : b - base], row_seams[r + 1, v, i - i1 + BEFORE, a:b])
     else:
         _copy(into[BEFORE : j1 - base], field[i, j0:j1])
         if j0 == 1:
             into[BEFORE - 1] = field[i, 0]
         else:
-            _copy(into[:BEFORE], column_seams[c, v, i, :BEFORE])
+            _copy(into[:BEFORE], column_seams[c0, v, i, :BEFORE])
         if j1 == columns + 1:
             _copy(into[j1 - base : b - base], field[i, j1:b])
         else:
-            _copy(into[j1 - base : b - base], column_seams[c + 1, v, i, BEFORE:])
+            _copy(into[j1 - base : b - base], column_seams[c1, v, i, BEFORE:])
 
 
 @njit(nogil=True, cache=True)
@@ -158,9 +160,9 @@ def _limit(old, new_x, new_y, limits, is_tight, i, run, rows, columns, dt_dx, ke
 
 @njit(nogil=True, cache=True)
 def _settle(  # type: ignore[no-untyped-def]
-    h, lo, qx, qy, new_x, new_y, rain_share, envelopes, i, run, dt_dx, rain, loss, time, is_noted,
+    h, lo, qx, qy, new_x, new_y, rain_share, envelopes, i, run, tiles, tile_depth, tile_loss, dt_dx, rain, loss, time, is_noted,
 ):  # fmt: skip
-    """Bring depths, discharges and, where asked, running maxima of a row to the new time; return its depth and what seeped."""
+    """Bring depths, discharges and, where asked, running maxima of a row of ``tiles`` to the new time."""
     j0, j1 = run[2], run[3]
     rows, columns = h.shape[0] - 3, h.shape[1] - 3
     p, q, e = BEFORE, BEFORE + j1 - j0, j1 + 1 if j1 == columns + 1 else j1
@@ -169,7 +171,11 @@ def _settle(  # type: ignore[no-untyped-def]
     depth = h[i, j0:j1]
     # Without rain its shares are not even read; any finite row does in their place.
     update_row(depth, lo[i, j0:j1], west, east, north, south, rain_share[i, j0:j1] if rain > 0.0 else west, dt_dx, rain)
-    lost = infiltrate_row(depth, lo[i, j0:j1], loss) if loss > 0.0 else 0.0
+    for t in range(tiles.shape[0]):
+        a, b, number = tiles[t, 2], tiles[t, 3], tiles[t, 5]
+        if loss > 0.0:
+            tile_loss[number] += infiltrate_row(h[i, a:b], lo[i, a:b], loss)
+        tile_depth[number] = max(tile_depth[number], deepest_row(h[i, a:b]))
     _copy(qx[i, j0:e], new_x[at, p : p + e - j0])
     _copy(qy[i, j0:j1], north)
     if i == rows:
@@ -179,7 +185,6 @@ def _settle(  # type: ignore[no-untyped-def]
         envelope_row(
             depth, west, east, north, south, deepest[i, j0:j1], speed2[i, j0:j1], discharge2[i, j0:j1], arrival[i, j0:j1], time
         )
-    return deepest_row(depth), lost
 
 
 @njit(nogil=True, cache=True)
@@ -190,42 +195,37 @@ def sweep_tiles(  # type: ignore[no-untyped-def]
     """Advance some tiles by a step in place; note each tile's largest depth and infiltration.
 
     Edges that ``is_given`` (4,) names (west, east, north, south) take the discharges ``given`` (4, n). ``envelopes`` are the
-    running maxima and the arrival, raised where it ``is_noted``. Tiles below one another are swept as one run.
+    running maxima and the arrival, raised where it ``is_noted``. Tiles beside one another are swept as one run.
     """
-    rows, columns = h.shape[0] - 3, h.shape[1] - 3
-    across, width = column_seams.shape[0], 0
-    for t in range(first, last):
-        width = max(width, tiles[t, 3] - tiles[t, 2])
-    old = np.zeros((3, 4, width + SEAM), h.dtype)
-    new_x, new_y = np.zeros((4, width + SEAM), h.dtype), np.zeros((4, width + SEAM), h.dtype)
-    limits, is_tight = np.ones((4, width + SEAM), h.dtype), np.zeros(4, np.bool_)
+    rows = h.shape[0] - 3
+    across, width = column_seams.shape[0], min(h.shape[1], WIDEST) + SEAM
+    old = np.zeros((3, 4, width), h.dtype)
+    new_x, new_y = np.zeros((4, width), h.dtype), np.zeros((4, width), h.dtype)
+    limits, is_tight = np.ones((4, width), h.dtype), np.zeros(4, np.bool_)
     t = first
     while t < last:
         i0, i1, j0, j1, c = tiles[t, 0], tiles[t, 1], tiles[t, 2], tiles[t, 3], tiles[t, 4] - 1
         until = t + 1
-        while until < last and tiles[until, 2] == j0 and tiles[until, 0] == i1:
-            i1 = tiles[until, 1]
+        while until < last and tiles[until, 0] == i0 and tiles[until, 2] == j1 and tiles[until, 3] - j0 <= WIDEST:
+            j1 = tiles[until, 3]
             until += 1
-        run = (i0, i1, j0, j1, c, (tiles[t, 5] - c) // across, (tiles[until - 1, 5] - c) // across + 1)
+        run, swept = (i0, i1, j0, j1, (tiles[t, 5] - c) // across, c, tiles[until - 1, 4]), tiles[t:until]
         old[:], new_x[:], new_y[:], limits[:], is_tight[:] = 0.0, 0.0, 0.0, 1.0, False
+        for number in swept[:, 5]:
+            tile_depth[number], tile_loss[number] = 0.0, 0.0
         for i in range(max(i0 - 2, 0), i0):
             for v, field in enumerate((h, qx, qy)):
                 _load(old[v, i & 3], v, field, row_seams, column_seams, i, run)
-        most, lost = np.float32(0.0), 0.0
         for i in range(i0 - 1, i1 + 2):
             if i <= rows + 1:
                 for v, field in enumerate((h, qx, qy)):
                     _load(old[v, (i + 1) & 3], v, field, row_seams, column_seams, i + 1, run)
             _flow(old, new_x, new_y, z, k, is_given, given, i, run, g_dt_dx, dt)
             if i >= i0:
-                _limit(old, new_x, new_y, limits, is_tight, i - 1, run, rows, columns, dt_dx, keep)
-            if i < i0 + 2:
-                continue
-            depth, seeped = _settle(
-                h, lo, qx, qy, new_x, new_y, rain_share, envelopes, i - 2, run, dt_dx, rain, loss, time, is_noted
-            )
-            most, lost = max(most, depth), lost + seeped
-            if i - 1 == tiles[t, 1]:
-                tile_depth[tiles[t, 5]], tile_loss[tiles[t, 5]] = most, lost
-                most, lost = np.float32(0.0), 0.0
-                t += 1
+                _limit(old, new_x, new_y, limits, is_tight, i - 1, run, rows, h.shape[1] - 3, dt_dx, keep)
+            if i >= i0 + 2:
+                _settle(
+                    h, lo, qx, qy, new_x, new_y, rain_share, envelopes, i - 2, run, swept, tile_depth, tile_loss,
+                    dt_dx, rain, loss, time, is_noted,
+                )  # fmt: skip
+        t = until

@@ -129,7 +129,7 @@ def test_a_sweep_gives_the_bits_of_whole_rows_however_the_grid_is_cut(seed, dtyp
         s[q][s["z"] > 100.0] = 0.0
     dt_dx, g_dt_dx, rain, keep = real(dt / 2.0), real(9.81 * dt / 2.0), real(1e-4), real(KEEP[dtype])
     rng = np.random.default_rng(seed)
-    is_given = rng.random(4) < 0.5
+    is_given = (rng.random(4) < 0.5).astype(np.uint8)
     given_q = rng.normal(0.0, 0.2, (4, 60)).astype(dtype)
     want_x, want_y = whole_fluxes(s, g_dt_dx, real(dt))
     for number, (q, place) in enumerate([
