@@ -224,6 +224,9 @@ def _write_rasters(
             values = np.nan_to_num(values).astype(np.uint8)
         path = wish.path if folder is None else folder / f"{name.replace('.', '_') if frame is None else name}.tif"
         written.append(write_grid(path, values, result.terrain, crs, is_cog))
+    if folder is not None and DEPTH in what:
+        # With the ground beside them the depths can be read again as a flood with levels.
+        written.append(write_grid(folder / "ground.tif", result.terrain.elevations, result.terrain, crs, is_cog))
     return written
 
 

@@ -116,7 +116,9 @@ def place(data: LayerData, crs: Crs | None, frame: LocalFrame) -> LayerData:
     if isinstance(data, Sensors):
         return replace(data, positions=_move(data.positions, crs, target))
     assert isinstance(data, FloodResult)
-    return data
+    from cimdesk.formats.flood_warp import reproject_flood
+
+    return reproject_flood(data, crs, target)
 
 
 def _place_city(city: CityModel, crs: Crs, target: Crs) -> CityModel:

@@ -14,6 +14,8 @@ from cimdesk.formats.flood_in import names
 from cimdesk.formats.flood_in.gridding import Collector
 from cimdesk.formats.flood_in.netcdf import Dataset, Variable
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
+from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_maps import KEYS
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.terrain import Terrain
 
@@ -56,6 +58,7 @@ def read_cf(data: Dataset, options: ReadOptions) -> ReadResult:
         collector.add(float(times[k]), values - bed if is_level else values, speed(index))
     ground = replace(grid, elevations=bed.astype(np.float32))
     flood = collector.result(data.path.stem, ground, start, times, {"engine": str(data.attrs.get("source", "") or "NetCDF")})
+    flood = _with_maps(flood, data, water.dims[-2:], flips)
     said = data.crs()
     rows, columns = grid.shape
     objects = {"times": len(times), "rows": rows, "columns": columns}
@@ -64,6 +67,21 @@ def read_cf(data: Dataset, options: ReadOptions) -> ReadResult:
     )
     source = Source(flood.name, LayerKind.FLOOD, flood, options.crs_for(said))
     return ReadResult("NetCDF-CF", version, said.code if said else None, objects, ground.bounds, (source,), tuple(problems))
+
+
+def _with_maps(flood: FloodResult, data: Dataset, dims: tuple[str, ...], flips: tuple[bool, bool]) -> FloodResult:
+    """Return the flood with the maps that our own export writes: what the frames alone cannot tell."""
+    found = {
+        key: _plane(variable, flips, None).astype(np.float32)
+        for key in KEYS
+        if (variable := data.variables.get(key.replace(".", "_"))) is not None and variable.dims == dims
+    }
+    maxima = {key: found.pop(key) for key in ("max_speed", "max_depth_speed", "arrival") if key in found}
+    kept = {key: grid for key, grid in found.items() if key.startswith(("arrival", "duration", "peak"))}
+    return replace(
+        flood, max_speed=maxima.get("max_speed", flood.max_speed), arrival=maxima.get("arrival", flood.arrival),
+        max_depth_speed=maxima.get("max_depth_speed", flood.max_depth_speed), envelopes=kept,
+    )  # fmt: skip
 
 
 def _fields(data: Dataset) -> dict[str, Variable]:

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 DEPTH, LEVEL, BED, SPEED, U, V = "depth", "level", "bed", "speed", "u", "v"
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
-    (BED, r"^(bottom|fond|bathymetry|topography|ground|terrain|dem|bed(_?level|_?elevation)?|elevation|z|zb|z_?bed|.*flowelem_bl|"
-          r".*_bl|altitude|cote_du_fond|sohle|gelaende.*|bodenhoehe)$"),
+    (BED, r"^(bottom|fond|bathymetry|topography|ground|terrain|dem|surface_altitude|bed(_?level|_?elevation)?|elevation|z|zb|"
+          r"z_?bed|.*flowelem_bl|.*_bl|altitude|cote_du_fond|sohle|gelaende.*|bodenhoehe)$"),
     (DEPTH, r"^(water_?depth|depth|dep|h|hmax|h_?max|max_?depth|depth_?max|hauteur_d_?eau|wassertiefe|tiefe|inundation_?depth|"
-            r"flood_?depth|.*_?waterdepth|water_?depth_.*|depth_.*|dep_dat_format|sea_floor_depth_below_sea_surface)$"),
+            r"flood_?depth|flood_water_thickness|.*_?waterdepth|water_?depth_.*|depth_.*|dep_dat_format|sea_floor_depth_below_sea_surface)$"),
     (LEVEL, r"^(stage|wse|water_?level|water_?surface(_?elevation)?|surface_?elevation|free_?surface|surface_?libre|wasserspiegel|"
             r"wsp|eta|zeta|zs|.*_s1|head|level|h_el|sea_surface_.*height.*|sea_surface_elevation|water_surface_.*height.*)$"),
     (SPEED, r"^(speed|velocity(_?magnitude)?|vel|vmax|v_?max|.*_ucmag|scalar_velocity|vitesse|magnitude)$"),

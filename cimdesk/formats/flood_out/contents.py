@@ -123,6 +123,9 @@ def global_attrs(result: FloodResult, program: str) -> dict[str, Any]:
         "title": result.name,
         "source": f"{program}, {said.get('engine', 'flood')} engine",
     }
-    return attrs | {
-        f"run_{key}": value for key, value in said.items() if isinstance(value, str | int | float) and value is not None
-    }
+    for key, value in said.items():
+        if isinstance(value, bool):
+            attrs[f"run_{key}"] = int(value)
+        elif isinstance(value, str | int | float):
+            attrs[f"run_{key}"] = value
+    return attrs
