@@ -28,7 +28,7 @@ from cimdesk.commands.session import Session
 from cimdesk.formats.flood_run import SUFFIX, RunFolder, unfinished
 from cimdesk.model.appearance import default_style
 from cimdesk.model.flood import FloodResult, FloodScenario
-from cimdesk.model.layers import Layer, LayerKind, new_layer_id
+from cimdesk.model.layers import Layer, LayerKind, layers_of, new_layer_id
 
 if TYPE_CHECKING:
     from cimdesk.analysis.flood.exchange import Exchange
@@ -187,7 +187,7 @@ def attach(session: Session, result: FloodResult, file: Path) -> str:
     }  # fmt: skip
     hidden = tuple(
         document.update("layer", other.id, visible=False)
-        for other in session.workspace.layers()
+        for other in layers_of(document)
         if other.kind is LayerKind.FLOOD and other.visible
     )
     records = (document.put("layer", layer_id, layer.to_record()), document.put("result", layer_id, record), *hidden)

@@ -229,3 +229,8 @@ def waiting_words(seconds: float) -> str:
 def warm_up() -> None:
     """Start a solver that waits, beside whatever goes on; the next run takes it."""
     threading.Thread(target=SPARE.prepare, daemon=True, name="flood-warm-up").start()
+
+
+def dismiss_warm() -> None:
+    """End the solver that waits; there will be no run."""
+    threading.Thread(target=SPARE.dismiss, daemon=True, name="flood-dismiss").start()

@@ -72,6 +72,13 @@ def _rows(asked: DrainageInput, ids: Strings, nodes: Sequence[str], where: str) 
     return [row_of[node] for node in nodes]
 
 
+def can_run_drains() -> bool:
+    """Return whether SWMM is installed."""
+    from cimdesk.services.swmm import has_swmm
+
+    return has_swmm()
+
+
 def unblocked(scenario: FloodScenario, nodes: Sequence[str]) -> FloodScenario:
     """Return a scenario whose drains have these inlets cleared: the measure to compare a run with."""
     if scenario.drainage is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -86,6 +86,7 @@ class FloodForm:
     level: float | None = None
     start_time: float = 0.0
     extent: tuple[float, float, float, float] | None = None
+    drainage: str = ""
     inflows: tuple[Inflow, ...] = ()
     gauges: tuple[Gauge, ...] = ()
     precision: str = "float32"
@@ -116,10 +117,31 @@ def scenario_from_session(session: Session, form: FloodForm) -> FloodScenario:
         output_every=form.output_every, start_time=form.start_time, rain=form.rain,
         infiltration=form.infiltration_mm_per_h * MM_PER_H, inflows=form.inflows, boundaries=kinds, gauges=form.gauges,
         initial_level=form.level, precision=form.precision, engine=form.engine, timings=True,
+        drainage=_drains_of(session, form.drainage),
         metadata={"crs": frame.crs.definition if frame and frame.crs else "", "buildings": form.buildings, **form.metadata},
     )  # fmt: skip
     check(scenario, None)
     return scenario
+
+
+def load_for(session: Session, path: Path) -> Callable[[], FloodScenario]:
+    """Return what loads a scenario file for a session, within a job.
+
+    The scenario must be in the reference system of the project, or its layer would lie elsewhere.
+    """
+    frame = session.workspace.frame
+
+    def load() -> FloodScenario:
+        scenario = load_scenario(path)
+        own = Crs.parse(str(scenario.metadata.get("crs", "")))
+        if frame is not None and frame.crs is not None and own is not None and own.code != frame.crs.code:
+            raise DataError(
+                path, "the scenario is in {system}, the project in {other}.",
+                remedy="Open it in a project of its own.", system=own.name, other=frame.crs.name,
+            )  # fmt: skip
+        return scenario
+
+    return load
 
 
 def _drains_of(session: Session, layer_id: str) -> Drainage | None:

@@ -11,8 +11,14 @@ from cimdesk.model.style import Style
 
 
 def set_visible(session: Session, layer_ids: list[str], visible: bool) -> Changes:
-    """Show or hide layers."""
-    document = session.workspace.document
+    """Show or hide layers; guests at once, without an edit."""
+    workspace = session.workspace
+    document = workspace.document
+    for key in (key for key in layer_ids if workspace.is_guest(key)):
+        workspace.show_guest(workspace.layer(key).but(visible=visible), workspace.data(key))
+    layer_ids = [key for key in layer_ids if not workspace.is_guest(key)]
+    if not layer_ids:
+        return Changes()
     label = tr("Show {name}") if visible else tr("Hide {name}")
     records = tuple(document.update("layer", key, visible=visible) for key in layer_ids)
     return session.do(Edit(label.format(name=_names(session, layer_ids)), records))

@@ -147,18 +147,24 @@ class RunFolder:
 
     def frames(self) -> list[tuple[FrameNote, bytes]]:
         """Return the frames so far with their notes; one that was not written to its end is left out."""
+        return self.frames_from(0)[0]
+
+    def frames_from(self, place: int) -> tuple[list[tuple[FrameNote, bytes]], int]:
+        """Return the frames from a place in the log on, and the place after them."""
         found = []
         try:
             with self.frames_file.open("rb") as log:
+                log.seek(place)
                 while len(head := log.read(_RECORD.size)) == _RECORD.size:
                     note_size, size, check = _RECORD.unpack(head)
                     content = log.read(note_size + size)
                     if len(content) < note_size + size or zlib.crc32(content) != check:
                         break
                     found.append((FrameNote(**json.loads(content[:note_size])), content[note_size:]))
+                    place += _RECORD.size + len(content)
         except _DAMAGED:
-            return found
-        return found
+            return found, place
+        return found, place
 
     def result_so_far(self) -> FloodResult | None:
         """Return the result up to the last frame, marked incomplete; None before the second frame."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import count
@@ -136,11 +136,11 @@ def group_of(kind: LayerKind) -> str:
     return next(name for name, kinds in GROUPS if kind in kinds)
 
 
-def layers_of(document: Document) -> list[Layer]:
-    """Return every layer, by group and order, as the layer tree shows them."""
+def layers_of(document: Document, guests: Iterable[Layer] = ()) -> list[Layer]:
+    """Return every layer, by group and order, as the layer tree shows them, with some that the document does not have."""
     rank = {kind: k for k, (_, kinds) in enumerate(GROUPS) for kind in kinds}
     found = [Layer.from_record(key, record) for key, record in document.records("layer").items()]
-    return sorted(found, key=lambda layer: (rank[layer.kind], layer.order))
+    return sorted([*guests, *found], key=lambda layer: (rank[layer.kind], layer.order))
 
 
 def new_layer_id(taken: Container[str], name: str) -> str:

@@ -24,9 +24,7 @@ from cimdesk.model.sensors import Sensors
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
 
-LayerData: TypeAlias = (
-    CityModel | TiledCity | Terrain | VectorLayer | UtilityNetwork | Sensors | FloodResult | PointCloud | Imagery
-)
+LayerData: TypeAlias = CityModel | TiledCity | Terrain | VectorLayer | UtilityNetwork | Sensors | FloodResult | PointCloud | Imagery
 
 
 class Workspace:
@@ -51,17 +49,37 @@ class Workspace:
         self._unavailable: dict[str, str] = {}
         self._frame: LocalFrame | None = None
         self._previews: dict[str, Mapping[str, Any]] = {}
+        self._guests: dict[str, Layer] = {}
 
     def layers(self) -> list[Layer]:
-        """Return every layer in the order of the layer tree."""
-        return [self._as_previewed(layer) for layer in layers_of(self.document)]
+        """Return every layer in the order of the layer tree; guests come before the others of their group."""
+        return [self._as_previewed(layer) for layer in layers_of(self.document, self._guests.values())]
 
     def layer(self, layer_id: str) -> Layer:
         """Return one layer; raises KeyError when there is none."""
+        if layer_id in self._guests:
+            return self._guests[layer_id]
         record = self.document.get("layer", layer_id)
         if record is None:
             raise KeyError(layer_id)
         return self._as_previewed(Layer.from_record(layer_id, record))
+
+    def show_guest(self, layer: Layer, data: LayerData | None) -> None:
+        """Show a layer that is no part of the document, such as water that is still being simulated; without data it leaves.
+
+        Nothing is edited, and nothing can be undone or saved.
+        """
+        if data is None:
+            if self._guests.pop(layer.id, None) is None:
+                return
+            self._data.pop(layer.id, None)
+        else:
+            self._guests[layer.id], self._data[layer.id] = layer, data
+        self.changed.emit(Changes(data=frozenset({layer.id})))
+
+    def is_guest(self, layer_id: str) -> bool:
+        """Whether a layer is shown without being part of the document."""
+        return layer_id in self._guests
 
     def preview(self, layer_id: str, **fields: Any) -> None:
         """Show a layer as if some of its fields were others, until this is called again without any; nothing is edited.

@@ -15,7 +15,9 @@ from cimdesk.model.appearance import DEPTH_CLASSES
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_comparison import comparison_of
 from cimdesk.model.layers import Layer
+from cimdesk.model.live_flood import LIVE
 from cimdesk.model.water import water_colors
+from cimdesk.model.workspace import LayerData
 from cimdesk.scene import toolkit as vtk
 from cimdesk.scene.flood_nodes import Fountains
 from cimdesk.scene.flood_shader import FRAGMENT_DECLARED, VERTEX_DECLARED, VERTEX_PLACED, fragment_code
@@ -96,6 +98,19 @@ class FloodVisual(Visual):
             sheet.set_weight(shown[2])
             sheet.set_number("wavePhase", (time - self.result.start_time) / WAVE_PACE % WAVE_ROUND)
         return self.layer.visible
+
+    def follows(self, data: LayerData) -> bool:
+        is_grown = isinstance(data, FloodResult) and data.terrain is self.result.terrain and LIVE in data.statistics
+        if not is_grown or not isinstance(data, FloodResult) or LIVE not in self.result.statistics:
+            return False
+        self.result = data
+        self.frames.follow(data)
+        self._shown, self._loaded = (-1, -1, 0.0), None
+        for sheet in self.sheets:
+            sheet.forget()
+            sheet.set_number("depthStep", self.frames.step)
+        self.set_time(self.context.time)
+        return True
 
     def prepare(self, view: View) -> None:
         is_there = self.layer.visible and self.layer.opacity > 0.0 and self._shown[0] >= 0
@@ -199,6 +214,10 @@ class Sheet:
         self.actor.GetShaderProperty().GetVertexCustomUniforms().SetUniformf("frameWeight", weight)
         self.set_number("frameWeight", weight)
 
+    def forget(self) -> None:
+        """Lie at the levels of frames anew, as they may be others under the same numbers."""
+        self._pair = None
+
     def load(self, frames: WaterFrames, first: int, second: int) -> None:
         """Lie at the levels of two frames."""
         if (first, second) == self._pair:
@@ -228,7 +247,9 @@ def _water_mesh(result: FloodResult, context: Context, bed: Float32, stride: int
     points = np.stack([*np.meshgrid(x, y), bed[::stride, ::stride]], axis=-1).reshape(-1, 3).astype(np.float32)
     u, v = (columns + 0.5) / terrain.shape[1], 1.0 - (rows + 0.5) / terrain.shape[0]
     coordinates = np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2).astype(np.float32)
-    wet = _block_max(result.max_depth, stride, len(rows), len(columns)) > MIN_DEPTH
+    # Of water that is still on its way nobody knows how far it comes.
+    reach = np.ones_like(result.max_depth) if LIVE in result.statistics else result.max_depth
+    wet = _block_max(reach, stride, len(rows), len(columns)) > MIN_DEPTH
     near = np.pad(wet, 1)
     near = np.max([near[r : r + wet.shape[0], c : c + wet.shape[1]] for r in range(3) for c in range(3)], axis=0).astype(bool)
     used = near[:-1, :-1] | near[:-1, 1:] | near[1:, :-1] | near[1:, 1:]

@@ -79,6 +79,15 @@ class WaterFrames:
         self._rims = _rims(self._solid)
         self._kept: OrderedDict[int, Surface] = OrderedDict()
 
+    def follow(self, result: FloodResult) -> None:
+        """Go on with a result that has grown: its last frame, and those after it, are others than before."""
+        last = len(self._result.times) - 1
+        self._result = result
+        step = max(self.step, FINEST_STEP, float(np.nanmax(result.max_depth, initial=0.0)) / (LARGEST - ZERO - 100))
+        kept = step == self.step
+        self.step = step
+        self._kept = OrderedDict((k, surface) for k, surface in self._kept.items() if kept and k < last)
+
     def surface(self, frame: int) -> Surface:
         """Return the water of a frame."""
         found = self._kept.get(frame)

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from cimdesk.ui import handlers_data, handlers_plan, handlers_view
+from cimdesk.ui import handlers_data, handlers_flood, handlers_plan, handlers_view
 from cimdesk.ui.action import Action
 from cimdesk.ui.needs import Need
 
 ROWS: tuple[Action, ...] = (
+    Action("flood.run", "Run flood…", "Simulate rain on the terrain", "Flood", handlers_flood.run_flood, "F9", Need.TERRAIN),
     Action(
-        "flood.run", "Run flood…", "Simulate rain on the terrain", "Flood", handlers_plan.run_flood, "F9", Need.TERRAIN | Need.IDLE
+        "flood.scenario",
+        "Run scenario file…",
+        "Simulate a flood as a scenario file describes it",
+        "Flood",
+        handlers_flood.run_scenario_file,
+        "Shift+F9",
+    ),
+    Action(
+        "flood.pause",
+        "Pause the flood",
+        "Hold the flood that is being computed, or let it go on",
+        "Flood",
+        handlers_flood.pause,
+        "Ctrl+F9",
+        Need.FLOODING,
+        checked=handlers_flood.is_paused,
+    ),
+    Action(
+        "flood.continue",
+        "Continue run",
+        "Go on with a flood that was broken off",
+        "Flood",
+        handlers_flood.continue_run,
+        needs=Need.UNFINISHED,
     ),
     Action(
         "flood.exposure",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
@@ -12,16 +12,20 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
 
 from cimdesk.base.i18n import tr
+from cimdesk.commands.flood_drainage import can_run_drains
 from cimdesk.commands.flood_scenario import FloodForm, scenario_from_session
 from cimdesk.commands.flood_tables import design_storm, storm_cities
+from cimdesk.commands.session import Session
 from cimdesk.model.flood import FloodScenario, Series
 from cimdesk.model.layers import LayerKind
+from cimdesk.model.network import Utility, UtilityNetwork
 from cimdesk.model.terrain import Terrain
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.forms import FormDialog, asked
 from cimdesk.ui.theme import current_theme
 
 UNIFORM = "uniform"
+SWMM_SUFFIX = ".inp"
 COMFORTABLE_CELLS = 500_000
 
 
@@ -36,6 +40,7 @@ class FloodDialog(FormDialog):
         self.terrain = self._layers(LayerKind.TERRAIN)
         self.buildings = self._layers(LayerKind.BUILDINGS, LayerKind.TILES)
         self.buildings.addItem(tr("none"), "")
+        self.drains = self._drain_layers()
         self.storm = QComboBox()
         for key, (city, _) in self._cities.items():
             self.storm.addItem(tr("Design storm, {city}").format(city=tr(city)), key)
@@ -59,7 +64,7 @@ class FloodDialog(FormDialog):
         self.picture = RainPicture()
         self._add_rows()
         self._start_values()
-        for box in (self.storm, self.years, self.terrain):
+        for box in (self.storm, self.years, self.terrain, self.drains):
             box.currentIndexChanged.connect(self._on_changed)
         for field in (self.intensity, self.rain_hours, self.hours, self.cell):
             field.valueChanged.connect(self._on_changed)
@@ -69,6 +74,7 @@ class FloodDialog(FormDialog):
         self.row(tr("Name"), self.name)
         self.row(tr("Terrain"), self.terrain)
         self.row(tr("Buildings"), self.buildings)
+        self.row(tr("Drains"), self.drains)
         self.row(tr("Rain"), self.storm)
         self.row(tr("Return period"), self.years)
         self.row(tr("Rate"), self.intensity)
@@ -86,6 +92,21 @@ class FloodDialog(FormDialog):
         for layer in workspace.layers():
             if layer.kind in kinds and workspace.data(layer.id) is not None:
                 box.addItem(layer.name, layer.id)
+        return box
+
+    def _drain_layers(self) -> QComboBox:
+        """Return the drainage networks that come from a SWMM file, with none as the first choice."""
+        box = QComboBox()
+        box.addItem(tr("none"), "")
+        workspace = self._desk.session.workspace
+        for layer in workspace.layers():
+            data = workspace.data(layer.id)
+            is_drainage = isinstance(data, UtilityNetwork) and data.utility is Utility.DRAINAGE
+            if is_drainage and layer.source.lower().endswith(SWMM_SUFFIX):
+                box.addItem(layer.name, layer.id)
+        if not can_run_drains():
+            box.setEnabled(False)
+            box.setToolTip(tr("SWMM is not installed."))
         return box
 
     def _start_values(self) -> None:
@@ -125,6 +146,7 @@ class FloodDialog(FormDialog):
             terrain=str(self.terrain.currentData()),
             rain=self.rain(),
             buildings=str(self.buildings.currentData() or ""),
+            drainage=str(self.drains.currentData() or ""),
             cell=self.cell.value(),
             engine=str(self.engine.currentData()),
             duration=self.hours.value() * 3600.0,
@@ -151,9 +173,10 @@ class FloodDialog(FormDialog):
         terrain = self._terrain()
         if terrain is not None:
             cells = terrain.shape[0] * terrain.cell_y * terrain.shape[1] * terrain.cell_x / self.cell.value() ** 2
-            self.note.setText(
-                tr("About {cells} cells. Screening model: rain on the ground, no pipes.").format(cells=f"{cells:,.0f}")
-            )
+            text = tr("About {cells} cells. Screening model: rain on the ground, no pipes.")
+            if self.drains.currentData():
+                text = tr("About {cells} cells. Rain on the ground, exchanged with the drains by SWMM.")
+            self.note.setText(text.format(cells=f"{cells:,.0f}"))
         self.accept_button.setEnabled(terrain is not None)
 
 
@@ -206,10 +229,26 @@ def _number(value: float, low: float, high: float, suffix: str) -> QDoubleSpinBo
     return field
 
 
-def ask(parent: QWidget | None, desk: Desk) -> Callable[[], FloodScenario] | None:
+@dataclass(frozen=True)
+class AskedFlood:
+    """A flood as it was asked for; called to set the scenario up."""
+
+    session: Session
+    form: FloodForm
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.form.name
+
+    def __call__(self) -> FloodScenario:
+        """Return the scenario; may take a while."""
+        return scenario_from_session(self.session, self.form)
+
+
+def ask(parent: QWidget | None, desk: Desk) -> AskedFlood | None:
     """Ask for a scenario; it is set up by the job, as cutting the terrain may take a while."""
     dialog = asked(FloodDialog(desk, parent))
     if dialog is None:
         return None
-    form, session = dialog.form(), desk.session
-    return lambda: scenario_from_session(session, form)
+    return AskedFlood(desk.session, dialog.form())

@@ -18,17 +18,6 @@ if TYPE_CHECKING:
     from cimdesk.commands.lifecycle import MarkOutcome
 
 
-def run_flood(desk: Desk) -> None:
-    """Ask for a scenario and simulate it beside the window."""
-    from cimdesk.commands import flood
-
-    scenario = desk.ask.form("flood", desk)
-    if scenario is not None:
-        desk.run(flood.run_job(desk.session, scenario))
-        if desk.shell:
-            desk.shell.show_tab("timeline")
-
-
 def show_exposure(desk: Desk) -> None:
     """Show who and what is in the water."""
     if desk.shell:

@@ -72,11 +72,16 @@ def open_paths(desk: Desk, paths: Sequence[Path], ask_first: bool = True) -> Non
         Show the preview before anything changes; files given at the start are added at once unless they lack a reference system.
     """
     from cimdesk.commands import projects
+    from cimdesk.ui.handlers_flood import is_scenario, run_scenarios
 
     project = next((path for path in paths if projects.is_project(path)), None)
     if project is not None:
         open_project(desk, project)
         paths = [path for path in paths if path != project]
+    scenarios = [path for path in paths if is_scenario(path)]
+    if scenarios:
+        run_scenarios(desk, scenarios)
+        paths = [path for path in paths if path not in scenarios]
     if paths:
         preview_paths(desk, paths, ask_first)
 
@@ -134,6 +139,7 @@ def add_files(desk: Desk, paths: Sequence[Path], crs: str = "") -> None:
 def open_demo(desk: Desk) -> None:
     """Make the demo city, once, and open it."""
     from cimdesk.commands import demo
+    from cimdesk.ui.handlers_flood import run_storm
 
     folder = user_data_dir() / "demo"
     existing = sorted(folder.glob(f"*{PROJECT_SUFFIX}"))
@@ -148,7 +154,7 @@ def open_demo(desk: Desk) -> None:
         open_project(desk, result.project)
         # The city is there to look at while its storm is simulated.
         if not any(layer.kind is LayerKind.FLOOD for layer in desk.session.workspace.layers()):
-            desk.attempt(demo.run_demo_storm, desk.session)
+            run_storm(desk)
 
     desk.run(JobSpec(job.title, job.work, done, key="demo"))
 

@@ -31,6 +31,8 @@ class Need(Flag):
     IDLE = auto()
     FILE = auto()
     BUILDINGS = auto()
+    FLOODING = auto()
+    UNFINISHED = auto()
 
 
 def reason(need: Need) -> str:
@@ -49,6 +51,8 @@ def reason(need: Need) -> str:
         Need.REDO: tr("nothing to redo"),
         Need.IDLE: tr("a flood is being computed"),
         Need.FILE: tr("needs a saved project file"),
+        Need.FLOODING: tr("no flood is being computed"),
+        Need.UNFINISHED: tr("no run of this project was broken off"),
         Need.BUILDINGS: tr("needs a layer of buildings that are not streamed"),
     }[need]
 
@@ -74,6 +78,8 @@ def available(desk: Desk) -> Need:
         (Need.UNDO, bool(session.history.done)),
         (Need.REDO, bool(session.history.undone)),
         (Need.IDLE, not desk.runner.is_running("flood")),
+        (Need.FLOODING, desk.floods.current is not None),
+        (Need.UNFINISHED, bool(desk.floods.unfinished)),
         (Need.FILE, session.store is not None),
         (Need.BUILDINGS, can_be_set_down(workspace.data(desk.current_layer))),
     )

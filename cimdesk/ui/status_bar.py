@@ -12,6 +12,7 @@ from cimdesk.base.units import format_length, format_time
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.sensors import Status
 from cimdesk.ui.desk import Desk, Links
+from cimdesk.ui.flood_strip import FloodStrip
 from cimdesk.ui.handlers_data import alarms
 from cimdesk.ui.theme import current_theme
 from cimdesk.ui.water_facts import water_words
@@ -37,6 +38,7 @@ class StatusBar(QWidget):
         self.job_bar.setFixedWidth(120)
         self.job_cancel = QPushButton()
         self.job_cancel.clicked.connect(self._cancel_job)
+        self.floods = FloodStrip(desk)
         self.alarms = QPushButton()
         self.alarms.setObjectName("status_alarm")
         self.alarms.clicked.connect(self._show_alarms)
@@ -45,7 +47,8 @@ class StatusBar(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(14, 3, 14, 4)
         layout.setSpacing(18)
-        for widget in (self.position, self.system, self.selection, self.job_text, self.job_bar, self.job_cancel, self.alarms):
+        jobs = (self.job_text, self.job_bar, self.job_cancel, self.floods)
+        for widget in (self.position, self.system, self.selection, *jobs, self.alarms):
             layout.addWidget(widget)
         layout.addStretch(1)
         layout.addWidget(self.message)
@@ -120,6 +123,7 @@ class StatusBar(QWidget):
 
     def retranslate(self) -> None:
         """Say everything in the current language."""
+        self.floods.retranslate()
         self.refresh()
 
     def _cancel_job(self) -> None:

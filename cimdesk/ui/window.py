@@ -319,6 +319,7 @@ class MainWindow(QMainWindow):
             return
         language_changed.disconnect(self._on_language)
         self.desk.player.pause()
+        self.desk.floods.leave()
         self.desk.runner.close()
         self.view.release()
         self.desk.session.close()

@@ -70,8 +70,8 @@ def test_a_flood_is_run_beside_the_window_and_undone(qtbot, tmp_path):
     desk.ask.answers["flood"] = scenario
     window.actions_.trigger("flood.run")
     assert desk.runner.is_running("flood")
-    assert not window.actions_["flood.run"].isEnabled()
-    qtbot.waitUntil(lambda: not desk.runner.jobs, timeout=240_000)
+    assert window.actions_["flood.pause"].isEnabled()
+    qtbot.waitUntil(lambda: not desk.runner.jobs and desk.floods.current is None, timeout=240_000)
     assert not desk.ask.errors, desk.ask.errors
     flood = layer_named(window, "flood")
     result = desk.session.workspace.data(flood)

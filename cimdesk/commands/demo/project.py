@@ -15,6 +15,7 @@ from cimdesk.commands import bookmarks, flood, lifecycle, projects, sources
 from cimdesk.commands.demo import places, scenario, storm
 from cimdesk.commands.demo.plan import Plan
 from cimdesk.commands.demo.works import WORKS
+from cimdesk.commands.flood_apart import ApartRun
 from cimdesk.commands.flood_scenario import load_scenario
 from cimdesk.commands.history import Edit
 from cimdesk.commands.session import Session
@@ -202,7 +203,7 @@ def _add_bookmarks(session: Session, plan: Plan) -> None:
         bookmarks.add(session, name, camera, storm.CLOCK_TIME, **view)
 
 
-def storm_job(session: Session) -> JobSpec[FloodResult]:
+def storm_job(session: Session, run: ApartRun | None = None) -> JobSpec[FloodResult]:
     """Return the job that simulates the demo's storm, with its sewers where SWMM is installed, and attaches the result."""
     path = session.base_dir / DATA / f"{WITH_DRAINS if has_swmm() else SCENARIO}.toml"
     if not path.exists():
@@ -211,7 +212,7 @@ def storm_job(session: Session) -> JobSpec[FloodResult]:
     def prepared() -> FloodScenario:
         return load_scenario(path)
 
-    return flood.run_job(session, prepared)
+    return flood.run_job(session, prepared, run=run, name=tr("Storm"))
 
 
 def run_demo_storm(session: Session) -> None:
