@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from cimdesk.ui import actions_city, actions_measures, actions_plan, actions_project, actions_select, actions_view
+from cimdesk.ui import (
+    actions_city,
+    actions_compare,
+    actions_layer,
+    actions_measures,
+    actions_plan,
+    actions_project,
+    actions_select,
+    actions_view,
+)
 from cimdesk.ui.action import MENUS, Action
 
 __all__ = ["ACTIONS", "BY_ID", "CONTROLS", "MENUS", "TOOLS", "Action"]
@@ -11,9 +20,11 @@ ACTIONS: tuple[Action, ...] = (
     *actions_project.ROWS,
     *actions_view.ROWS,
     *actions_city.ROWS,
+    *actions_layer.ROWS,
     *actions_select.ROWS,
     *actions_plan.ROWS,
     *actions_measures.ROWS,
+    *actions_compare.ROWS,
 )
 
 BY_ID = {action.id: action for action in ACTIONS}

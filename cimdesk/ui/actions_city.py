@@ -145,6 +145,16 @@ ROWS: tuple[Action, ...] = (
         checked=partial(handlers_view.tool_is, name="measure"),
     ),
     Action(
+        "city.section",
+        "Section",
+        "Draw a line and see ground, water, buildings and pipes along it",
+        "City",
+        handlers_view.open_section,
+        "Shift+D",
+        Need.OPEN,
+        group=3,
+    ),
+    Action(
         "city.find",
         "Find an asset…",
         "Find a building, pipe or sensor by name",

@@ -20,6 +20,7 @@ SHED_FIRST = (
     "project.open",
     "select.pick",
     "city.measure",
+    "city.section",
     "review.report",
     "review.snapshot",
 )

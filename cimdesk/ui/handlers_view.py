@@ -194,6 +194,14 @@ def measure_tool(desk: Desk) -> None:
     _tool(desk, "pick" if tool_is(desk, "measure") else "measure")
 
 
+def open_section(desk: Desk) -> None:
+    """Show what stands along a line that is drawn in the scene."""
+    from cimdesk.ui.section_window import open_section as show
+
+    if desk.view:
+        show(desk)
+
+
 def _tool(desk: Desk, name: str) -> None:
     if desk.view:
         desk.view.set_tool(name)
