@@ -157,6 +157,15 @@ class Canvas:
         is_sky = np.linalg.norm(point - self.drawn_eye) > 0.93 * SKY_SHARE * self._drawn_far
         return None if is_sky else (point, is_on_top)
 
+    def ray(self, x: float, y: float) -> tuple[Float, Float] | None:
+        """Return the local points where the sight line through a pixel begins and ends; None before the first frame."""
+        if self.window is None or self._drawn_matrix is None:
+            return None
+        width, height = self.size
+        across, up = 2.0 * (x + 0.5) / width - 1.0, 1.0 - 2.0 * (y + 0.5) / height
+        ends = np.linalg.solve(self._drawn_matrix, np.array([[across, up, -1.0, 1.0], [across, up, 0.999, 1.0]]).T).T
+        return ends[0, :3] / ends[0, 3], ends[1, :3] / ends[1, 3]
+
     def _nearest_on_top(self, column: int, row: int, width: int, height: int) -> tuple[tuple[int, int], float | None]:
         x0, x1 = max(column - SEARCH, 0), min(column + SEARCH, width - 1)
         y0, y1 = max(row - SEARCH, 0), min(row + SEARCH, height - 1)

@@ -23,6 +23,26 @@ class CellIndex:
         self._locator: Any = None
         self._cell: Any = None
 
+    def first_on(self, start: Float, end: Float, shown: Bool | None = None) -> Hit | None:
+        """Return the owner of the first cell between two local points, and how far from the start it is [m]."""
+        if not len(self._owner):
+            return None
+        self._build()
+        points, ids = vtk.vtkPoints(), vtk.vtkIdList()
+        self._locator.IntersectWithLine(list(start), list(end), 0.0, points, ids, self._cell)
+        for k in range(ids.GetNumberOfIds()):
+            owner = int(self._owner[ids.GetId(k)])
+            if shown is None or shown[owner]:
+                return Hit(owner, float(np.linalg.norm(np.array(points.GetPoint(k)) - start)))
+        return None
+
+    def _build(self) -> None:
+        if self._locator is None:
+            self._locator = vtk.vtkStaticCellLocator()
+            self._locator.SetDataSet(self._data)
+            self._locator.BuildLocator()
+            self._cell = vtk.vtkGenericCell()
+
     def nearest(self, point: Float, tolerance: float, shown: Bool | None = None) -> Hit | None:
         """Return the owner of the cell nearest to a local ``point``, if within ``tolerance`` [m].
 
@@ -30,11 +50,7 @@ class CellIndex:
         """
         if not len(self._owner):
             return None
-        if self._locator is None:
-            self._locator = vtk.vtkStaticCellLocator()
-            self._locator.SetDataSet(self._data)
-            self._locator.BuildLocator()
-            self._cell = vtk.vtkGenericCell()
+        self._build()
         closest = [0.0, 0.0, 0.0]
         cell, sub, squared = vtk.reference(0), vtk.reference(0), vtk.reference(0.0)
         if not self._locator.FindClosestPointWithinRadius(list(point), tolerance, closest, self._cell, cell, sub, squared):
@@ -63,3 +79,17 @@ class CellIndex:
             if distance <= tolerance and (best is None or distance < best.distance):
                 best = Hit(owner, distance)
         return best
+
+
+def meets_box(start: Float, end: Float, low: Float, high: Float) -> bool:
+    """Whether the straight line between two points meets a box (slab method)."""
+    way = end - start
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first, second = (low - start) / way, (high - start) / way
+    # Along an axis the line does not move on, it is inside for ever or never.
+    still = way == 0.0
+    if (still & ((start < low) | (start > high))).any():
+        return False
+    near = np.where(still, -np.inf, np.fmin(first, second)).max()
+    far = np.where(still, np.inf, np.fmax(first, second)).min()
+    return bool(max(near, 0.0) <= min(far, 1.0))

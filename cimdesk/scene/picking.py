@@ -49,6 +49,9 @@ class Picker:
         if flat is not None:
             return flat
         found = self.canvas.world_at(x, y)
+        through = self._see_through(x, y, found)
+        if through is not None:
+            return through
         if found is None:
             return None
         local, is_on_top = found
@@ -80,6 +83,24 @@ class Picker:
                 world = visual.anchors()[row] + self.context.origin
                 return self._named(visual, row, (float(world[0]), float(world[1]), float(world[2])))
         return None
+
+    def _see_through(self, x: float, y: float, found: tuple[Float, bool] | None) -> Pick | None:
+        """Return what is see-through in front of the point that was drawn: it writes no depth that could be read back."""
+        ray = self.canvas.ray(x, y)
+        if ray is None or (found is not None and found[1]):
+            return None
+        start, end = ray if found is None else (ray[0], found[0])
+        best: tuple[float, Visual, int] | None = None
+        for visual in self.visuals.values():
+            if visual.layer.visible and visual.layer.opacity > 0.0:
+                hit = visual.pick_through(start, end)
+                if hit is not None and (best is None or hit.distance < best[0]):
+                    best = (hit.distance, visual, hit.row)
+        if best is None:
+            return None
+        way = end - start
+        world = start + way / float(np.linalg.norm(way)) * best[0] + self.context.origin
+        return self._named(best[1], best[2], (float(world[0]), float(world[1]), float(world[2])))
 
     def _nearest(self, local: Float, is_on_top: bool) -> tuple[Visual | None, int]:
         distance = float(np.linalg.norm(local - self.canvas.drawn_eye))

@@ -14,6 +14,7 @@ from cimdesk.model.layers import Layer
 from cimdesk.model.style import NEUTRAL, StyleMode
 from cimdesk.model.tileset import TileBlock, TileChoice, TiledCity, TileSource, TileView, select_tiles
 from cimdesk.model.workspace import LayerData
+from cimdesk.scene.cells import meets_box
 from cimdesk.scene.geometry import sharp_edges
 from cimdesk.scene.tile_colors import TileColors
 from cimdesk.scene.tile_drawing import DrawnTile, TileDrawing
@@ -242,6 +243,18 @@ class StreamedVisual(Visual):
             hit = tile.index.nearest(point, tolerance, None if shown is None else shown[tile.block.features])
             if hit is not None and (best is None or hit.distance < best.distance):
                 best = Hit(int(tile.block.features[hit.row]), hit.distance)
+        return best
+
+    def pick_through(self, start: Float, end: Float) -> Hit | None:
+        if self._opacity() >= 1.0 or self.context.xray:
+            return None
+        best: Hit | None = None
+        shown = self.in_sight()
+        for tile in self.drawing.shown_tiles():
+            if meets_box(start, end, tile.low, tile.high):
+                hit = tile.index.first_on(start, end, None if shown is None else shown[tile.block.features])
+                if hit is not None and (best is None or hit.distance < best.distance):
+                    best = Hit(int(tile.block.features[hit.row]), hit.distance)
         return best
 
     def anchors(self) -> Float:

@@ -14,7 +14,7 @@ from cimdesk.model.city import CityModel
 from cimdesk.model.layers import Layer
 from cimdesk.model.mesh import Surface, TriangleMesh
 from cimdesk.model.style import NEUTRAL, Coloring, Style, StyleMode, rgba
-from cimdesk.scene.cells import CellIndex
+from cimdesk.scene.cells import CellIndex, meets_box
 from cimdesk.scene.geometry import (
     actor_of,
     hide_lines_by_texels,
@@ -210,6 +210,13 @@ class CityVisual(Visual):
             if hit is not None and (best is None or hit.distance < best.distance):
                 best = hit
         return best
+
+    def pick_through(self, start: Float, end: Float) -> Hit | None:
+        if self._opacity() >= 1.0 or self.context.xray:
+            return None
+        shown = self.in_sight()
+        hits = [tile.index.first_on(start, end, shown) for tile in self.tiles if meets_box(start, end, tile.low, tile.high)]
+        return min((hit for hit in hits if hit is not None), key=lambda hit: hit.distance, default=None)
 
     def anchors(self) -> Float:
         corners = self.mesh.vertices[self.mesh.triangles.ravel()]

@@ -191,6 +191,10 @@ class Visual:
         """Return the feature at a local point seen on the screen, if one is nearer than ``tolerance`` [m]."""
         return None
 
+    def pick_through(self, start: Float, end: Float) -> Hit | None:
+        """Return the first feature between two local points, where this is see-through and so leaves no depth behind."""
+        return None
+
     def pick_symbol(self, x: float, y: float) -> int | None:
         """Return the feature whose symbol of constant size covers a pixel (from the top left)."""
         return None

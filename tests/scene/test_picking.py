@@ -7,6 +7,7 @@ import pytest
 
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.selection import AssetRef
+from cimdesk.scene.cells import meets_box
 from cimdesk.scene.picking import inside_polygon
 from tests.scene import cities
 
@@ -101,3 +102,29 @@ def test_even_odd_rule_keeps_the_notch_of_a_polygon_out():
     notched = np.array([[0, 0], [10, 0], [10, 10], [5, 5], [0, 10]], float)
     points = np.array([[1, 1], [5, 8], [9, 2], [11, 5], [5, 4]], float)
     assert inside_polygon(points, notched).tolist() == [True, False, True, False, True]
+
+
+def test_a_see_through_building_is_picked_in_front_of_what_shows_through_it(stage_of, demo):
+    stage = stage_of(demo)
+    stage.look(0, 60, 900, (1000, 1100, 10))
+    anchors = stage.scene.visuals["buildings"].anchors() + stage.scene.context.origin
+    screen = stage.scene.screen_of(anchors)
+    inside = np.flatnonzero((screen[:, 0] > 60) & (screen[:, 0] < 580) & (screen[:, 1] > 60) & (screen[:, 1] < 300))[:40]
+    solid = [stage.scene.pick(*screen[row, :2]) for row in inside]
+    buildings = next(layer for layer in stage.scene.workspace.layers() if layer.id == "buildings")
+    stage.scene.visuals["buildings"].sync(buildings.but(opacity=0.4))
+    stage.draw()
+    clear = [stage.scene.pick(*screen[row, :2]) for row in inside]
+    same = sum(a is not None and b is not None and a.ref == b.ref for a, b in zip(solid, clear, strict=True))
+    assert same >= 0.9 * len(inside)
+    for a, b in zip(solid, clear, strict=True):
+        if a is not None and b is not None and a.ref is not None and a.ref == b.ref and a.ref.layer == "buildings":
+            assert np.linalg.norm(np.array(a.world) - b.world) < 2.0
+
+
+def test_a_line_meets_a_box_or_passes_it():
+    low, high = np.zeros(3), np.ones(3)
+    assert meets_box(np.array([-1.0, 0.5, 0.5]), np.array([2.0, 0.5, 0.5]), low, high)
+    assert meets_box(np.array([0.5, 0.5, 0.5]), np.array([0.6, 0.5, 0.5]), low, high)
+    assert not meets_box(np.array([-1.0, 2.0, 0.5]), np.array([2.0, 2.0, 0.5]), low, high)
+    assert not meets_box(np.array([-2.0, 0.5, 0.5]), np.array([-1.0, 0.5, 0.5]), low, high)
