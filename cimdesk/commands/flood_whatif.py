@@ -30,6 +30,7 @@ from cimdesk.model.measures import Measure
 if TYPE_CHECKING:
     from cimdesk.analysis.flood.exchange import Exchange
     from cimdesk.analysis.flood.window import Window
+    from cimdesk.commands.flood_apart import ApartRun
     from cimdesk.formats.scenario_inputs import MeasureInput
 
 MARGIN, MARGIN_CELLS, MARGIN_SHARE = 250.0, 16, 0.75
@@ -240,7 +241,12 @@ def _composed(
 
 
 def whatif_job(
-    session: Session, parent_id: str, keys: Sequence[str] = (), whole: bool | None = None, threads: int = 0
+    session: Session,
+    parent_id: str,
+    keys: Sequence[str] = (),
+    whole: bool | None = None,
+    threads: int = 0,
+    run: ApartRun | None = None,
 ) -> JobSpec[FloodResult]:
     """Return the job that runs a flood of the project again with measures and adds the result as a layer named after them.
 
@@ -253,6 +259,10 @@ def whatif_job(
         Of the measures; all that are switched on when empty.
     whole : bool or None
         Run the whole grid, or the window; None decides.
+    threads : int
+        0 for all cores.
+    run : ApartRun or None
+        By which a run of the whole can be looked at, held and left.
 
     Raises
     ------
@@ -274,7 +284,7 @@ def whatif_job(
 
     _keep_scenario_record(session, name, parent_id, keys, whatif)
     if whatif.window is None:
-        return run_job(session, changed, threads, name=name)
+        return run_job(session, changed, threads, run, name)
     place: dict[str, Path] = {}
 
     def work(progress: Progress, cancel: CancelToken) -> FloodResult:

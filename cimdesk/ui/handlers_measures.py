@@ -15,6 +15,8 @@ from cimdesk.ui.draw_tool import Drawing, Snapping
 from cimdesk.ui.needs import flood_results, is_pipe
 
 if TYPE_CHECKING:
+    from cimdesk.base.jobs import JobSpec
+    from cimdesk.commands.flood_apart import ApartRun
     from cimdesk.model.measures import Places
 
 NODE = "node:"
@@ -133,17 +135,22 @@ def run_again(desk: Desk) -> None:
     from cimdesk.commands.flood_whatif import whatif_job
 
     parent = parent_flood(desk)
-    job = desk.attempt(whatif_job, desk.session, parent)
-    if job is None:
+    # What cannot be run is said now; the queue makes the job when its turn has come.
+    if desk.attempt(whatif_job, desk.session, parent) is None:
         return
 
-    def done(result: FloodResult) -> None:
-        if job.done is not None:
-            job.done(result)
-        _compare(desk, parent, result)
-        desk.message.emit(outcome(desk, parent, result))
+    def make(run: ApartRun) -> JobSpec[FloodResult]:
+        job = whatif_job(desk.session, parent, run=run)
 
-    desk.run(replace(job, done=done))
+        def done(result: FloodResult) -> None:
+            if job.done is not None:
+                job.done(result)
+            _compare(desk, parent, result)
+            desk.message.emit(outcome(desk, parent, result))
+
+        return replace(job, done=done)
+
+    desk.floods.add(tr("Run with measures"), make)
 
 
 def _compare(desk: Desk, parent: str, result: FloodResult) -> None:
