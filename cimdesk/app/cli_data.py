@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cimdesk.app.console import DONE, DONE_WITH_PROBLEMS, EXIT_REFUSED, EXIT_UNREACHABLE, Console, Outcome, add_json_option
 from cimdesk.app.sessions import find_layer, open_or_create, opened
+from cimdesk.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from cimdesk.commands.session import Session
+    from cimdesk.model.layers import Layer
 
 
 def add_commands(commands: Any) -> None:
@@ -21,6 +26,11 @@ def add_commands(commands: Any) -> None:
     add.add_argument("project", type=Path)
     add.add_argument("files", nargs="+", type=Path, metavar="FILE")
     add.add_argument("--crs", default="", metavar="EPSG:n", help="reference system of files that name none")
+    add.add_argument("--extrude", action="store_true", help="raise outlines into a layer of buildings")
+    add.add_argument("--height", default="", metavar="COLUMN", help="column of their heights; looked for when left out")
+    add.add_argument("--base", default="", metavar="COLUMN", help="column of the ground's heights; 'terrain' stands them on it")
+    add.add_argument("--storey", type=float, default=3.0, metavar="M", help="height of a storey, where only their number is told")
+    add.add_argument("--default-height", type=float, default=0.0, metavar="M", help="height where nothing is told")
     add_json_option(add)
     add.set_defaults(handler=run_import)
 
@@ -28,6 +38,8 @@ def add_commands(commands: Any) -> None:
     export.add_argument("project", type=Path)
     export.add_argument("layer", help="name or id of the layer")
     export.add_argument("out", type=Path)
+    export.add_argument("--ids", nargs="+", metavar="ID", help="only these features, with their parts")
+    export.add_argument("--stages", action="store_true", help="with the lifecycle stage of each asset as an attribute")
     add_json_option(export)
     export.set_defaults(handler=run_export)
 
@@ -56,6 +68,8 @@ def run_import(arguments: argparse.Namespace, console: Console) -> Outcome:
     with open_or_create(arguments.project, console) as session:
         layers = import_files(session, files, arguments.crs, console.progress)
         workspace = session.workspace
+        if arguments.extrude:
+            layers += _extruded(session, layers, arguments, console)
         rows = [{"name": a.name, "kind": str(a.kind), "features": feature_count(workspace.data(a.id)), "id": a.id} for a in layers]
         problems = [{"layer": a.id, **plain_problem(problem)} for a in layers for problem in workspace.problems(a.id)]
     lines = [f"{row['name']}: {row['kind']}, {row['features']:,} features" for row in rows]
@@ -63,12 +77,26 @@ def run_import(arguments: argparse.Namespace, console: Console) -> Outcome:
     return Outcome({"project": str(arguments.project), "layers": rows, "problems": problems}, lines, _status(problems))
 
 
+def _extruded(session: Session, layers: list[Layer], arguments: argparse.Namespace, console: Console) -> list[Layer]:
+    """Raise the outlines among new layers; return the layers of buildings."""
+    from cimdesk.commands.extruding import Extrusion, can_be_extruded, extrude_layer
+
+    on_ground = arguments.base == "terrain"
+    how = Extrusion(arguments.height, "" if on_ground else arguments.base, arguments.storey, arguments.default_height)
+    outlines = [layer for layer in layers if can_be_extruded(session.workspace.data(layer.id))]
+    if not outlines:
+        raise UsageError("No layer of these files has outlines that could become buildings.")
+    return [session.workspace.layer(extrude_layer(session, layer.id, how, on_ground, console.progress)) for layer in outlines]
+
+
 def run_export(arguments: argparse.Namespace, console: Console) -> Outcome:
     """``cimdesk export PROJECT LAYER OUT``"""
-    from cimdesk.commands.export import export_layer
+    from cimdesk.commands.export import ExportOptions, export_layer
 
+    options = ExportOptions(arguments.ids, arguments.stages)
     with opened(arguments.project, console) as session:
-        count = export_layer(session, find_layer(session, arguments.layer).id, arguments.out.absolute())
+        layer = find_layer(session, arguments.layer)
+        count = export_layer(session, layer.id, arguments.out.absolute(), options, console.progress)
     return Outcome({"path": str(arguments.out), "features": count}, [f"{arguments.out}: {count:,} features"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import tomllib
+import weakref
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -88,6 +89,27 @@ def card_of(workspace: Workspace, layer: Layer) -> CimCard:
 
 def derived_card(layer: Layer, data: LayerData | None) -> CimCard:
     """Return what the data itself tells for its card."""
+    return _looked_at(layer, data)[0]
+
+
+_SEEN: dict[str, tuple[weakref.ref[Any], tuple[str, ...], tuple[CimCard, float | None]]] = {}
+"""What was found by looking through the data of a layer, as long as it is the same data."""
+
+
+def _looked_at(layer: Layer, data: LayerData | None) -> tuple[CimCard, float | None]:
+    """Return the card that the data tells and the share of its objects that are drawn; looking through a city takes a moment."""
+    if data is None:
+        return _told(layer, data), None
+    key = (layer.name, layer.source, layer.part, current_language())
+    seen = _SEEN.get(layer.id)
+    if seen is not None and seen[0]() is data and seen[1] == key:
+        return seen[2]
+    found = _told(layer, data), _share_drawn(data)
+    _SEEN[layer.id] = weakref.ref(data), key, found
+    return found
+
+
+def _told(layer: Layer, data: LayerData | None) -> CimCard:
     about = _metadata(data)
     licence = _first_text(about, _LICENCES)
     source = _first_text(about, _SOURCES) or Path(layer.source.replace("\\", "/")).name
@@ -133,7 +155,7 @@ def grade_of(workspace: Workspace, layer: Layer, now: float | None = None) -> Ca
     row = next((row for row in _table()["category"] if row["code"] == card.category), {"current": 1.0, "ageing": 3.0})
     errors = sum(problem.severity is Severity.ERROR for problem in workspace.problems(layer.id))
     limits = (float(row["current"]), float(row["ageing"]))
-    share = _share_drawn(workspace.data(layer.id))
+    share = _looked_at(layer, workspace.data(layer.id))[1]
     return grade(card, time.time() if now is None else now, surveyed_at(card.date), limits, share, errors)
 
 

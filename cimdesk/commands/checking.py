@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 
 from cimdesk.base.arrays import Float
 from cimdesk.base.errors import CimdeskError, DataError, Problem, ProjectError, ServiceError, Severity
+from cimdesk.commands.cards import derived_card, plain_card
 from cimdesk.commands.projects import is_project, open_project
 from cimdesk.commands.tiled import address_of, check_source
-from cimdesk.formats.registry import ReadOptions
+from cimdesk.formats.registry import ReadOptions, Source
+from cimdesk.model.layers import Layer
 
 
 def check(path: Path, options: ReadOptions | None = None) -> dict[str, Any]:
@@ -40,7 +43,7 @@ def check(path: Path, options: ReadOptions | None = None) -> dict[str, Any]:
         crs=result.crs,
         objects=dict(result.objects),
         extent=None if result.extent is None else plain_extent(result.extent),
-        layers=[{"name": source.name, "kind": str(source.kind)} for source in result.sources],
+        layers=[{"name": source.name, "kind": str(source.kind), "card": _source_card(source)} for source in result.sources],
         problems=[plain_problem(problem) for problem in result.problems],
         readable=True,
     )
@@ -60,11 +63,19 @@ def _project_report(path: Path) -> dict[str, Any]:
             "objects": {
                 "layers": len(layers), "bookmarks": len(document.records("bookmark")), "results": len(document.records("result")),
             },
-            "layers": [{"name": layer.name, "kind": str(layer.kind)} for layer in layers],
+            "layers": [
+                {"name": layer.name, "kind": str(layer.kind), "card": plain_card(session.workspace, layer)} for layer in layers
+            ],
             "readable": True,
         }  # fmt: skip
     finally:
         session.close()
+
+
+def _source_card(source: Source) -> dict[str, Any]:
+    """Return what a source tells for its card: CIM level, category, date, licence and so on."""
+    layer = Layer("", source.name, source.kind, source.name, options=source.options)
+    return {name: value or None for name, value in asdict(derived_card(layer, source.data)).items() if name != "source"}
 
 
 def plain_problem(problem: Problem) -> dict[str, str]:

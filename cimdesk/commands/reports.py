@@ -14,9 +14,12 @@ from cimdesk import __version__
 from cimdesk.base.i18n import tr, using_language
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress
 from cimdesk.base.units import format_area, format_count, format_quantity, format_time
+from cimdesk.commands import cards
+from cimdesk.commands.flood_report import calibration_sections, comparison_sections, damage_notes, impact_tables
 from cimdesk.commands.session import Session
 from cimdesk.formats.atomic import replacing
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_statement import run_facts
 from cimdesk.model.lifecycle import STAGE_PALETTE, Stage, StageEvent
 from cimdesk.model.sensors import STATUS_PALETTE, Sensors, Status
 from cimdesk.report.charts import Lane, bars, time_lanes
@@ -73,6 +76,7 @@ def _content(session: Session, language: str, pictures: Pictures) -> ReportConte
         section, numbers = _flood_section(session, layer.name, result)
         sections.append(section)
         highlights.extend(numbers)
+    sections += [*comparison_sections(session), *calibration_sections(session)]
     sensors = _sensor_section(session)
     stages = _stage_section(session)
     sections += [
@@ -117,11 +121,8 @@ def _flood_section(session: Session, name: str, result: FloodResult) -> tuple[Se
     exposure = exposure_of(session, result)
     flooded, deepest = _on_land(result)
     facts = [
-        (tr("Engine"), str(stats.get("engine", ""))),
-        (tr("Cell size"), format_quantity(result.terrain.cell_x, "m")),
+        *run_facts(result),
         (tr("Cells"), format_count(float(stats.get("cells", result.terrain.elevations.size)))),
-        (tr("Duration"), format_quantity(float(result.times[-1]) / 3600.0, "h")),
-        (tr("Mass error"), f"{float(stats.get('mass_error', float('nan'))):.1e}"),
         (tr("Greatest depth on land"), format_quantity(deepest, "m")),
         (tr("Land flooded over {depth}").format(depth=format_quantity(FLOODED, "m", 2)), format_area(flooded)),
     ]
@@ -133,7 +134,9 @@ def _flood_section(session: Session, name: str, result: FloodResult) -> tuple[Se
     ]
     chart = Chart(tr("Rain and flooded area over the run"), _flood_chart(result))
     title = tr("Flood: {name}").format(name=name)
-    return Section(title, _how_simulated(result), tuple(facts), _exposure_tables(exposure), (), (chart,)), highlights
+    return Section(
+        title, (*_how_simulated(result), *damage_notes(exposure)), tuple(facts), _exposure_tables(exposure), (), (chart,)
+    ), highlights
 
 
 def _how_simulated(result: FloodResult) -> tuple[str, ...]:
@@ -178,7 +181,7 @@ def _exposure_tables(exposure: dict[str, Any]) -> tuple[Table, ...]:
     if wet:
         found = tuple((str(asset["name"]), tr(str(asset["kind"])), format_quantity(asset["depth_m"], "m", 2)) for asset in wet[:20])
         tables.append(Table(tr("Critical facilities in water"), (tr("Name"), tr("Kind"), tr("Depth")), found, frozenset({2})))
-    return tuple(tables)
+    return (*tables, *impact_tables(exposure))
 
 
 def _flood_chart(result: FloodResult) -> str:
@@ -252,7 +255,21 @@ def _data_section(session: Session) -> Section:
             (layer.name, tr(str(layer.kind)), f"{len(table):,}" if table is not None else "–", Path(layer.source).name, state)
         )
     columns = (tr("Layer"), tr("Kind"), tr("Features"), tr("Source"), tr("Problems"))
-    return Section(tr("Data"), tables=(Table("", columns, tuple(rows), frozenset({2, 4})),))
+    return Section(tr("Data"), tables=(Table("", columns, tuple(rows), frozenset({2, 4})), _card_table(session)))
+
+
+def _card_table(session: Session) -> Table:
+    """Return the cards of the datasets: CIM level, category, date, licence, accuracy, grade."""
+    workspace = session.workspace
+    rows = []
+    for layer in workspace.layers():
+        card, found = cards.card_of(workspace, layer), cards.grade_of(workspace, layer)
+        level = f"CIM{card.level}" if card.level else "–"
+        words = (card.date, card.licence, card.accuracy)
+        grade = f"{found.letter}, {tr(cards.CURRENCY_NAMES[found.currency])}"
+        rows.append((layer.name, level, cards.category_name(card.category), *(word or "–" for word in words), grade))
+    columns = (tr("Layer"), tr("CIM level"), tr("Category"), tr("Date"), tr("Licence"), tr("Accuracy"), tr("Grade"))
+    return Table(tr("Cards of the datasets"), columns, tuple(rows))
 
 
 def _method_section(floods: Sequence[FloodResult]) -> Section:

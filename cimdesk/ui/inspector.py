@@ -14,8 +14,10 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QLineEdit, QPushButto
 from cimdesk.base.i18n import tr
 from cimdesk.base.units import format_quantity, format_time
 from cimdesk.commands import notes
+from cimdesk.commands.cards import card_of
 from cimdesk.model.appearance import NODE_PREFIX, active_flood, describe, feature_depths, value_text
 from cimdesk.model.drainage import SPILLS
+from cimdesk.model.layers import Layer
 from cimdesk.model.lifecycle import STAGE_PALETTE, Stage
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.points import PointCloud
@@ -62,6 +64,8 @@ class Inspector(QWidget):
         self.parts.setTextInteractionFlags(Qt.TextInteractionFlag.LinksAccessibleByMouse)
         self.parts.linkActivated.connect(self._keep_layer)
         self.stage = StageRow(desk)
+        self.card_heading = _heading()
+        self.card = FactList()
         self.now = FactList()
         self.now_heading = _heading()
         self.chart = SeriesChart(desk, compact=True)
@@ -78,6 +82,7 @@ class Inspector(QWidget):
         self._later = QTimer(self, singleShot=True, interval=40)
         self._later.timeout.connect(self.refresh)
         desk.session_changed.connect(self.bind)
+        desk.layer_selected.connect(self._soon)
         self.bind()
         self.retranslate()
 
@@ -88,8 +93,9 @@ class Inspector(QWidget):
         column.setContentsMargins(14, 0, 14, 14)
         column.setSpacing(5)
         for widget in (
-            self.title, self.subtitle, self.parts, self.stage, self.now_heading, self.now, self.chart, self.history_heading,
-            self.history, self.notes_heading, self.notes, self.attributes_heading, self.filter, self.attributes,
+            self.title, self.subtitle, self.parts, self.card_heading, self.card, self.stage, self.now_heading, self.now, self.chart,
+            self.history_heading, self.history, self.notes_heading, self.notes, self.attributes_heading, self.filter,
+            self.attributes,
         ):  # fmt: skip
             column.addWidget(widget)
         column.addStretch(1)
@@ -131,8 +137,12 @@ class Inspector(QWidget):
         else:
             self.title.setText(selection_summary(self._desk) if refs else tr("Nothing selected"))
             self.subtitle.setText("" if refs else tr("Click a building, pipe or sensor to see what is known about it."))
+            if not refs and self._desk.layer is not None:
+                self.title.setText(self._desk.layer.name)
+                self.subtitle.setText(tr(str(self._desk.layer.kind)))
         self.subtitle.setVisible(bool(self.subtitle.text()))
         self._show_parts(refs)
+        self._show_card(None if refs else self._desk.layer)
         is_point = ref is not None and isinstance(workspace.data(ref.layer), PointCloud)
         self.stage.show_refs(frozenset() if is_point else refs)
         self._show_now(ref if known else None)
@@ -149,6 +159,17 @@ class Inspector(QWidget):
         self.filter.setPlaceholderText(tr("Filter attributes"))
         self.stage.retranslate()
         self.refresh()
+
+    def _show_card(self, layer: Layer | None) -> None:
+        """Show what is known about the chosen layer as a dataset, while no asset is selected."""
+        facts: list[Fact] = []
+        if layer is not None:
+            from cimdesk.ui.card_facts import card_facts
+
+            facts = [Fact(label, value, token) for label, value, token in card_facts(self._desk.session.workspace, layer)]
+        self.card_heading.setText(tr("Card").upper())
+        self.card_heading.setVisible(bool(facts))
+        self.card.show_facts(facts)
 
     def _show_parts(self, refs: frozenset[AssetRef]) -> None:
         """List the layers of a mixed selection, each as a link that keeps only its assets."""
@@ -320,8 +341,8 @@ def subtitle(desk: Desk, ref: AssetRef) -> str:
         diameter = float(data.diameters[data.links.row_of(ref.feature)])
         if np.isfinite(diameter) and diameter > 0:
             parts.append(f"DN {diameter * 1000:.0f}")
-    if layer.options.get("cim_level"):
-        parts.append(str(layer.options["cim_level"]))
+    if level := card_of(workspace, layer).level:
+        parts.append(f"CIM{level}")
     return "  ·  ".join(parts[:4])
 
 

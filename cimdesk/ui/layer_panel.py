@@ -31,7 +31,10 @@ from cimdesk.ui.layer_tree import DETAIL_ROLE, LAYER_ROLE, STATE_ROLE, LayerTree
 from cimdesk.ui.theme import current_theme, icon_pixmap
 
 Index = QModelIndex | QPersistentModelIndex
-MENU = ("layer.zoom", "layer.table", "layer.style", "layer.filter", "stage.color", "select.all", "", "layer.rename", "layer.remove")
+MENU = (
+    "layer.zoom", "layer.table", "layer.style", "layer.filter", "stage.color", "select.all", "layer.card", "layer.extrude",
+    "layer.export", "", "layer.rename", "layer.remove",
+)  # fmt: skip
 
 
 class LayerPanel(QWidget):

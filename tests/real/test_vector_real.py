@@ -102,9 +102,9 @@ def test_buildings_of_open_street_map_rise_to_the_heights_they_are_tagged_with(r
 
     result = read(real_data / "vector/osm/Helsinki.osm.pbf")
     areas = next(source.data for source in result.sources if source.part.partition("#")[0] == "multipolygons")
-    buildings = areas.features.columns["building"]
+    tags = areas.features.columns["building"].tolist(), areas.features.columns["building:part"].tolist()
     city = extrude(areas, Extrusion(default=3.0), Findings())
-    assert len(city.features) == sum(value not in (None, "no") for value in buildings.tolist()) > 100
+    assert len(city.features) == sum(any(value not in (None, "no") for value in row) for row in zip(*tags, strict=True)) > 100
     low, high = city.finest.heights(len(city.features))
     levels = city.features.columns["building:levels"]
     told = [row for row, value in enumerate(levels.tolist()) if value is not None and value.isdigit() and int(value) > 0]
