@@ -214,7 +214,19 @@ def set_comparison(session: Session, layer_id: str, against: str, mode: str = "d
         label = tr("Compare {b} with {a}").format(a=session.workspace.layer(against).name, b=layer.name)
     record = session.workspace.document.update("layer", layer_id, options=options)
     if record.before != record.after:
-        session.do(Edit(label, (record,), merge=f"against:{layer_id}" if against else ""))
+        session.do(Edit(label, (record,)))
+
+
+def move_swipe(session: Session, layer_id: str, at: float) -> None:
+    """Keep where the line of a swipe stands; moving it again is the same undo step."""
+    from cimdesk.commands.history import Edit
+
+    layer = session.workspace.layer(layer_id)
+    kept = layer.options.get(AGAINST)
+    if kept and round(at, 3) != kept["at"]:
+        options = {**layer.options, AGAINST: {**kept, "at": round(at, 3)}}
+        record = session.workspace.document.update("layer", layer_id, options=options)
+        session.do(Edit(tr("Move the line of {name}").format(name=layer.name), (record,), merge=f"swipe:{layer_id}"))
 
 
 def _run(session: Session, layer_id: str) -> FloodResult:

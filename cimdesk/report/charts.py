@@ -105,3 +105,35 @@ def _text(x: float, y: float, text: str, anchor: str, color: str = DIM) -> str:
 def _svg(height: float, parts: Sequence[str]) -> str:
     size = f'viewBox="0 0 {WIDTH:.0f} {height:.0f}" width="{WIDTH:.0f}" height="{height:.0f}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>'
+
+
+def scatter(seen: Float, ours: Float, seen_label: str, ours_label: str, side: float = 320.0) -> str:
+    """Return points of pairs as SVG, with the line on which both are the same.
+
+    Parameters
+    ----------
+    seen, ours : (N,) float64
+        To the right and upwards, at least one pair of finite numbers.
+    """
+    values = np.concatenate([seen, ours])
+    room = max(float(np.ptp(values)) * 0.1, 0.05)
+    low, high = float(values.min()) - room, float(values.max()) + room
+    left, top = LEFT + 160.0, 10.0
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return left + (x - low) / (high - low) * side, top + side - (y - low) / (high - low) * side
+
+    parts = [f'<rect x="{left:.1f}" y="{top:.1f}" width="{side:.1f}" height="{side:.1f}" fill="none" stroke="{LINE}"/>']
+    parts.append(
+        f'<line x1="{left:.1f}" y1="{top + side:.1f}" x2="{left + side:.1f}" y2="{top:.1f}" stroke="{DIM}" stroke-dasharray="5 4"/>'
+    )
+    for x, y in zip(seen.tolist(), ours.tolist(), strict=True):
+        px, py = at(x, y)
+        parts.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="4.5" fill="#1f6feb" stroke="#ffffff"/>')
+    for tick in np.linspace(low, high, 5)[1:-1]:
+        px, py = at(float(tick), float(tick))
+        parts.append(_text(px, top + side + 15, format_number(float(tick), 3), "middle"))
+        parts.append(_text(left - 6, py + 4, format_number(float(tick), 3), "end"))
+    parts.append(_text(left + side / 2, top + side + 34, seen_label, "middle"))
+    parts.append(_text(left - 60, top + side / 2, ours_label, "end"))
+    return _svg(side + 54, parts)

@@ -16,6 +16,8 @@ from cimdesk.base.i18n import current_language, tr, using_language
 from cimdesk.base.units import format_time
 from cimdesk.model.appearance import active_flood, legend_cards
 from cimdesk.model.figure import SnapshotRequest
+from cimdesk.model.flood_comparison import comparison_of
+from cimdesk.model.flood_statement import run_statement
 from cimdesk.model.imagery import Imagery, attributions
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.workspace import Workspace
@@ -205,9 +207,12 @@ def _captions(workspace: Workspace, scene: Scene, request: SnapshotRequest, time
     notes = []
     flood = active_flood(workspace)
     if flood is not None and any(layer.id == flood[0].id for layer in shown):
-        error = flood[1].statistics.get("mass_error")
-        limits = tr("Screening model of surface water, without certainty about single buildings")
-        notes.append(limits if error is None else f"{limits}; " + tr("mass error {error}").format(error=f"{float(error):.0e}"))
+        notes.append(tr("Water model: {statement}; no certainty about single buildings").format(statement=run_statement(flood[1])))
+        if (compared := comparison_of(workspace, flood[0])) is not None:
+            a, b, statement = compared[1].name, flood[0].name, run_statement(compared[2])
+            is_swipe = compared[0].mode == "swipe"
+            text = tr("Left A {a}, right B {b}; A: {statement}") if is_swipe else tr("A {a}, B {b}; A: {statement}")
+            notes.append(text.format(a=a, b=b, statement=statement))
     pictures = [data for layer in shown if isinstance(data := workspace.data(layer.id), Imagery) and layer.opacity > 0.0]
     if owed := attributions(pictures):
         notes.append(tr("Map: {credits}").format(credits=", ".join(owed)))

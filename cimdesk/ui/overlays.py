@@ -316,10 +316,12 @@ class Overlays(QWidget):
         super().__init__()
         from cimdesk.ui.credits_card import CreditsCard
         from cimdesk.ui.scenario_card import ScenarioCard
+        from cimdesk.ui.swipe_handle import SwipeHandle
 
         self._viewport = viewport
         self._desk = desk
         self._links = Links()
+        self.swipe = SwipeHandle(viewport, desk)
         self.scenario = ScenarioCard(viewport, desk)
         self.compass = Compass(viewport, desk)
         self.legend = Legend(viewport)
@@ -359,10 +361,12 @@ class Overlays(QWidget):
         self.compass.follow()
         self.scale.follow()
         self.credits.follow()
+        self.swipe.follow()
         self.place()
 
     def place(self) -> None:
         """Put the cards into the corners of the view."""
+        self.swipe.place()
         width, height = self._viewport.width(), self._viewport.height()
         self.legend.fit_height(height - 3 * MARGIN - self.scenario.sizeHint().height())
         for card, corner in ((self.scenario, "tl"), (self.compass, "tr"), (self.legend, "bl"), (self.scale, "br")):
