@@ -27,14 +27,20 @@ def require_shape(name: str, array: AnyArray, *shape: int | None) -> None:
         raise ValueError(f"{name} must have shape ({wanted}), not {array.shape}")
 
 
+def box_of_points(points: AnyArray) -> Float:
+    """Return (2, 3) minimum and maximum of (N, 3) points, N > 0; column by column, for numpy is slow over an axis of three."""
+    return np.array([[points[:, k].min() for k in range(3)], [points[:, k].max() for k in range(3)]], dtype=np.float64)
+
+
 def bounds_of_points(points: Points3) -> Float:
     """Return (2, 3) minimum and maximum of (N, 3) world points; those without place do not count, NaN where none has one."""
-    placed = points[np.isfinite(points[:, :2]).all(axis=1)]
+    placed = points[np.isfinite(points[:, 0]) & np.isfinite(points[:, 1])]
     heights = placed[np.isfinite(placed[:, 2]), 2]
     if not len(placed):
         return np.full((2, 3), np.nan)
     low, high = (heights.min(), heights.max()) if len(heights) else (np.nan, np.nan)
-    return np.array([[*placed[:, :2].min(axis=0), low], [*placed[:, :2].max(axis=0), high]])
+    x, y = placed[:, 0], placed[:, 1]
+    return np.array([[x.min(), y.min(), low], [x.max(), y.max(), high]])
 
 
 def offsets_from_counts(counts: AnyArray) -> Int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cimdesk.base.arrays import Bool, Float, Int, UInt8, offsets_from_counts
+from cimdesk.base.arrays import Bool, Float, Int, UInt8, box_of_points, offsets_from_counts
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.polygons import Polygons, Triangulation, triangulate
 from cimdesk.formats.surface_arrays import SurfaceArrays, without_twins
@@ -43,15 +43,18 @@ class Instances:
 
 def origin_of(vertices: Float) -> Float:
     """Return (3,) a place amid the usable vertices, rounded so that it reads well."""
-    usable = vertices[is_usable(vertices)]
+    is_good = is_usable(vertices)
+    usable = vertices if is_good.all() else vertices[is_good]
     if not len(usable):
         return np.zeros(3)
-    return np.asarray(np.round((usable.min(axis=0) + usable.max(axis=0)) / 2.0, 3), dtype=np.float64)
+    return np.asarray(np.round(box_of_points(usable).sum(axis=0) / 2.0, 3), dtype=np.float64)
 
 
 def is_usable(vertices: Float) -> Bool:
     """Return (V,) whether a vertex can be drawn."""
-    return np.asarray((np.abs(vertices) < LARGEST).all(axis=1), dtype=np.bool_)
+    # Column by column: numpy is slow over an axis of three.
+    x, y, z = (np.abs(vertices[:, k]) < LARGEST for k in range(3))
+    return np.asarray(x & y & z, dtype=np.bool_)
 
 
 def build_meshes(
@@ -79,7 +82,8 @@ def build_meshes(
             findings.error("bad-coordinate", names[row], "Surfaces with impossible coordinates are left out: {count}.", count=count)
         surfaces = surfaces.where(~bad)
     surfaces = without_twins(surfaces)
-    local = np.where(usable[:, None], vertices - origin, 0.0)
+    local = vertices - origin
+    local[~usable] = 0.0
     polygons = Polygons(
         local, surfaces.corners, offsets_from_counts(surfaces.ring_lengths), offsets_from_counts(surfaces.ring_counts)
     )
@@ -137,7 +141,8 @@ def _crisp(edges: Int, polygon_of: Int, found: Triangulation, owners: Int) -> In
     starts = np.flatnonzero(np.concatenate([[True], (low[1:] != low[:-1]) | (high[1:] != high[:-1])]))
     counts = np.diff(np.append(starts, len(low)))
     first = np.repeat(polygon_of[starts], counts)
-    alike = (owners[polygon_of] == owners[first]) & ((found.normals[polygon_of] * found.normals[first]).sum(axis=1) > FLAT)
+    x, y, z = (found.normals[polygon_of] * found.normals[first]).T
+    alike = (owners[polygon_of] == owners[first]) & (x + y + z > FLAT)
     # Inside a plane an edge is walked as often one way as the other; on its rim, one way only.
     inside = np.logical_and.reduceat(alike, starts) & (np.add.reduceat(sides, starts) == 0)
     kept = starts[~inside]

@@ -137,11 +137,12 @@ class GeometryCollector:
             target.drawn.add(name)
             if self.materials:
                 material = self.materials.get(name, material)
+        drawn = target.drawn
         for member in element if flip or self.has_flat else self._add_plain(element, target, material):
             if len(member):
                 for child in member:
                     self._walk(child, target, flip, dimension, material, depth + 1)
-            elif link := member.get(HREF):
+            elif (link := member.get(HREF)) and not (link[0] == "#" and link[1:] in drawn):
                 self.follow(link, target, flip)
 
     def _add_plain(self, members: Any, target: Target, material: int) -> list[Any]:
@@ -158,7 +159,13 @@ class GeometryCollector:
         count = 0
         for member in members:
             text = None
-            if len(member) == 1:
+            inside = len(member)
+            if not inside:
+                # A solid is often all links to what its walls and roofs have brought already.
+                link = member.get(HREF)
+                if link and link[0] == "#" and link[1:] in drawn:
+                    continue
+            if inside == 1:
                 polygon = member[0]
                 if polygon.tag in POLYGONS and len(polygon) == 1:
                     boundary = polygon[0]

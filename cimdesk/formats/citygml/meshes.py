@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float
+from cimdesk.base.arrays import Float, box_of_points
 from cimdesk.base.crs import Crs
 from cimdesk.formats.citygml.appearance import Palette
 from cimdesk.formats.citygml.geometry import GeometryCollector, Target
@@ -177,12 +177,13 @@ class MeshBuilder:
         vertices = np.zeros((0, 3)) if taken is None else taken[1]
         frame = self._frame(np.concatenate([vertices, anchors]))
         world = self._to_common(frame, np.concatenate([vertices, anchors]))
-        usable = world[is_usable(world)]
+        is_good = is_usable(world)
+        usable = world if is_good.all() else world[is_good]
         if self._origin is None and len(usable):
             self._origin = origin_of(world)
             self._scale = frame.scale(float(self._origin[1]))
         if len(usable):
-            self._boxes.append(np.array([usable.min(axis=0), usable.max(axis=0)]))
+            self._boxes.append(box_of_points(usable))
         self._placed.append(world[len(vertices) :])
         if taken is None:
             return

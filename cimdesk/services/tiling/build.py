@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Int
+from cimdesk.base.arrays import AnyArray, Float, Int, box_of_points
 from cimdesk.base.collector import collector_paused
 from cimdesk.formats.glb_write import TileMesh, write_glb
 from cimdesk.formats.metadata_write import MetadataClass, TableSummary
@@ -28,7 +28,6 @@ from cimdesk.services.tiling.shapes import (
     drawn_boxes,
     measure,
     merged_blocks,
-    middle_of,
     prisms_of,
 )
 from cimdesk.services.tiling.spill import Town, merged_towns, read_segments
@@ -187,7 +186,7 @@ def _write(
 
     used, triangles = part(points, triangles)
     world = used.astype(np.float64) + work.town.origin
-    centre = middle_of(world) if len(world) else work.town.origin
+    centre = box_of_points(world).sum(axis=0) / 2.0 if len(world) else work.town.origin
     frame = TileFrame.at(work.writer.grid.crs, centre)
     mesh = TileMesh(frame.to_local(world), triangles, owner, colors)
     work.writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, table, work.metadata))
@@ -198,7 +197,7 @@ def _write_blocks(writer: TilesetWriter, level: int, x: int, y: int, blocks: Flo
     if not len(blocks):
         return False
     points, triangles, number = boxes_mesh(drawn_boxes(blocks))
-    centre = (points.min(axis=0) + points.max(axis=0)) / 2.0
+    centre = box_of_points(points).sum(axis=0) / 2.0
     frame = TileFrame.at(writer.grid.crs, centre)
     mesh = TileMesh(frame.to_local(points), triangles, number)
     writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Bool, Float, Int
+from cimdesk.base.arrays import Bool, Float, Int, box_of_points
 from cimdesk.base.collector import collector_paused
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import CimdeskError, Problem, Severity
@@ -21,7 +21,6 @@ from cimdesk.model.features import FeatureTable
 from cimdesk.services.tiling.inputs import Task, pieces_of
 from cimdesk.services.tiling.items import Items, items_of
 from cimdesk.services.tiling.pieces import with_parent_names
-from cimdesk.services.tiling.shapes import middle_of
 from cimdesk.services.tiling.spill import Town, encode_town, write_spill
 
 
@@ -155,7 +154,7 @@ def _town(piece: CityPiece, table: FeatureTable, items: Items, plan: Float, chos
         points, triangles = part(piece.points, piece.triangles[mine])
         owner = np.searchsorted(chosen, items.owner[mine])
         kind, colors = piece.kind[mine], None if piece.colors is None else piece.colors[mine]
-    origin = np.floor(middle_of(points)) if len(points) else np.zeros(3)
+    origin = np.floor(box_of_points(points).sum(axis=0) / 2.0) if len(points) else np.zeros(3)
     local = (points - origin).astype(np.float32)
     return Town(features, item_feature.ravel(), places, origin, local, triangles, owner, kind, colors)
 

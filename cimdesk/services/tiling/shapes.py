@@ -75,11 +75,6 @@ def measure(town: Town) -> Bodies:
     return Bodies(low, high, area, top, error, is_flat)
 
 
-def middle_of(points: AnyArray) -> Float:
-    """Return (3,) the middle of the box around points; column by column, for numpy is slow over an axis of three."""
-    return np.array([(float(points[:, k].min()) + float(points[:, k].max())) / 2.0 for k in range(3)])
-
-
 def prisms_of(town: Town, bodies: Bodies) -> Prisms:
     """Return a prism for each item that is a body; flat items stay as they are."""
     owner = town.owner.astype(np.int64)
