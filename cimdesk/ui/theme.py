@@ -192,10 +192,12 @@ def icon_pixmap(name: str, color: str, size: int, ratio: float = 1.0) -> QPixmap
     """Return an icon drawn in one colour, ``size`` logical pixels square."""
     from PySide6.QtSvg import QSvgRenderer
 
+    # Read before the painter begins: Qt does not survive an error with a painter at work.
+    drawing = QSvgRenderer(QByteArray(_svg(name, color).encode()))
     pixmap = QPixmap(QSize(round(size * ratio), round(size * ratio)))
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
-    QSvgRenderer(QByteArray(_svg(name, color).encode())).render(painter)
+    drawing.render(painter)
     painter.end()
     pixmap.setDevicePixelRatio(ratio)
     return pixmap
