@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cimdesk.analysis.flood.drainage import Inlets
 from cimdesk.analysis.flood.inundation import run_inundation
-from cimdesk.analysis.flood.window import Rim, Window, cut, holding_devices, rim_cells, window_around
+from cimdesk.analysis.flood.window import RecordedDrains, Rim, Window, cut, holding_devices, rim_cells, window_around
 from cimdesk.commands.flood import simulate
 from cimdesk.commands.flood_whatif import difference, plan, run_window, with_measures
 from cimdesk.commands.measures import as_inputs
+from cimdesk.model.drainage import DrainageSeries
 from cimdesk.model.flood import EdgeBoundary, FloodScenario, Gauge, Inflow, Series
 from cimdesk.model.flood_inputs import Pump
 from cimdesk.model.measures import Measure
@@ -124,3 +126,34 @@ def test_gauges_and_inflows_follow_into_the_window():
     assert len(part.inflows) == 1
     assert part.terrain.north == pytest.approx((SHAPE[0] - 50) * CELL)
     assert cut(valley(), Window(50, 90, 60, 120)).gauges[0].name == "middle"
+
+
+def recorded() -> tuple[RecordedDrains, DrainageSeries]:
+    """Two manholes and an outfall: the first manhole gave water, the second was far from full, the outfall let out."""
+    times = np.array([0.0, 300.0, 600.0])
+    flows = np.array([[0.0, 0.0, 0.0], [-0.2, 0.1, -0.5], [-0.2, 0.1, -0.5]], dtype=np.float32)
+    depths = np.array([[2.0, 0.5, 1.0]] * 3, dtype=np.float32)
+    series = DrainageSeries(
+        np.array(["a", "b", "o"], dtype=object), np.zeros((3, 2)), np.array([8.0, 8.0, 7.0]), np.array([10.0, 10.0, np.nan]), times,
+        depths, flows,
+    )  # fmt: skip
+    inlets = Inlets(np.array([[0, 0], [0, 1]], dtype=np.int32), np.full(2, 10.0), np.ones(2), np.full(2, np.inf), 1.167)
+    return RecordedDrains(series, inlets, np.array([0, 1]), np.array([[0, 2]]), np.array([2])), series
+
+
+def test_drains_in_a_window_give_back_what_they_gave():
+    drains, _ = recorded()
+    volumes = drains.step(100.0, 2.0, np.array([0.3, 0.3, 0.0]), np.array([10.3, 10.3, 7.0]))
+    assert volumes[0] == pytest.approx(0.4)
+    assert volumes[2] == pytest.approx(1.0)
+
+
+def test_drains_in_a_window_take_by_their_law_what_stands_there_now():
+    drains, _ = recorded()
+    taken = [
+        -drains.step(100.0, 2.0, np.full(3, depth), np.array([10.0 + depth, 10.0 + depth, 7.0]))[1] for depth in (0.0, 0.1, 0.3)
+    ]
+    rim = 2.0 * np.sqrt(np.pi * 1.167)
+    assert taken[0] == 0.0
+    assert taken[1] == pytest.approx(2.0 * (2.0 / 3.0) * 0.54 * rim * np.sqrt(2.0 * 9.81) * 0.1**1.5)
+    assert taken[2] > 3.0 * taken[1]
