@@ -1,4 +1,7 @@
-"""Outlines of what is selected and of what is under the cursor; colours of the features stay as they are."""
+"""Outlines of what is selected and of what is under the cursor; colours of the features stay as they are.
+
+Where thousands are selected, their colours tell it instead (`Visual.mark`).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float32, Int
+from cimdesk.base.arrays import Float32, Int, UInt8
 from cimdesk.scene.geometry import actor_of, draw_above_all, poly_data, pull_to_eye, set_pull
 from cimdesk.scene.look import unit_rgb
 from cimdesk.scene.visual import View
@@ -15,6 +18,16 @@ PULL = 0.0065
 UNDERGROUND = "#ffd400"
 CASING = "#1d2733"
 """Yellow on a dark casing tells from every pipe colour, from water and from the ground."""
+
+
+MOST_OUTLINED = 3_000
+"""Buildings that are outlined; outlines of more take longer to make than a frame may, and tell less than colour."""
+
+
+def marked_pair(color: str) -> tuple[UInt8, UInt8]:
+    """Return the (4,) colours of walls and roofs of buildings that are marked in a colour, roofs a shade lighter."""
+    walls: UInt8 = np.array([*(round(255 * part) for part in unit_rgb(color)), 255], dtype=np.uint8)
+    return walls, (walls + (255 - walls) // 3).astype(np.uint8)
 
 
 class Outline:

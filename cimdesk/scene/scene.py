@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Int
+from cimdesk.base.arrays import Float, Float32, Int
 from cimdesk.base.crs import LocalFrame
 from cimdesk.base.signals import Signal
 from cimdesk.model.document import Changes
@@ -73,6 +73,7 @@ class Scene:
         self._first_view: dict[str, Any] | None = None
         self._first_bounds = np.full((2, 3), np.nan)
         self._selection: frozenset[AssetRef] = frozenset()
+        self._selected_names: dict[str, list[str]] = {}
         self._hover: AssetRef | None = None
         self._selected, self._hovered = Outline(), Outline()
         self._outlines_stale = False
@@ -155,8 +156,9 @@ class Scene:
 
     def set_selection(self, refs: frozenset[AssetRef]) -> None:
         """Outline these assets."""
-        if refs != self._selection:
+        if refs is not self._selection and refs != self._selection:
             self._selection = refs
+            self._selected_names = _names_by_layer(refs)
             self._outlines_stale = True
             self.needs_render.emit(None)
 
@@ -328,9 +330,7 @@ class Scene:
 
     def rows_by_layer(self, refs: frozenset[AssetRef]) -> dict[str, Int]:
         """Return the rows of assets by layer, of those layers that are drawn."""
-        names: dict[str, list[str]] = {}
-        for ref in refs:
-            names.setdefault(ref.layer, []).append(ref.feature)
+        names = self._selected_names if refs is self._selection else _names_by_layer(refs)
         return {layer: self.visuals[layer].rows_of(features) for layer, features in names.items() if layer in self.visuals}
 
     def _sync_stale(self, deadline: float) -> bool:
@@ -440,14 +440,31 @@ class Scene:
         self._outlines_stale = False
         look = self.context.look
         hover = frozenset() if self._hover is None or self._hover in self._selection else frozenset({self._hover})
-        for outline, refs, color, factor in (
-            (self._selected, self._selection, look.accent, 1.0),
-            (self._hovered, hover, look.hover, 0.7),
+        outlined = self._mark_many()
+        for outline, names, color, factor in (
+            (self._selected, outlined, look.accent, 1.0),
+            (self._hovered, _names_by_layer(hover), look.hover, 0.7),
         ):
-            seen = {layer: self.visuals[layer].rows_in_sight(rows) for layer, rows in self.rows_by_layer(refs).items()}
-            shapes = [self.visuals[layer].outline(rows) for layer, rows in seen.items() if len(rows)]
+            shapes = [self._outline_of(self.visuals[layer], features) for layer, features in names.items() if layer in self.visuals]
             width = look.line_width * factor * self.canvas.pixel_scale
             outline.show([shape for shape in shapes if shape is not None], color, width, self.context.xray)
+
+    def _mark_many(self) -> dict[str, list[str]]:
+        """Mark what is selected by its colour in layers where that is much; return what is to be outlined, by layer."""
+        outlined = dict(self._selected_names)
+        for layer, visual in self.visuals.items():
+            names = outlined.get(layer, [])
+            is_much = visual.most_outlined is not None and len(names) > visual.most_outlined
+            if visual.mark(names if is_much else []) and is_much:
+                del outlined[layer]
+        return outlined
+
+    @staticmethod
+    def _outline_of(visual: Visual, features: list[str]) -> tuple[Float32, Int] | None:
+        rows = visual.rows_in_sight(visual.rows_of(features))
+        # Of more than can be told apart, some stand for all.
+        rows = rows if visual.most_outlined is None else rows[: visual.most_outlined]
+        return visual.outline(rows) if len(rows) else None
 
     def _point_budget(self, is_moving: bool) -> int:
         """Return the points that each visible cloud may draw."""
@@ -465,3 +482,10 @@ class Scene:
     def _on_camera(self, _: None) -> None:
         self._is_framed = True
         self.needs_render.emit(None)
+
+
+def _names_by_layer(refs: frozenset[AssetRef]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for ref in refs:
+        names.setdefault(ref.layer, []).append(ref.feature)
+    return names

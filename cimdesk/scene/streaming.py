@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from time import perf_counter
 from typing import Any
 
@@ -16,6 +16,7 @@ from cimdesk.model.tileset import TileBlock, TileChoice, TiledCity, TileSource, 
 from cimdesk.model.workspace import LayerData
 from cimdesk.scene.cells import meets_box
 from cimdesk.scene.geometry import sharp_edges
+from cimdesk.scene.highlight import MOST_OUTLINED
 from cimdesk.scene.tile_colors import TileColors
 from cimdesk.scene.tile_drawing import DrawnTile, TileDrawing
 from cimdesk.scene.tile_style import ArrivingStyle
@@ -35,9 +36,13 @@ class StreamedVisual(Visual):
     """Draws a tileset that is not held whole."""
 
     label_rank = 2
+    most_outlined = MOST_OUTLINED
 
     def __init__(self, context: Context, layer: Layer, source: TileSource) -> None:
         super().__init__(context, layer)
+        self._marked: Collection[str] = ()
+        self._marked_names: frozenset[str] = frozenset()
+        self._marked_rows: Int = np.zeros(0, dtype=np.int64)
         self.source = source
         self.colors = TileColors()
         self.drawing = TileDrawing(context, self.colors)
@@ -212,6 +217,8 @@ class StreamedVisual(Visual):
         if self.colors.has_clear:
             self.drawing.hide_clear()
         self._paint_fresh(np.arange(len(coloring), min(self.source.feature_count, self.colors.room)))
+        if len(self._marked_rows):
+            self.colors.mark(self._marked_rows, self.context.look)
         self.colors.flush()
 
     def _paint_fresh(self, rows: Int) -> None:
@@ -220,6 +227,24 @@ class StreamedVisual(Visual):
             self.colors.paint_rows(rows, self.arriving.coloring(rows), self.context.look)
             if self.colors.has_clear:
                 self.drawing.hide_clear()
+            if self._marked_names:
+                marked = np.array([self.source.feature_id(row) in self._marked_names for row in rows.tolist()], dtype=bool)
+                self._mark_more(rows[marked])
+
+    def _mark_more(self, rows: Int) -> None:
+        """Mark features that are selected and have just come."""
+        if len(rows) and self.colors.mark(rows, self.context.look):
+            self._marked_rows = np.union1d(self._marked_rows, rows)
+
+    def mark(self, features: Collection[str]) -> bool:
+        if features and self.colors.has_source:
+            return False
+        if features is self._marked or not (features or self._marked):
+            return True
+        self._marked, self._marked_names = features, frozenset(features)
+        self._marked_rows = self.rows_of(features)
+        self.recolor()
+        return True
 
     def in_sight(self) -> Bool | None:
         return self.arriving.in_sight()

@@ -11,6 +11,8 @@ from cimdesk.scene import toolkit as vtk
 
 WIDTH = 1024
 """Texels per row of a feature texture."""
+_ALPHA = np.array([0, 0, 0, 255, 0, 0, 0, 255], dtype=np.uint8).view(np.uint64)[0]
+"""Bits of a pair of texels that say how opaque they are."""
 
 
 class FeatureTexture:
@@ -60,6 +62,13 @@ class FeatureTexture:
         pairs = np.ascontiguousarray(np.concatenate([first, second], axis=1)).view(np.uint64).ravel()
         texels = self.texels.ravel().view(np.uint64)
         np.take(pairs, codes, out=texels[start // 2 : start // 2 + len(codes)], mode="clip")
+
+    def tint_pairs(self, first: AnyArray, second: AnyArray, rows: AnyArray, start: int = 0) -> None:
+        """Give the pairs of entries of some features other colours (4,), as far as they are not clear; ``start`` is even."""
+        pair = np.concatenate([first, second]).astype(np.uint8).view(np.uint64)[0]
+        texels = self.texels.ravel().view(np.uint64)[start // 2 :]
+        is_seen = (texels[rows] & _ALPHA) != 0
+        texels[rows if is_seen.all() else rows[is_seen]] = pair
 
     def flush(self) -> None:
         """Tell VTK that texels changed."""

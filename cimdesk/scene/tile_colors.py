@@ -9,6 +9,7 @@ import numpy as np
 from cimdesk.base.arrays import Float32, Int, UInt8
 from cimdesk.model.style import Coloring
 from cimdesk.model.tileset import TileBlock
+from cimdesk.scene.highlight import marked_pair
 from cimdesk.scene.look import Look
 from cimdesk.scene.textures import WIDTH, FeatureTexture
 from cimdesk.scene.tiles import shaded_pair
@@ -89,6 +90,17 @@ class TileColors:
         self.texture.texels[PALETTE + 2 * rows] = walls[coloring.codes]
         self.texture.texels[PALETTE + 2 * rows + 1] = roofs[coloring.codes]
         self._is_stale = True
+
+    def mark(self, rows: Int, look: Look) -> bool:
+        """Give features, as far as they are not hidden, the colour of the selection; return whether that shows.
+
+        It does not where the source's own colours are shown, which features share.
+        """
+        if self.has_source:
+            return False
+        self.texture.tint_pairs(*marked_pair(look.accent), rows, PALETTE)
+        self._is_stale = True
+        return True
 
     def _shaded(self, coloring: Coloring, look: Look) -> tuple[UInt8, UInt8]:
         """Return the palettes of walls and roofs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -25,6 +26,7 @@ from cimdesk.scene.geometry import (
     set_pull,
     sharp_edges,
 )
+from cimdesk.scene.highlight import MOST_OUTLINED, marked_pair
 from cimdesk.scene.look import Look, unit_rgb
 from cimdesk.scene.textures import FeatureTexture
 from cimdesk.scene.visual import Context, Hit, View, Visual
@@ -53,9 +55,12 @@ class CityVisual(Visual):
     """Draws a city model."""
 
     label_rank = 2
+    most_outlined = MOST_OUTLINED
 
     def __init__(self, context: Context, layer: Layer, city: CityModel) -> None:
         super().__init__(context, layer)
+        self._marked: Collection[str] = ()
+        self._marked_rows: Int = np.zeros(0, dtype=np.int64)
         self.city = city
         self.mesh = _local_mesh(city.finest, context.origin)
         self.count = len(city.features)
@@ -178,9 +183,15 @@ class CityVisual(Visual):
         """Show each feature in the palette's colour of its code: the palette is shaded, not the features."""
         walls, roofs = shaded_pair(coloring.palette, self.context.look)
         self.texture.write_pairs(walls, roofs, coloring.codes)
+        if len(self._marked_rows):
+            self.texture.tint_pairs(*marked_pair(self.context.look.accent), self._marked_rows)
         if self._sources is not None:
             colors = self._sources.colors.copy()
             colors[np.take(coloring.palette[:, 3], coloring.codes)[self._sources.owners] == 0, 3] = 0
+            if len(self._marked_rows):
+                is_marked = np.zeros(self.count, dtype=bool)
+                is_marked[self._marked_rows] = True
+                colors[is_marked[self._sources.owners], :3] = marked_pair(self.context.look.accent)[0][:3]
             self.texture.write(colors, 2 * self.count)
         self.texture.flush()
         hides = len(coloring) > 0 and int(coloring.palette[:, 3].min()) == 0
@@ -188,6 +199,20 @@ class CityVisual(Visual):
             for tile in self.tiles:
                 hide_transparent_texels(tile.actor)
             self._hides = True
+
+    def mark(self, features: Collection[str]) -> bool:
+        if features is self._marked or not (features or self._marked):
+            return True
+        self._marked = features
+        rows = self.rows_of(features)
+        is_marked = np.zeros(self.count, dtype=bool)
+        is_marked[rows] = True
+        # Parts belong to what is marked.
+        parents = self.city.parents
+        is_marked |= (parents >= 0) & is_marked[parents]
+        self._marked_rows = np.flatnonzero(is_marked)
+        self.recolor()
+        return True
 
     def prepare(self, view: View) -> None:
         shown = self.layer.visible and self.layer.opacity > 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,7 @@ class Visual:
     """The drawing of one layer. Subclasses fill `actors` and override what they need.
 
     ``label_rank`` orders layers whose labels compete for room; ``label_below`` hangs them under their anchors.
+    ``most_outlined`` is how many selected features are outlined; more of them are marked by their colour. None for any number.
 
     Attributes
     ----------
@@ -142,6 +143,7 @@ class Visual:
 
     label_rank = 1
     label_below = False
+    most_outlined: int | None = None
 
     def __init__(self, context: Context, layer: Layer) -> None:
         self.context = context
@@ -235,6 +237,13 @@ class Visual:
     def outline(self, rows: Int) -> tuple[Float32, Int] | None:
         """Return local points (P, 3) and segments (L, 2) that outline these features."""
         return None
+
+    def mark(self, features: Collection[str]) -> bool:
+        """Show these features, many, in the colour of the selection, and no others; return whether that is possible.
+
+        Called with the same object again, it does nothing.
+        """
+        return not features
 
     def bounds(self, rows: Int) -> Float | None:
         """Return (2, 3) local bounds of these features."""

@@ -11,6 +11,7 @@ import pytest
 from cimdesk.base.jobs import CancelToken, no_progress
 from cimdesk.commands import layers, sources, tiled
 from cimdesk.commands.session import Session
+from cimdesk.model.selection import AssetRef
 from cimdesk.model.style import Style, StyleMode
 from cimdesk.scene.view import SnapshotRequest, read_pixels, snapshot
 from tests.scene.tile_towns import write_town
@@ -290,3 +291,26 @@ def test_an_implicit_tileset_of_millions_of_tiles_opens_at_once_and_reads_what_i
         stage.scene.prepare()
         store.wait(1.0)
     assert count <= len(store.tileset.parent) < 40_000
+
+
+def test_many_selected_features_are_marked_by_colour_also_those_that_come_later(town, stage_of, monkeypatch):
+    monkeypatch.setattr("cimdesk.scene.streaming.StreamedVisual.most_outlined", 10)
+    session = opened(town)
+    stage = stage_of(session.workspace)
+    look(stage, 0.0, 89.0, 300.0, (100.0, 100.0, 0.0))
+    before = wait_for(stage)
+    tiled.publish(session)
+    (layer,) = session.workspace.layers()
+    names = [f"t/3_{x}_{y}#{k}" for x in range(8) for y in range(8) for k in range(36)]
+    stage.scene.set_selection(frozenset(AssetRef(layer.id, name) for name in names))
+    marked = wait_for(stage)
+    assert (marked != before).any(axis=2).mean() > 0.1
+    known = len(drawn(stage)._marked_rows)
+    assert 0 < known < len(names)
+    look(stage, 0.0, 89.0, 300.0, (1500.0, 1500.0, 0.0))
+    wait_for(stage)
+    assert len(drawn(stage)._marked_rows) > known
+    look(stage, 0.0, 89.0, 300.0, (100.0, 100.0, 0.0))
+    stage.scene.set_selection(frozenset())
+    wait_for(stage)
+    assert len(drawn(stage)._marked_rows) == 0
