@@ -162,10 +162,10 @@ class CameraControl:
             distance = float(np.linalg.norm(self._under(x, y) - self.eye))
         return 2.0 * distance * float(np.tan(np.radians(VIEW_ANGLE_DEG / 2))) / self._size()[1]
 
-    def frame(self, low: Float, high: Float, share: float = 1.0) -> None:
+    def frame(self, low: Float, high: Float, share: float = 1.0, nearest: float = 30.0) -> None:
         """Come so near that a world box (corners ``low``, ``high``) fills the picture, keeping the direction.
 
-        ``share`` is the distance taken, of that at which all of the box is in the picture.
+        ``share`` is the distance taken, of that at which all of the box is in the picture, ``nearest`` the least distance [m].
         """
         corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
         width, height = self._size()
@@ -176,7 +176,7 @@ class CameraControl:
         for _ in range(6):
             offset = (corners - self.target) @ axes.T
             need = np.abs(offset[:, :2]) / reach - offset[:, 2:]
-            self.distance = float(np.clip(need.max() * share, 30.0, self.max_distance))
+            self.distance = float(np.clip(need.max() * share, nearest, self.max_distance))
             seen = offset[:, :2] / np.maximum(offset[:, 2:] + self.distance, 1e-6)
             # Perspective makes the near side larger: move until what is seen is as far from the left as from the right edge.
             shift = (seen.min(axis=0) + seen.max(axis=0)) / 2.0 * self.distance

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 BUILD_BUDGET = 0.050
 """Seconds per frame spent on what is still to be built, so that the window stays alive while a city appears."""
 ON_THE_GROUND = (LayerKind.VECTOR, LayerKind.SENSORS)
+LONG = 0.4
+"""A city whose shorter side is a smaller share of the longer one is framed whole."""
 QUALITIES = ("moving", "still", "export")
 
 
@@ -320,8 +322,14 @@ class Scene:
         high = np.max([box[1] for box in boxes], axis=0) + self.context.origin
         self.camera.max_distance = 12.0 * max(float(np.linalg.norm(everything[1] - everything[0])), 500.0)
         is_ground = refs is None and {v.layer.kind for v in self.visuals.values() if v.layer.visible} == {LayerKind.TERRAIN}
-        # Of a city the corners may lie outside the picture; bare ground is looked at as a whole.
-        self.camera.frame(low, high, 1.6 if refs is not None else 1.08 if is_ground else 0.86)
+        if refs is not None:
+            self.camera.frame(low, high, 1.6)
+            return
+        size = high - low
+        # Of a city the corners may lie outside the picture; bare ground and what is long are looked at as a whole.
+        is_long = float(size[:2].min()) < LONG * float(size[:2].max())
+        nearest = float(np.clip(2.0 * np.linalg.norm(size), 1.0, 30.0))
+        self.camera.frame(low, high, 1.08 if is_ground or is_long else 0.86, nearest)
 
     def shown_layers(self) -> list[Layer]:
         """Return the layers as they are drawn: with the visibility that `layers` asks for."""
