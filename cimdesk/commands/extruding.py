@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from cimdesk.base.errors import Problem, UsageError
 from cimdesk.base.i18n import tr
@@ -111,7 +112,9 @@ def _add(
     session: Session, layer: Layer, extrusion: Extrusion, on_ground: bool, city: CityModel, problems: tuple[Problem, ...]
 ) -> None:
     document = session.workspace.document
-    name = tr("{name} as buildings").format(name=layer.name)
+    # The table of areas in a file of OpenStreetMap has a name that tells nobody anything.
+    told = Path(layer.source).name.split(".")[0] if layer.part.partition("#")[0] == "multipolygons" else layer.name
+    name = tr("{name} as buildings").format(name=told)
     key = new_layer_id(document.records("layer"), name)
     options = {**layer.options, EXTRUDE: extrusion.to_record(), **({ON_GROUND: True} if on_ground else {})}
     made = Layer(

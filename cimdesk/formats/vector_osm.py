@@ -1,4 +1,7 @@
-"""Tags of OpenStreetMap as columns: GDAL gives a few by name and the rest as one text of key=>value pairs."""
+"""Tags of OpenStreetMap's areas as columns: GDAL gives a few by name and the rest as one text of key=>value pairs.
+
+Lines and points keep that text: what routes and signs are tagged with must not be taken for what pipes are described by.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,11 @@ _ESCAPED = re.compile(r"\\(.)")
 
 
 def with_tags(columns: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-    """Return columns with the most frequent other tags as columns of their own, and for areas an ``id`` that says what they are."""
+    """Return the columns of areas with their most frequent tags as columns of their own, and an ``id`` that says what they are."""
     made = dict(columns)
-    if "osm_way_id" in made and "osm_id" in made and "id" not in made:
+    if "osm_way_id" not in made or "osm_id" not in made:
+        return made
+    if "id" not in made:
         made = {"id": _area_ids(made["osm_id"], made["osm_way_id"]), **made}
     texts = made.get(OTHER)
     if texts is None or texts.dtype != object:

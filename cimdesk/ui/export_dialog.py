@@ -13,7 +13,7 @@ from cimdesk.ui.desk import Desk
 from cimdesk.ui.forms import FormDialog, asked
 
 TELLING = {
-    ".city.json": "Exactly as the source has it, with every attribute, surface and texture",
+    ".city.json": "With every attribute; what was read from CityJSON stays exactly as it is there",
     ".city.jsonl": "One building a line, for cities of any size",
     ".glb": "For Blender and the web; a click tells the attributes",
     "": "A folder any 3D Tiles viewer opens, with levels of detail",

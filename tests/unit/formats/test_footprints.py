@@ -134,3 +134,13 @@ def test_heights_that_cannot_be_are_not_believed():
 
     texts = np.array(["12", "12,5 m", "30 ft", "30'", "8;9", "about 9", None, "", "-4"], dtype=object)
     assert np.allclose(_as_numbers(texts), [12, 12.5, 9.144, 9.144, 8, np.nan, np.nan, np.nan, -4], equal_nan=True)
+
+
+def test_routes_of_openstreetmap_are_no_pipes():
+    from cimdesk.formats.vector_osm import with_tags
+
+    texts = np.array(['"network"=>"water","name"=>"7"'], dtype=object)
+    lines = {"osm_id": np.array(["1"], dtype=object), "other_tags": texts}
+    assert list(with_tags(lines)) == ["osm_id", "other_tags"]
+    areas = with_tags({"osm_id": np.array([None]), "osm_way_id": np.array(["5"]), "other_tags": texts})
+    assert (areas["id"][0], areas["network"][0], "other_tags" in areas) == ("way/5", "water", False)
