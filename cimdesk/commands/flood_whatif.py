@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -282,7 +282,11 @@ def whatif_job(
     def changed() -> FloodScenario:
         return with_measures(kept_scenario(file), as_inputs(chosen), name)
 
-    _keep_scenario_record(session, name, parent_id, keys, whatif)
+    record = {
+        "name": name, "description": words_of(chosen), "storm": parent.name, "parent": parent_id, "measures": list(keys),
+        "window": None if whatif.window is None else _extent(parent, whatif.window),
+    }  # fmt: skip
+    _keep_scenario_record(session, record)
     if whatif.window is None:
         return run_job(session, changed, threads, run, name)
     place: dict[str, Path] = {}
@@ -299,13 +303,33 @@ def whatif_job(
     return JobSpec(tr("Simulating {name}").format(name=name), work, done, key="flood")
 
 
-def _keep_scenario_record(session: Session, name: str, parent_id: str, keys: Sequence[str], whatif: Whatif) -> None:
+def storm_with_measures(
+    session: Session, storm: FloodScenario | Callable[[], FloodScenario], storm_name: str
+) -> tuple[str, Callable[[], FloodScenario]]:
+    """Return name and scenario of another storm with the measures that are switched on, and write both down as one scenario.
+
+    Raises
+    ------
+    UsageError
+        If no measure is switched on.
+    """
+    known = {key: measure for key, measure in measures(session).items() if measure.enabled}
+    if not known:
+        raise UsageError("there is no measure that is switched on.", remedy="Draw one, or switch one on.")
+    chosen = tuple(known.values())
+    name = f"{storm_name} + {words_of(chosen)}"
+
+    def changed() -> FloodScenario:
+        return with_measures(storm if isinstance(storm, FloodScenario) else storm(), as_inputs(chosen), name)
+
+    record = {"name": name, "description": words_of(chosen), "storm": storm_name, "measures": list(known), "window": None}
+    _keep_scenario_record(session, record)
+    return name, changed
+
+
+def _keep_scenario_record(session: Session, record: Mapping[str, Any]) -> None:
     """Write down what is run: which measures, in which storm. One scenario stands for it from then on."""
-    document = session.workspace.document
-    record = {
-        "name": name, "description": words_of(whatif.chosen), "storm": whatif.parent.name, "parent": parent_id,
-        "measures": list(keys), "window": None if whatif.window is None else _extent(whatif.parent, whatif.window),
-    }  # fmt: skip
+    document, name = session.workspace.document, record["name"]
     found = next((key for key, other in document.records("scenario").items() if other.get("name") == name), None)
     taken = document.records("scenario")
     key = found or next(text for k in range(1, len(taken) + 2) if (text := f"scenario-{k}") not in taken)

@@ -25,6 +25,10 @@ ROWS: tuple[Action, ...] = (
         group=2,
     ),
     Action(
+        "measure.storm", "Another storm with measures…", "Ask for another storm and simulate it with the measures", "Flood",
+        handlers.run_storm, "", Need.TERRAIN, group=2,
+    ),
+    Action(
         "measure.run", "Run with measures", "Simulate the flood again with the measures that are switched on", "Flood",
         handlers.run_again, "Shift+F9", Need.FLOOD | Need.IDLE, group=2,
     ),

@@ -153,6 +153,22 @@ def run_again(desk: Desk) -> None:
     desk.floods.add(tr("Run with measures"), make)
 
 
+def run_storm(desk: Desk) -> None:
+    """Ask for another storm and run it with all measures that are switched on: the same measures, another return period."""
+    from cimdesk.commands.flood_whatif import storm_with_measures
+    from cimdesk.ui.handlers_flood import order
+
+    if not any(measure.enabled for measure in measures.measures(desk.session).values()):
+        desk.message.emit(tr("Draw a measure first: a wall, a gate, a pump."))
+        return
+    storm = desk.ask.form("flood", desk)
+    if storm is None:
+        return
+    found = desk.attempt(storm_with_measures, desk.session, storm, getattr(storm, "name", tr("Flood")))
+    if found is not None:
+        order(desk, *found)
+
+
 def _compare(desk: Desk, parent: str, result: FloodResult) -> None:
     """Show what has changed: the new flood drawn against the one before, and both in the exposure table."""
     from cimdesk.commands.flood_compare import set_comparison

@@ -168,3 +168,15 @@ def test_a_run_with_measures_is_a_layer_a_result_and_a_scenario(session, storm):
     assert scenario["window"] == result.statistics["window"]
     session.run(whatif_job(session, parent, [off], whole=False))
     assert len(session.workspace.document.records("scenario")) == 2
+
+
+def test_the_same_measures_meet_another_storm_as_one_scenario(session, storm):
+    from cimdesk.commands.flood_whatif import storm_with_measures
+
+    with pytest.raises(UsageError, match="switched on"):
+        storm_with_measures(session, kept_scenario(storm / "storm.flood"), "100 years")
+    key = measures.draw(session, "wall", ((220.0, 110.0), (220.0, 190.0)), {"height": 1.5}, name="Quay")
+    name, made = storm_with_measures(session, lambda: kept_scenario(storm / "storm.flood"), "100 years")
+    assert name == made().name == "100 years + Quay"
+    (scenario,) = session.workspace.document.records("scenario").values()
+    assert (scenario["storm"], scenario["measures"]) == ("100 years", [key])
