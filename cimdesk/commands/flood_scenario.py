@@ -152,8 +152,8 @@ def _drains_of(session: Session, layer_id: str) -> Drainage | None:
     return read_drainage(DrainageInput(file, file), frame.crs if frame else None)
 
 
-def load_scenario(path: Path | str) -> FloodScenario:
-    """Return the scenario of a TOML file, ready to run.
+def load_scenario(path: Path | str, change: Callable[[ScenarioInput], ScenarioInput] | None = None) -> FloodScenario:
+    """Return the scenario of a TOML file, ready to run; ``change`` makes another of what the file says.
 
     Raises
     ------
@@ -161,6 +161,7 @@ def load_scenario(path: Path | str) -> FloodScenario:
         One message naming file, field and remedy, before anything is run.
     """
     asked = read_scenario(path)
+    asked = asked if change is None else change(asked)
     data, crs = _open(asked.terrain, (Terrain,))
     terrain = data[0]
     assert isinstance(terrain, Terrain)

@@ -20,6 +20,7 @@ from cimdesk.model.families import styled_features
 from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer, plain_value
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_areas import CLASS, OPACITY, classes_of, is_flood_map
+from cimdesk.model.flood_chance import CHANCE, CHANCES
 from cimdesk.model.flood_comparison import comparison_legend, comparison_of
 from cimdesk.model.flood_maps import map_legend, map_named, shown_map
 from cimdesk.model.imagery import Imagery
@@ -362,6 +363,8 @@ def default_style(kind: LayerKind, data: Any) -> Style:
         return Style(color="#cccbc6")
     if isinstance(data, Imagery):
         return Style(color="#9db8a4")
+    if isinstance(data, VectorLayer) and CHANCE in data.features.columns:
+        return Style(StyleMode.CATEGORIES, "#b3d1ec", CHANCE, categories={label: color for _, color, label in CHANCES})
     if isinstance(data, VectorLayer):
         colors = {ShapeKind.POINT: "#b4531a", ShapeKind.LINE: "#8d8f94", ShapeKind.POLYGON: "#d7b34a"}
         return Style(color=colors[data.shapes.kind], size=8.0 if data.shapes.kind is ShapeKind.POINT else 2.0)
