@@ -21,7 +21,7 @@ def card_facts(workspace: Workspace, layer: Layer) -> list[tuple[str, str, str]]
         (cards.field_name("category"), cards.category_name(card.category), ""),
     ]
     facts += [
-        (cards.field_name(name), getattr(card, name) or unknown, "" if getattr(card, name) else "dim")
+        (cards.field_name(name), getattr(card, name) or unknown, "")
         for name in ("source", "date", "licence", "accuracy", "coverage")
     ]
     complete = tr("{share} complete").format(share=f"{found.completeness:.0%}")

@@ -266,6 +266,9 @@ class _Writing:
         everything: dict[str, Json] = {k: v for k, v in part["CityObjects"].items() if isinstance(v, dict)}
         here = everything if keys is None else {key: everything[key] for key in keys if key in everything}
         names = {key: self._name(key) for key in here}
+        ids = self._excerpt.ids
+        if ids is not None and not any(name in ids for name in names.values()):
+            return {}
         wanted = self._excerpt.wanted(names, everything)
         numbers = _Numbers(part.get("vertices") or [], vertices)
         painting = appearances.taking(part.get("appearance"))
