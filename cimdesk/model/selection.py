@@ -27,6 +27,14 @@ class AssetRef:
         return AssetRef(layer, feature)
 
 
+def names_by_layer(refs: Iterable[AssetRef]) -> dict[str, list[str]]:
+    """Return the features of each layer."""
+    names: dict[str, list[str]] = {}
+    for ref in refs:
+        names.setdefault(ref.layer, []).append(ref.feature)
+    return names
+
+
 class Selection:
     """The selected assets. View state: selecting is not an edit.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from time import perf_counter, sleep
+from threading import Event
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from cimdesk.base.crs import LocalFrame
 from cimdesk.base.signals import Signal
 from cimdesk.model.document import Changes
 from cimdesk.model.layers import Layer, LayerKind
-from cimdesk.model.selection import AssetRef
+from cimdesk.model.selection import AssetRef, names_by_layer
 from cimdesk.model.style import StyleMode
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.workspace import Workspace
@@ -26,6 +27,7 @@ from cimdesk.scene.look import look_of
 from cimdesk.scene.measures import Measures
 from cimdesk.scene.picking import Pick, Picker
 from cimdesk.scene.points import point_budget
+from cimdesk.scene.smoothing import Smoothing
 from cimdesk.scene.visual import Context, View, Visual
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class Scene:
     woken : Signal of None
         Emitted in any thread when something came that a new frame would show.
     camera : CameraControl
+    smoothing : Smoothing
     xray : bool
     layers : tuple of str or None
         Draw only these layers, whatever their visibility; None follows the records.
@@ -71,6 +74,7 @@ class Scene:
         self._data: dict[str, object] = {}
         self._stale: set[str] = set()
         self._quality = "still"
+        self.smoothing = Smoothing()
         self._is_framed = False
         self._first_view: dict[str, Any] | None = None
         self._first_bounds = np.full((2, 3), np.nan)
@@ -160,7 +164,7 @@ class Scene:
         """Outline these assets."""
         if refs is not self._selection and refs != self._selection:
             self._selection = refs
-            self._selected_names = _names_by_layer(refs)
+            self._selected_names = names_by_layer(refs)
             self._outlines_stale = True
             self.needs_render.emit(None)
 
@@ -198,7 +202,13 @@ class Scene:
         if quality not in QUALITIES:
             raise ValueError(f"no quality {quality!r}; there are {', '.join(QUALITIES)}")
         self._quality = quality
+        self.smoothing.rest()
         self.canvas.set_quality(quality)
+
+    def frame_took(self, seconds: float) -> None:
+        """Take note of the seconds from `prepare` to the picture, where smooth edges must not hold up the window."""
+        if self.smoothing.took(seconds, self._quality == "moving"):
+            self.needs_render.emit(None)
 
     def show_only(self, layers: tuple[str, ...] | None) -> None:
         """Draw only these layers, whatever their visibility; None follows the records."""
@@ -233,8 +243,10 @@ class Scene:
         self.labels.prepare(view, self.visuals.values())
         self._selected.prepare(view)
         self._hovered.prepare(view)
-        # Smooth edges cost as much as the city: they come with the last frame.
-        self.canvas.set_smooth(self._quality == "still" and self._is_whole())
+        if self._quality == "still":
+            self.canvas.set_smooth(self.smoothing.wants(self._is_whole(), self.canvas))
+        else:
+            self.canvas.set_smooth(False)
         if more or self._outlines_stale:
             self.needs_render.emit(None)
 
@@ -249,13 +261,25 @@ class Scene:
     def complete(self, seconds: float) -> bool:
         """Prepare frames until everything that this view needs is there, or the time is over; return whether it is."""
         deadline = perf_counter() + seconds
-        while True:
-            self.prepare()
-            if self._is_whole():
-                return True
-            if perf_counter() > deadline:
-                return False
-            sleep(0.005)
+        came = Event()
+
+        def note(_: None) -> None:
+            came.set()
+
+        self.woken.connect(note)
+        try:
+            while True:
+                came.clear()
+                self.prepare()
+                if self._is_whole():
+                    return True
+                if perf_counter() > deadline:
+                    return False
+                # Looking again and again would take the processor from those who bring what is missing.
+                if not any(visual.is_pending for visual in self.visuals.values()):
+                    came.wait(0.05)
+        finally:
+            self.woken.disconnect(note)
 
     def _is_whole(self) -> bool:
         """Return whether everything that the last view needs is there."""
@@ -338,7 +362,7 @@ class Scene:
 
     def rows_by_layer(self, refs: frozenset[AssetRef]) -> dict[str, Int]:
         """Return the rows of assets by layer, of those layers that are drawn."""
-        names = self._selected_names if refs is self._selection else _names_by_layer(refs)
+        names = self._selected_names if refs is self._selection else names_by_layer(refs)
         return {layer: self.visuals[layer].rows_of(features) for layer, features in names.items() if layer in self.visuals}
 
     def _sync_stale(self, deadline: float) -> bool:
@@ -451,7 +475,7 @@ class Scene:
         outlined = self._mark_many()
         for outline, names, color, factor in (
             (self._selected, outlined, look.accent, 1.0),
-            (self._hovered, _names_by_layer(hover), look.hover, 0.7),
+            (self._hovered, names_by_layer(hover), look.hover, 0.7),
         ):
             shapes = [self._outline_of(self.visuals[layer], features) for layer, features in names.items() if layer in self.visuals]
             width = look.line_width * factor * self.canvas.pixel_scale
@@ -490,10 +514,3 @@ class Scene:
     def _on_camera(self, _: None) -> None:
         self._is_framed = True
         self.needs_render.emit(None)
-
-
-def _names_by_layer(refs: frozenset[AssetRef]) -> dict[str, list[str]]:
-    names: dict[str, list[str]] = {}
-    for ref in refs:
-        names.setdefault(ref.layer, []).append(ref.feature)
-    return names

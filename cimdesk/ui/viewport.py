@@ -37,6 +37,8 @@ GATHER_MS = 90
 """How long arriving tiles gather before their features reach the tables."""
 SLOW_FRAME = 0.030
 """A frame slower than this is drawn at half resolution while the camera moves [s]."""
+LONGEST_FRAME = 0.100
+"""What a frame may take with smooth edges: as long the window answers nobody [s]."""
 
 
 class Surface(Protocol):
@@ -144,6 +146,7 @@ class Viewport(QWidget):
         self.release()
         self._session = session
         self.scene = Scene(session.workspace, current_theme().name)
+        self.scene.smoothing.limit = LONGEST_FRAME
         self.surface = make_surface(self)
         self.surface.setMouseTracking(True)
         self.surface.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)

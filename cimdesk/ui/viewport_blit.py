@@ -121,6 +121,7 @@ class BlitSurface(QWidget):
         self._image = self._read(width, height)
         if not self._half:
             self.frame_seconds = time.perf_counter() - begun
+            scene.frame_took(self.frame_seconds)
         self.renders += 1
 
     def _read(self, width: int, height: int) -> QImage:

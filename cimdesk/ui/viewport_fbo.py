@@ -156,6 +156,7 @@ class FboSurface(QOpenGLWidget):
             self._scene.prepare()
             self._window.Render()
             self.frame_seconds = time.perf_counter() - begun
+            self._scene.frame_took(self.frame_seconds)
             self.renders += 1
         self.makeCurrent()
         width, height = self._window.GetSize()
