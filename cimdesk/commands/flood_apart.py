@@ -152,8 +152,10 @@ class ApartRun:
         if result is None:
             raise error
         self.failure = error
-        reason = {"threads": threads, "inputs": inputs, "ended_early": error.localized()}
-        return replace(result, statistics={**result.statistics, **reason})
+        figures = result.statistics
+        updates = figures["cells"] * figures["steps"] / max(figures["seconds"], 1e-9)
+        reason = {"cell_updates_per_s": updates, "threads": threads, "inputs": inputs, "ended_early": error.localized()}
+        return replace(result, statistics={**figures, **reason})
 
     def told(self, result: FloodResult) -> CimdeskError | None:
         """Return what to tell a person about a result that ends early; None for a whole one."""

@@ -194,7 +194,8 @@ class Observer:
         """Write the frame to disk, and the maxima to where they can be seen."""
         times, depths, discharges = run.gauges.since(self._noted)
         self._noted += len(times)
-        note = FrameNote(run.time, run.ledger.volumes[-1], run.wet_area, run.statistics(), times, depths, discharges)
+        figures = {**run.statistics(), "seconds": self.seconds}
+        note = FrameNote(run.time, run.ledger.volumes[-1], run.wet_area, figures, times, depths, discharges)
         try:
             self._frames.note(note)
         except OSError as error:

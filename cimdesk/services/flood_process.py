@@ -208,7 +208,8 @@ class FloodProcess:
         status = self._child.wait()
         self._complaints.seek(max(0, self._complaints.seek(0, os.SEEK_END) - LAST_WORDS))
         words = self._complaints.read().decode("utf-8", "replace").strip()
-        log.warning("the flood solver ended with %s: %s", status, words)
+        if words:
+            log.warning("the flood solver ended with %s: %s", status, words)
         return WorkerDiedError(status, "", words)
 
     def _listen(self) -> None:
