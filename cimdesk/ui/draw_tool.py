@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 SNAP_PX = 12.0
 """Corners nearer than this to the cursor are taken [logical px]."""
+STANDS_ABOVE = 0.6
+"""What is seen so far above the ground is something that stands on it [m]."""
+MOST_STEPS = 12
 SHOWN_HEIGHT = ("wall", "gate")
 """Kinds whose size is a height, drawn as a curtain."""
 World = tuple[float, float, float]
@@ -181,7 +184,7 @@ class Drawing:
 
     def _under(self, position: QPointF) -> World | None:
         scene = self._canvas.scene
-        found = scene.world_at(*self._canvas.device(position)) if scene is not None else None
+        found = ground_under(scene, *self._canvas.device(position)) if scene is not None else None
         if found is None or scene is None:
             return None
         x, y, z = found
@@ -229,6 +232,26 @@ class Drawing:
             unit = quantities[0].unit.replace("m3", "m³")
             words.append(f"{'↕ ' if self.kind in SHOWN_HEIGHT else ''}{self.size:g} {unit}")
         return "  ·  ".join(words)
+
+
+def ground_under(scene: Scene, x: float, y: float) -> World | None:
+    """Return the place on the ground under a pixel, behind trees and houses that stand before it; None for the sky."""
+    found = scene.world_at(x, y)
+    if found is None:
+        return None
+    east, north, height = found
+    ground = scene.ground_at(east, north)
+    if height - ground < STANDS_ABOVE:
+        return found
+    eye, way = scene.camera.eye, scene.camera.ray(x, y)
+    if way[2] > -1e-3:
+        return None
+    for _ in range(MOST_STEPS):
+        east, north, _ = (eye + way * ((ground - eye[2]) / way[2])).tolist()
+        before, ground = ground, scene.ground_at(east, north)
+        if abs(ground - before) < 0.02:
+            break
+    return east, north, ground
 
 
 def halo_text(painter: QPainter, at: QPointF, text: str, theme: Theme) -> None:

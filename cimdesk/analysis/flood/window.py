@@ -283,6 +283,10 @@ def largest_near_rim(change: Float32, held: AnyArray, shape: tuple[int, int], wi
         ok = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
         near[row[ok], column[ok]] = True
     near[held[:, 0], held[:, 1]] = False
+    # Roofs that the rim cuts through shed their rain on other cells than before: single ones, which say nothing.
+    from scipy.ndimage import median_filter
+
+    change = median_filter(change, 3)
     return float(np.abs(change[near]).max(initial=0.0)) if near.any() else 0.0
 
 
