@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 MOST_CELLS = 4_000_000
+MOST_PARTS = 20_000_000
+"""Cells that all faces may have in their boxes together."""
+MOST_SIDE = 32_000
 FINE = 1.6
 """Cells along the side of a face of middle size, where nobody chooses."""
 WET = 0.03
@@ -73,7 +76,11 @@ def grid_for(mesh: Mesh, cell: float | None) -> Terrain:
         areas = mesh.areas()
         side = math.sqrt(float(np.median(areas[areas > 0]))) if (areas > 0).any() else 1.0
         cell = nice_below(side / FINE)
-    least = math.sqrt(float(np.prod(np.maximum(high - low, 1e-9))) / MOST_CELLS)
+    # Damaged meshes have faces that lie over one another across the whole of it; each of their cells costs time.
+    corners = np.where((mesh.faces >= 0)[..., np.newaxis], mesh.nodes[np.maximum(mesh.faces, 0)], np.nan)
+    boxes = np.prod(np.nanmax(corners, axis=1) - np.nanmin(corners, axis=1), axis=1)
+    whole = float(np.prod(np.maximum(high - low, 1e-9)))
+    least = max(math.sqrt(whole / MOST_CELLS), math.sqrt(float(boxes.sum()) / MOST_PARTS), float((high - low).max()) / MOST_SIDE)
     cell = max(cell, least if cell >= least else nice_above(least))
     west, north = math.floor(low[0] / cell) * cell, math.ceil(high[1] / cell) * cell
     columns, rows = max(1, math.ceil((high[0] - west) / cell - 1e-9)), max(1, math.ceil((north - low[1]) / cell - 1e-9))

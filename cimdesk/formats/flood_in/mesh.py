@@ -10,7 +10,8 @@ import numpy as np
 from cimdesk.base.arrays import AnyArray, Bool, Float
 from cimdesk.base.crs import Crs
 
-MOST_CORNERS = 64
+FARTHEST = 1e9
+"""Coordinates beyond this are no place on the earth [m or feet]."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,6 @@ def usable_faces(nodes: Float, faces: AnyArray) -> Bool:
     wrong = (faces >= len(nodes)).any(axis=1)
     if not len(nodes):
         return np.zeros(len(faces), dtype=bool)
-    placed = np.asarray(np.isfinite(nodes).all(axis=1))
+    placed = np.asarray((np.abs(nodes) < FARTHEST).all(axis=1))
     on_place = np.where(known, placed[np.clip(faces, 0, len(nodes) - 1)], True).all(axis=1)
     return np.asarray((known.sum(axis=1) >= 3) & ~wrong & on_place)

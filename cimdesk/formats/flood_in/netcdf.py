@@ -188,7 +188,8 @@ def _hdf5(path: Path) -> Iterator[Dataset]:
 
 
 def _scales(file: Any) -> dict[Any, str]:
-    return {item.id: name for name, item in file.items() if item.attrs.get("CLASS") in (b"DIMENSION_SCALE", "DIMENSION_SCALE")}
+    scale = (b"DIMENSION_SCALE", "DIMENSION_SCALE")
+    return {item.id: name for name, item in file.items() if item is not None and item.attrs.get("CLASS") in scale}
 
 
 def _dimension(file: Any, item: Any, axis: int, names: dict[Any, str]) -> str:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cimdesk.base.errors import DataError
+from cimdesk.base.errors import CimdeskError, DataError
+from cimdesk.base.i18n import tr
+from cimdesk.base.jobs import Cancelled
 from cimdesk.formats.flood_in.netcdf import is_netcdf, opened
 from cimdesk.formats.registry import ReadOptions, ReadResult
 
 _NETCDF = (".nc", ".nc4", ".cdf", ".sww")
 _HDF = (".hdf", ".hdf5", ".h5")
+
+
+_BROKEN = (
+    ValueError, OSError, KeyError, IndexError, TypeError, OverflowError, RuntimeError, AssertionError, EOFError, ArithmeticError,
+)  # fmt: skip
 
 
 class FloodReader:
@@ -38,6 +45,18 @@ class FloodReader:
 
     def read(self, path: Path, options: ReadOptions) -> ReadResult:
         """Read the file; raises `DataError` when there is no flood and no ground in it."""
+        try:
+            return self._read(path, options)
+        except _BROKEN as error:
+            if isinstance(error, CimdeskError | Cancelled):
+                raise
+            # Readers say what they can of damage; what is left are numbers that contradict each other deep inside a file.
+            reason = str(error).split("(")[0].strip() or tr("its parts contradict each other")
+            raise DataError(
+                path, "the file is damaged or not whole ({reason}).", remedy="Copy or download it again.", reason=reason
+            ) from error
+
+    def _read(self, path: Path, options: ReadOptions) -> ReadResult:
         from cimdesk.formats.flood_in.mesh_2dm import is_2dm, is_dat, read_2dm, read_dat
         from cimdesk.formats.flood_in.selafin import is_selafin, read_selafin
         from cimdesk.formats.flood_in.tiff_stack import read_stack
