@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 
 from cimdesk.base.paths import cache_dir
 
-__all__ = ["fma", "njit"]
+__all__ = ["fma", "njit", "uncounted"]
 
 if "NUMBA_CACHE_DIR" not in os.environ:
     vars(config)["CACHE_DIR"] = str(cache_dir() / "kernels")
@@ -30,3 +30,17 @@ def _fma(_typing: Any, a: Any, b: Any, c: Any) -> Any:
 
 fma: Any = intrinsic(_fma)
 """``fma(a, b, c)`` is ``a * b + c``, rounded once where the processor can: the same bits in a loop's vectors as in its rest."""
+
+
+def _uncounted(_typing: Any, array: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        made = context.make_array(signature.args[0])(context, builder, value=values[0])
+        made.meminfo, made.parent = ir.Constant(made.meminfo.type, None), ir.Constant(made.parent.type, None)
+        return made._getvalue()
+
+    return array(array), generate
+
+
+uncounted: Any = intrinsic(_uncounted)
+"""``uncounted(array)`` is the same array without a count of who uses it, for a kernel that outlives none of its arrays: counting
+every slice that is handed to a row function takes as long as a hundred cells."""

@@ -64,10 +64,10 @@ def new_state(scenario: FloodScenario, is_open: Bool) -> GridState:
     real = np.dtype(scenario.precision)
     rows, columns = scenario.terrain.shape
 
-    def padded(fill: float = 0.0) -> AnyArray:
-        return np.full((rows + 3, columns + 3), fill, dtype=real)
-
-    z, k, h, share = padded(CLOSED_HEIGHT), padded(GRAVITY * 0.035**2), padded(), padded()
+    # One block of memory, which the system gives in large pages.
+    block = np.zeros((11, rows + 3, columns + 3), dtype=real)
+    h, lo, z, k, qx, qy, share, deepest, speed2, discharge2, arrival = block
+    z[:], k[:], arrival[:] = CLOSED_HEIGHT, GRAVITY * 0.035**2, np.inf
     ground = scenario.terrain.elevations.astype(np.float64)
     z[1:-2, 1:-2] = np.where(is_open, ground, CLOSED_HEIGHT)
     k[1:-2, 1:-2] = GRAVITY * np.asarray(scenario.manning_n, dtype=np.float64) ** 2
@@ -77,10 +77,10 @@ def new_state(scenario: FloodScenario, is_open: Bool) -> GridState:
             depth = np.asarray(scenario.initial_level, dtype=np.float64) - ground
         h[1:-2, 1:-2] = np.where(is_open & (depth > 0.0), depth, 0.0)
     tile_columns = -(-columns // TILE_COLUMNS)
+    deepest[:] = h
     return GridState(
-        h=h, lo=padded(), z=z, k=k, qx=padded(), qy=padded(),
-        flags=np.zeros((rows + 3, tile_columns + 2), dtype=np.uint8), rain_share=share,
-        deepest=h.copy(), speed2=padded(), discharge2=padded(), arrival=padded(np.inf),
+        h=h, lo=lo, z=z, k=k, qx=qx, qy=qy, flags=np.zeros((rows + 3, tile_columns + 2), dtype=np.uint8), rain_share=share,
+        deepest=deepest, speed2=speed2, discharge2=discharge2, arrival=arrival,
     )  # fmt: skip
 
 

@@ -94,7 +94,9 @@ def scale_row(q, limits_a, limits_b):  # type: ignore[no-untyped-def]
     """Scale a row of faces by the limit of the cell the water comes from."""
     zero = q.dtype.type(0.0)
     for j in range(q.shape[0]):
-        q[j] = q[j] * (limits_a[j] if q[j] > zero else limits_b[j])
+        # Both are read whatever the sign, as vectors are.
+        a, b = limits_a[j], limits_b[j]
+        q[j] = q[j] * (a if q[j] > zero else b)
 
 
 @njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")

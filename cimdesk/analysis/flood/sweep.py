@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cimdesk.analysis.flood.compiled import njit
+from cimdesk.analysis.flood.compiled import njit, uncounted
 from cimdesk.analysis.flood.kernels import (
     deepest_row,
     envelope_row,
@@ -197,11 +197,22 @@ def sweep_tiles(  # type: ignore[no-untyped-def]
     Edges that ``is_given`` (4,) names (west, east, north, south) take the discharges ``given`` (4, n). ``envelopes`` are the
     running maxima and the arrival, raised where it ``is_noted``. Tiles beside one another are swept as one run.
     """
+    bare_h, bare_lo, bare_qx, bare_qy, bare_z, bare_k = (
+        uncounted(h),
+        uncounted(lo),
+        uncounted(qx),
+        uncounted(qy),
+        uncounted(z),
+        uncounted(k),
+    )
+    bare_share = uncounted(rain_share)
+    bare_env = (uncounted(envelopes[0]), uncounted(envelopes[1]), uncounted(envelopes[2]), uncounted(envelopes[3]))
+    bare_rs, bare_cs = uncounted(row_seams), uncounted(column_seams)
     rows = h.shape[0] - 3
     across, width = column_seams.shape[0], min(h.shape[1], WIDEST) + SEAM
-    old = np.zeros((3, 4, width), h.dtype)
-    new_x, new_y = np.zeros((4, width), h.dtype), np.zeros((4, width), h.dtype)
-    limits, is_tight = np.ones((4, width), h.dtype), np.zeros(4, np.bool_)
+    buffers, shares = np.zeros((5, 4, width), h.dtype), np.ones((4, width), h.dtype)
+    old, new_x, new_y = uncounted(buffers[:3]), uncounted(buffers[3]), uncounted(buffers[4])
+    limits, is_tight = uncounted(shares), np.zeros(4, np.bool_)
     t = first
     while t < last:
         i0, i1, j0, j1, c = tiles[t, 0], tiles[t, 1], tiles[t, 2], tiles[t, 3], tiles[t, 4] - 1
@@ -214,18 +225,20 @@ def sweep_tiles(  # type: ignore[no-untyped-def]
         for number in swept[:, 5]:
             tile_depth[number], tile_loss[number] = 0.0, 0.0
         for i in range(max(i0 - 2, 0), i0):
-            for v, field in enumerate((h, qx, qy)):
-                _load(old[v, i & 3], v, field, row_seams, column_seams, i, run)
+            for v, field in enumerate((bare_h, bare_qx, bare_qy)):
+                _load(old[v, i & 3], v, field, bare_rs, bare_cs, i, run)
         for i in range(i0 - 1, i1 + 2):
             if i <= rows + 1:
-                for v, field in enumerate((h, qx, qy)):
-                    _load(old[v, (i + 1) & 3], v, field, row_seams, column_seams, i + 1, run)
-            _flow(old, new_x, new_y, z, k, is_given, given, i, run, g_dt_dx, dt)
+                for v, field in enumerate((bare_h, bare_qx, bare_qy)):
+                    _load(old[v, (i + 1) & 3], v, field, bare_rs, bare_cs, i + 1, run)
+            _flow(old, new_x, new_y, bare_z, bare_k, is_given, given, i, run, g_dt_dx, dt)
             if i >= i0:
                 _limit(old, new_x, new_y, limits, is_tight, i - 1, run, rows, h.shape[1] - 3, dt_dx, keep)
             if i >= i0 + 2:
                 _settle(
-                    h, lo, qx, qy, new_x, new_y, rain_share, envelopes, i - 2, run, swept, tile_depth, tile_loss,
+                    bare_h, bare_lo, bare_qx, bare_qy, new_x, new_y, bare_share, bare_env, i - 2, run, swept, tile_depth, tile_loss,
                     dt_dx, rain, loss, time, is_noted,
                 )  # fmt: skip
         t = until
+    # Named last, so that the buffers live until here.
+    buffers[0, 0, 0], shares[0, 0] = 0.0, 1.0
