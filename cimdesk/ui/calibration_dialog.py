@@ -31,7 +31,7 @@ class CalibrationDialog(FormDialog):
         self.scatter = Scatter(found)
         row = QHBoxLayout()
         row.setSpacing(18)
-        row.addWidget(self.table, 5)
+        row.addWidget(self.table, 7)
         row.addWidget(self.scatter, 4)
         self.body.addLayout(row, 1)
         missed = tr("{count} places are dry or outside in the run.").format(count=found.missed) if found.missed else ""
@@ -49,7 +49,10 @@ class CalibrationDialog(FormDialog):
         buttons.addStretch(1)
         self.body.addLayout(buttons)
         unit = current_theme().px("font_px")
-        self.resize(unit * 66, unit * 34)
+        # Nothing is decided here, so there is nothing to cancel.
+        for button in self.findChildren(QPushButton):
+            button.setVisible(button.text() != tr("Cancel"))
+        self.resize(unit * 88, unit * 36)
 
     def _write(self) -> None:
         path = self._desk.ask.save_path(tr("Save comparison"), ".csv", tr("marks"))

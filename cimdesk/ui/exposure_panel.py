@@ -101,25 +101,26 @@ class ExposurePanel(QWidget):
         desk.session_changed.connect(self.bind)
         desk.comparison_changed.connect(self._soon)
         self._name_controls()
+        self.note.setFont(current_theme().font(scale=0.9))
         self.bind()
 
     def _lay_out(self) -> None:
-        tools = QHBoxLayout()
-        tools.setSpacing(10)
-        for widget in (self.at_clock, self.passable_label, self.passable):
+        tools = QVBoxLayout()
+        tools.setSpacing(4)
+        for widget in (self.at_clock, self.passable_label, self.passable, self.csv):
             tools.addWidget(widget)
-        tools.addWidget(self.note, 1)
-        tools.addWidget(self.csv)
+        tools.addStretch(1)
         row = QHBoxLayout()
         row.setSpacing(18)
         row.addWidget(self.headline, 2)
-        row.addWidget(self.table, 5)
-        row.addWidget(self.assets, 3)
+        row.addWidget(self.table, 6)
+        row.addWidget(self.assets, 4)
+        row.addLayout(tools)
         column = QVBoxLayout(self)
-        column.setContentsMargins(14, 2, 14, 6)
-        column.setSpacing(4)
+        column.setContentsMargins(14, 2, 14, 4)
+        column.setSpacing(2)
         column.addLayout(row, 1)
-        column.addLayout(tools)
+        column.addWidget(self.note)
 
     def bind(self, _session: object = None) -> None:
         """Follow the desk's session."""
@@ -134,6 +135,7 @@ class ExposurePanel(QWidget):
         for table in (self.table, self.assets):
             table.verticalHeader().setDefaultSectionSize(current_theme().px("row_px"))
         self._name_controls()
+        self.note.setFont(current_theme().font(scale=0.9))
         self.refresh()
 
     def refresh(self) -> None:
@@ -252,7 +254,7 @@ class ExposurePanel(QWidget):
         if self._has_filter():
             note += " " + tr("Only buildings that filters and hiding leave in sight.")
         if not isinstance(floods[shown][1], CityModel):
-            note += f" {run_statement(planned.flood)}."
+            note += " " + tr("Run: {statement}.").format(statement=run_statement(planned.flood))
         damage = data["damage"]
         if damage["total"] > 0.0 and not damage["verified"]:
             span = f"×{planned.plan.damage.low:g}–{planned.plan.damage.high:g}"

@@ -19,6 +19,22 @@ def shown_flood(desk: Desk) -> str:
     return next((key for key in keys if workspace.layer(key).visible), keys[0] if keys else "")
 
 
+def compared_key(desk: Desk) -> str:
+    """Return the layer that the shown flood is compared with; empty for the dry city."""
+    key = shown_flood(desk)
+    against = against_of(desk.session.workspace.layer(key).options) if key else None
+    return against.layer if against is not None else desk.compared_flood
+
+
+def choose_compared(desk: Desk, other: str) -> None:
+    """Compare the shown flood with another, in the table and in the picture; with the dry city for an empty id."""
+    key = shown_flood(desk)
+    mode = _mode(desk)
+    if mode and other != key:
+        desk.attempt(set_comparison, desk.session, key, other, mode)
+    desk.compare_with(other)
+
+
 def toggle_difference(desk: Desk) -> None:
     """Draw the shown flood as its difference to another, or alone again."""
     _toggle(desk, "difference")

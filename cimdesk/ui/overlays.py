@@ -366,7 +366,6 @@ class Overlays(QWidget):
 
     def place(self) -> None:
         """Put the cards into the corners of the view."""
-        self.swipe.place()
         width, height = self._viewport.width(), self._viewport.height()
         self.legend.fit_height(height - 3 * MARGIN - self.scenario.sizeHint().height())
         for card, corner in ((self.scenario, "tl"), (self.compass, "tr"), (self.legend, "bl"), (self.scale, "br")):
@@ -374,6 +373,7 @@ class Overlays(QWidget):
             x = MARGIN if corner[1] == "l" else width - MARGIN - size.width()
             y = MARGIN if corner[0] == "t" else height - MARGIN - size.height()
             card.setGeometry(x, y, size.width(), size.height())
+        self.swipe.place(self.scenario.geometry().bottom() + MARGIN // 2)
         overlap = self.legend.isVisible() and self.legend.geometry().intersects(self.scale.geometry())
         if overlap:
             self.scale.move(self.scale.x(), self.compass.geometry().bottom() + MARGIN)

@@ -15,6 +15,7 @@ from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_maps import shown_map
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.flood_page import map_choices
+from cimdesk.ui.handlers_compare import choose_compared, compared_key
 from cimdesk.ui.handlers_plan import choose_flood
 from cimdesk.ui.needs import flood_results
 from cimdesk.ui.theme import current_theme
@@ -53,7 +54,8 @@ class ScenarioCard(QWidget):
         self._versus.setText(tr("compare with"))
         self.shown.setText(f"{_short(current[1]) if current else tr('Today')} ▾")
         self._fill(self.shown.menu(), [("", tr("Today")), *((key, name) for key, name, _ in floods)], self._show)
-        compared = next((name for key, name, _ in floods if key == self._desk.compared_flood), tr("Today"))
+        against = compared_key(self._desk)
+        compared = next((name for key, name, _ in floods if key == against), tr("Today"))
         others = [(key, name) for key, name, _ in floods if current is None or key != current[0]]
         self.compared.setText(f"{_short(compared)} ▾")
         self._fill(self.compared.menu(), [("", tr("Today")), *others], self._compare)
@@ -91,7 +93,7 @@ class ScenarioCard(QWidget):
         self._desk.attempt(choose_flood, self._desk, key)
 
     def _compare(self, key: str) -> None:
-        self._desk.compare_with(key)
+        choose_compared(self._desk, key)
         self.refresh()
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -14,6 +14,7 @@ from cimdesk.ui.theme import current_theme
 from cimdesk.ui.viewport import Viewport
 
 WIDTH = 26
+MARGIN = 14
 STEP = 0.02
 KEPT_AFTER_MS = 250
 
@@ -25,6 +26,7 @@ class SwipeHandle(QWidget):
         super().__init__(viewport)
         self._viewport, self._desk = viewport, desk
         self._layer = ""
+        self._top = MARGIN
         self.at = 0.5
         self.setCursor(Qt.CursorShape.SplitHCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -52,15 +54,18 @@ class SwipeHandle(QWidget):
             self.at = found[0].at
         self.place()
 
-    def place(self) -> None:
-        """Stand at the share of the width."""
+    def place(self, top: int | None = None) -> None:
+        """Stand at the share of the width; the names hang below ``top`` [px]."""
+        self._top = self._top if top is None else top
         x = round(self.at * self._viewport.width())
         self.setGeometry(x - WIDTH // 2, 0, WIDTH, self._viewport.height())
         gap = WIDTH // 2 + 2
-        # Names stand in the middle of the height, away from the cards in the corners.
-        y = self._viewport.height() // 2 + WIDTH
+        rooms = (x - gap - MARGIN, self._viewport.width() - x - gap - MARGIN)
+        for name, room in zip(self.names, rooms, strict=True):
+            name.fit(room)
         for name, left in ((self.names[0], x - gap - self.names[0].width()), (self.names[1], x + gap)):
-            name.move(left, y)
+            name.move(left, self._top)
+            name.raise_()
 
     def move_to(self, at: float) -> None:
         """Stand at another share of the width, and keep it once it rests there."""
@@ -115,14 +120,17 @@ class _Name(QWidget):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._text = ""
+        self._text = self._whole = ""
 
     def say(self, text: str) -> None:
         """Say this."""
-        theme = current_theme()
-        self._text = text if len(text) <= 34 else text[:33] + "…"
-        self.setFont(theme.font(QFont.Weight.Bold, 0.95))
-        self.resize(self.fontMetrics().horizontalAdvance(self._text) + 20, round(theme.px("font_px") * 2.0))
+        self._whole = text
+        self.setFont(current_theme().font(QFont.Weight.Bold, 0.95))
+
+    def fit(self, room: int) -> None:
+        """Take no more room than this [px]."""
+        self._text = self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, max(room - 20, 10))
+        self.resize(self.fontMetrics().horizontalAdvance(self._text) + 20, round(current_theme().px("font_px") * 2.0))
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -91,6 +91,7 @@ def test_the_swipe_moves_and_is_kept(qtbot, window):
     assert window.view.scene.visuals["wall"].at == 0.25
     options = window.desk.session.workspace
     qtbot.waitUntil(lambda: against_of(options.layer("wall").options).at == 0.25, timeout=10_000)
+    assert window.overlays.scenario.compared.text().startswith("Storm")
     window.actions_.trigger("flood.swipe")
     qtbot.waitUntil(lambda: not handle.isVisible(), timeout=10_000)
 
