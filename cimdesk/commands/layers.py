@@ -8,6 +8,7 @@ from cimdesk.commands.session import Session
 from cimdesk.model.document import Changes
 from cimdesk.model.layers import group_of
 from cimdesk.model.style import Style
+from cimdesk.model.water import CLEAN, MUDDY, OPTION
 
 
 def set_visible(session: Session, layer_ids: list[str], visible: bool) -> Changes:
@@ -35,6 +36,17 @@ def set_style(session: Session, layer_id: str, style: Style) -> Changes:
     """Draw a layer in another style."""
     record = session.workspace.document.update("layer", layer_id, style=style.to_record())
     return session.do(Edit(tr("Style of {name}").format(name=_names(session, [layer_id])), (record,)))
+
+
+def set_muddy(session: Session, layer_ids: list[str], muddy: bool) -> Changes:
+    """Show the water of flood layers muddy, or clean."""
+    document = session.workspace.document
+    records = []
+    for key in layer_ids:
+        options = {**session.workspace.layer(key).options, OPTION: MUDDY if muddy else CLEAN}
+        records.append(document.update("layer", key, options=options))
+    label = tr("Muddy water of {name}") if muddy else tr("Clean water of {name}")
+    return session.do(Edit(label.format(name=_names(session, layer_ids)), tuple(records)))
 
 
 def set_look(session: Session, layer_id: str, style: Style, expression: str | None = None) -> Changes:

@@ -47,6 +47,15 @@ ROWS: tuple[Action, ...] = (
     ),
     Action("flood.dry", "Hide the water", "Show the city without any flood", "Flood", handlers_plan.hide_water, needs=Need.FLOOD),
     Action(
+        "flood.muddy",
+        "Muddy water",
+        "Show the water brown, as floods are; the classes of depth stay",
+        "Flood",
+        handlers_plan.toggle_muddy,
+        needs=Need.FLOOD,
+        checked=handlers_plan.has_muddy_water,
+    ),
+    Action(
         "time.play",
         "Play",
         "Play or pause the clock",

@@ -11,6 +11,7 @@ from cimdesk.base.i18n import tr
 from cimdesk.commands import bookmarks, layers
 from cimdesk.model.appearance import default_style, describe
 from cimdesk.model.style import StyleMode
+from cimdesk.model.water import is_muddy
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.needs import flood_results
 
@@ -35,6 +36,18 @@ def go_to_peak(desk: Desk) -> None:
 def hide_water(desk: Desk) -> None:
     """Hide every flood."""
     choose_flood(desk, "")
+
+
+def toggle_muddy(desk: Desk) -> None:
+    """Show the water of all floods muddy, or clean again."""
+    keys = [key for key, _, _ in flood_results(desk) if not desk.session.workspace.is_guest(key)]
+    if keys:
+        layers.set_muddy(desk.session, keys, not has_muddy_water(desk))
+
+
+def has_muddy_water(desk: Desk) -> bool:
+    """Whether the floods are shown muddy."""
+    return any(is_muddy(desk.session.workspace.layer(key).options) for key, _, _ in flood_results(desk))
 
 
 def choose_flood(desk: Desk, layer_id: str) -> None:
