@@ -171,6 +171,8 @@ class Viewport(QWidget):
     def release(self) -> None:
         """Let go of the scene and its graphics; safe twice."""
         self._links.clear()
+        if self.tool == "draw":
+            self.set_tool("pick")
         self._still.stop()
         self._hover.stop()
         self._publish.stop()

@@ -170,3 +170,20 @@ def test_a_drawn_wall_changes_the_water(window, qtbot):
     (scenario,) = desk.session.workspace.document.records("scenario").values()
     assert scenario["measures"] == ["measure-1"]
     assert scenario["parent"] == storm
+
+
+def test_a_window_closes_while_a_wall_is_being_drawn(window, qtbot):
+    window.actions_.trigger("measure.wall")
+    click(window, qtbot, 0.4, 0.5)
+    click(window, qtbot, 0.5, 0.5)
+    window.close()
+    qtbot.wait(100)
+    assert drawn(window) == []
+
+
+def test_another_project_puts_the_drawing_away(window, qtbot):
+    window.actions_.trigger("measure.wall")
+    click(window, qtbot, 0.4, 0.5)
+    window.actions_.trigger("project.close")
+    qtbot.waitUntil(lambda: window.view.pointer.drawing is None, timeout=10_000)
+    assert window.view._card is None
