@@ -274,7 +274,7 @@ def _polygons(features: FeatureTable, geometries: AnyArray) -> VectorLayer:
     from cimdesk.formats.vector_shapes import shapes_of, take_apart
 
     parts = take_apart(geometries)
-    return VectorLayer(features, shapes_of(parts, ShapeKind.POLYGON, np.arange(len(parts.owners))))
+    return VectorLayer(features, shapes_of(parts, ShapeKind.POLYGON, np.arange(len(features))))
 
 
 def _wanted(features: FeatureTable, ids: frozenset[str] | None) -> Bool:

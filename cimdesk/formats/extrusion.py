@@ -139,8 +139,7 @@ def bodies(layer: VectorLayer, extrusion: Extrusion, findings: Findings) -> Bodi
     findings : Findings
     """
     heights = _heights(layer, extrusion, findings)
-    points, triangles, rows, edges, edge_rows = _plan(layer)
-    owner_of_point = _owners(layer)
+    points, owner_of_point, triangles, rows, edges, edge_rows = _plan(layer)
     base = np.nan_to_num(points[:, 2])
     grounds = _column(layer, (extrusion.base.casefold(),) if extrusion.base else GROUND_NAMES)
     if grounds is not None:
@@ -183,8 +182,11 @@ def number_columns(table: FeatureTable) -> list[str]:
     return found
 
 
-def _plan(layer: VectorLayer) -> tuple[Float, Int, Int, Int, Int]:
-    """Return points, triangles that look up, the feature of each, and the rings' edges with the body to their left."""
+def _plan(layer: VectorLayer) -> tuple[Float, Int, Int, Int, Int, Int]:
+    """Return points and their features, triangles that look up and theirs, the rings' edges with the body to their left and theirs.
+
+    Outlines that cross themselves get points of their own where they do.
+    """
     shapes = layer.shapes
     points = np.asarray(shapes.coordinates, dtype=np.float64)
     lengths = np.diff(shapes.ring_offsets)
@@ -196,17 +198,21 @@ def _plan(layer: VectorLayer) -> tuple[Float, Int, Int, Int, Int]:
     flat = np.nan_to_num((points - origin) * [scale, scale, 0.0])
     found = triangulate(Polygons(flat, np.arange(len(points)), shapes.ring_offsets, offsets_from_counts(counts)))
     feature = shapes.feature_of_ring[starts].astype(np.int64)
-    is_known = (found.triangles < len(points)).all(axis=1)
-    triangles, polygon = found.triangles[is_known], found.polygon_of[is_known]
-    down = found.normals[polygon, 2] < 0.0
-    triangles = np.where(down[:, None], triangles[:, ::-1], triangles)
+    down = found.normals[found.polygon_of, 2] < 0.0
+    triangles = np.where(down[:, None], found.triangles[:, ::-1], found.triangles)
     ring_down = found.normals[found.polygon_of_edge, 2] < 0.0
     edges = np.where(ring_down[:, None], found.edges[:, ::-1], found.edges)
-    return points, triangles, feature[polygon], edges, feature[found.polygon_of_edge]
-
-
-def _owners(layer: VectorLayer) -> Int:
-    return np.repeat(layer.shapes.feature_of_ring, np.diff(layer.shapes.ring_offsets)).astype(np.int64)
+    rows, edge_rows = feature[found.polygon_of], feature[found.polygon_of_edge]
+    owners = np.empty(len(points) + len(found.extra_points), dtype=np.int64)
+    owners[triangles] = rows[:, None]
+    owners[edges] = edge_rows[:, None]
+    owners[: len(points)] = np.repeat(shapes.feature_of_ring, lengths)
+    # A crossing lies as high as the outline begins.
+    first = np.full(len(layer.features), np.nan)
+    first[owners[: len(points)][::-1]] = points[::-1, 2]
+    extra = found.extra_points / [scale, scale, 1.0] + origin
+    extra[:, 2] = first[owners[len(points) :]] if len(extra) else 0.0
+    return np.concatenate([points, extra]), owners, triangles, rows, edges, edge_rows
 
 
 def _heights(layer: VectorLayer, extrusion: Extrusion, findings: Findings) -> Float:

@@ -147,3 +147,15 @@ def test_an_export_job_tells_how_many_were_written(session: Session, layer: str,
     session.run(export_job(session, layer, tmp_path / "out.city.jsonl", ExportOptions(), told.append))
     assert told == [len(city_of(session, layer).features)]
     assert meaning(tmp_path / "out.city.jsonl")["objects"] == meaning(tmp_path / "city.city.json")["objects"]
+
+
+def test_every_building_keeps_its_outline_where_some_have_none(tmp_path: Path):
+    from cimdesk.base.jobs import no_progress
+    from cimdesk.commands.export_files import footprints
+
+    city = registry.read(samples.city_json(tmp_path / "city.city.json")).sources[0].data
+    first = city.features.ids[0]
+    mesh = {lod: mesh.of_features(city.features.ids != first) for lod, mesh in city.meshes.items()}
+    layer = footprints(type(city)(city.features, city.parents, mesh), None, no_progress, CancelToken())
+    outlined = set(layer.shapes.feature_of_ring.tolist())
+    assert outlined == set(range(1, len(city.features)))

@@ -144,3 +144,20 @@ def test_routes_of_openstreetmap_are_no_pipes():
     assert list(with_tags(lines)) == ["osm_id", "other_tags"]
     areas = with_tags({"osm_id": np.array([None]), "osm_way_id": np.array(["5"]), "other_tags": texts})
     assert (areas["id"][0], areas["network"][0], "other_tags" in areas) == ("way/5", "water", False)
+
+
+def test_an_outline_that_crosses_itself_has_a_roof_all_the_same():
+    from cimdesk.model.features import FeatureTable, ShapeKind, Shapes, VectorLayer
+
+    ring = np.array([[0, 0], [20, 20], [20, 0], [0, 20], [0, 0]], dtype=float)
+    ring += np.array([files.EAST, files.NORTH])
+    points = np.column_stack([ring, np.full(5, 4.0)])
+    shapes = Shapes(ShapeKind.POLYGON, points, np.array([0, 5]), np.array([0]), np.array([False]))
+    layer = VectorLayer(FeatureTable(np.array(["bow"], dtype=object), {"height": np.array([10.0])}), shapes)
+    mesh = extrude(layer, Extrusion(), Findings()).finest
+    corners = mesh.world_vertices()[mesh.triangles]
+    sides = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    roof, floor = mesh.surface == Surface.ROOF, mesh.surface == Surface.GROUND
+    assert sides[roof, 2].sum() / 2 == pytest.approx(200.0, rel=1e-6)
+    assert sides[floor, 2].sum() / 2 == pytest.approx(-200.0, rel=1e-6)
+    assert np.allclose(np.unique(corners[:, :, 2]), [4.0, 14.0])
