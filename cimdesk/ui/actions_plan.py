@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cimdesk.ui import handlers_data, handlers_flood, handlers_plan, handlers_view
+from cimdesk.ui import handlers_data, handlers_flood, handlers_flood_outputs, handlers_plan, handlers_view
 from cimdesk.ui.action import Action
 from cimdesk.ui.needs import Need
 
@@ -54,6 +54,22 @@ ROWS: tuple[Action, ...] = (
         handlers_plan.toggle_muddy,
         needs=Need.FLOOD,
         checked=handlers_plan.has_muddy_water,
+    ),
+    Action(
+        "flood.hydrographs",
+        "Hydrographs…",
+        "Depths, levels and discharges over the run, at gauges, lines and the place last clicked",
+        "Flood",
+        handlers_flood_outputs.show_hydrographs,
+        needs=Need.FLOOD,
+    ),
+    Action(
+        "flood.export",
+        "Export flood…",
+        "Write the flood as NetCDF, Zarr, GeoTIFF, GeoPackage or CSV",
+        "Flood",
+        handlers_flood_outputs.export_flood,
+        needs=Need.FLOOD,
     ),
     Action(
         "time.play",

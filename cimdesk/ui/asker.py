@@ -17,6 +17,7 @@ from cimdesk.ui.settings import WindowSettings
 log = logging.getLogger(__name__)
 
 FORMS = {
+    "hydrographs": "cimdesk.ui.hydrograph_chart",
     "preview": "cimdesk.ui.preview_dialog",
     "style": "cimdesk.ui.style_dialog",
     "points": "cimdesk.ui.point_dialog",

@@ -27,8 +27,10 @@ from cimdesk.model.tileset import TiledCity
 from cimdesk.ui.attributes import point_attributes, show_attribute
 from cimdesk.ui.charts import SeriesChart
 from cimdesk.ui.desk import Desk, Links
+from cimdesk.ui.hydrograph_chart import HydrographChart
 from cimdesk.ui.status_bar import selection_summary
 from cimdesk.ui.theme import current_theme
+from cimdesk.ui.water_facts import facts_at
 
 MOST_ATTRIBUTES = 60
 
@@ -69,6 +71,8 @@ class Inspector(QWidget):
         self.now = FactList()
         self.now_heading = _heading()
         self.chart = SeriesChart(desk, compact=True)
+        self.place: tuple[float, float] | None = None
+        self.hydrograph = HydrographChart(desk, compact=True)
         self.history_heading = _heading()
         self.history = _rich()
         self.notes_heading = _heading()
@@ -117,6 +121,13 @@ class Inspector(QWidget):
         self._links.add(session.selection.changed, self._soon)
         self._links.add(session.clock.changed, self._soon)
         self._links.add(session.workspace.changed, self._soon)
+        self._later.start()
+
+    def show_place(self, world: tuple[float, float, float] | None) -> None:
+        """Tell of the water at a place that was clicked, unless an asset is selected there."""
+        self.place = None if world is None else (float(world[0]), float(world[1]))
+        self.hydrograph.place = self.place
+        self.hydrograph.gather()
         self._later.start()
 
     @property
@@ -190,6 +201,12 @@ class Inspector(QWidget):
 
     def _show_now(self, ref: AssetRef | None) -> None:
         facts = facts_now(self._desk, ref) if ref is not None else []
+        session = self._desk.session
+        if not facts and ref is None and self.place is not None:
+            facts = [Fact(label, value) for label, value in facts_at(session.workspace, *self.place, session.clock.time)]
+        elif ref is not None and self.place is not None and active_flood(session.workspace) is not None:
+            told = facts_at(session.workspace, *self.place, session.clock.time)
+            facts += [Fact(label, value) for label, value in told if label not in {fact.label for fact in facts}]
         time = self._desk.session.clock.time
         first, last = self._desk.session.clock.range
         self.now_heading.setText(f"{tr('Now').upper()}  ·  {format_time(time)}" if last > first else tr("Now").upper())

@@ -93,6 +93,8 @@ class Viewport(QWidget):
     camera_moved : Signal
         The camera moved or the view was resized; cards that depend on it look again.
     hovered : Signal of Pick or None
+    placed : Signal of (x, y, z) or None
+        A place that was clicked.
     pointed : Signal of (x, y, z) or None
         World coordinates under the cursor.
     ready : Signal
@@ -102,6 +104,7 @@ class Viewport(QWidget):
     camera_moved = Signal()
     hovered = Signal(object)
     pointed = Signal(object)
+    placed = Signal(object)
     ready = Signal()
     measured = Signal(object)
     rendered = Signal()
@@ -326,6 +329,7 @@ class Viewport(QWidget):
             return
         pick = self.scene.pick(*self.device(position))
         refs = [pick.ref] if pick is not None and pick.ref is not None else []
+        self.placed.emit(pick.world if pick is not None else self.scene.world_at(*self.device(position)))
         self.choose(refs, toggle)
 
     def choose(self, refs: list[AssetRef] | frozenset[AssetRef], toggle: bool) -> None:

@@ -54,4 +54,4 @@ def water_words(workspace: Workspace, world: tuple[float, float, float], time: f
     value = value_at(result, key, world[0], world[1], time)
     if not math.isfinite(value) or (not key and value < 0.005):
         return ""
-    return f"{tr('Water')} {value:.2f} m" if not key else f"{tr(map_named(key).title)} {value_text(result, key, value)}"
+    return f"{tr('Water depth')} {value:.2f} m" if not key else f"{tr(map_named(key).title)} {value_text(result, key, value)}"

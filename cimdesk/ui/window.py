@@ -135,6 +135,7 @@ class MainWindow(QMainWindow):
         self.desk.session_changed.connect(self._on_session)
         self.desk.availability_changed.connect(self._name_window)
         self.view.pointed.connect(self.status.show_position)
+        self.view.placed.connect(self.inspector.show_place)
         self.view.measured.connect(self._on_measured)
         language_changed.connect(self._on_language)
 

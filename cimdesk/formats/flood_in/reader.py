@@ -6,7 +6,6 @@ from pathlib import Path
 
 from cimdesk.base.errors import CimdeskError, DataError
 from cimdesk.base.i18n import tr
-from cimdesk.base.jobs import Cancelled
 from cimdesk.formats.flood_in.netcdf import is_netcdf, opened
 from cimdesk.formats.registry import ReadOptions, ReadResult
 
@@ -48,7 +47,7 @@ class FloodReader:
         try:
             return self._read(path, options)
         except _BROKEN as error:
-            if isinstance(error, CimdeskError | Cancelled):
+            if isinstance(error, CimdeskError):
                 raise
             # Readers say what they can of damage; what is left are numbers that contradict each other deep inside a file.
             reason = str(error).split("(")[0].strip() or tr("its parts contradict each other")

@@ -153,7 +153,7 @@ def _band(path: Path) -> Float:
         with rasterio.open(path, driver="GTiff", sharing=False) as file:
             return np.ma.filled(file.read(1, masked=True).astype(np.float64), np.nan)
     except RasterioError as error:
-        raise DataError(path, "the raster is damaged or cut short.", remedy="Copy it again.") from error
+        raise DataError(path, "the raster is damaged or cut short.", remedy="Copy them again.") from error
 
 
 def _ground_of(folder: Path, place: tuple[Any, ...]) -> Float | None:
