@@ -5,14 +5,18 @@ Where thousands are selected, their colours tell it instead (`Visual.mark`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from cimdesk.base.arrays import Float32, Int, UInt8
+from cimdesk.model.selection import AssetRef, names_by_layer
 from cimdesk.scene.geometry import actor_of, draw_above_all, poly_data, pull_to_eye, set_pull
 from cimdesk.scene.look import unit_rgb
-from cimdesk.scene.visual import View
+from cimdesk.scene.visual import View, Visual
 
 PULL = 0.0065
 UNDERGROUND = "#ffd400"
@@ -23,11 +27,64 @@ CASING = "#1d2733"
 MOST_OUTLINED = 3_000
 """Buildings that are outlined; outlines of more take longer to make than a frame may, and tell less than colour."""
 
+GATHERED = 2_000
+"""Selected features looked up in one go."""
+
 
 def marked_pair(color: str) -> tuple[UInt8, UInt8]:
     """Return the (4,) colours of walls and roofs of buildings that are marked in a colour, roofs a shade lighter."""
     walls: UInt8 = np.array([*(round(255 * part) for part in unit_rgb(color)), 255], dtype=np.uint8)
     return walls, (walls + (255 - walls) // 3).astype(np.uint8)
+
+
+class Picked:
+    """The selection by layer, gathered a little in each frame: going through a million names takes seconds.
+
+    Attributes
+    ----------
+    refs : frozenset of AssetRef
+    names : dict of str to set of str
+        Features of each layer that is drawn.
+    rows : dict of str to list of arrays
+        Their rows in its visual.
+    """
+
+    def __init__(self) -> None:
+        self.refs: frozenset[AssetRef] = frozenset()
+        self.names: dict[str, set[str]] = {}
+        self.rows: dict[str, list[Int]] = {}
+        self._rest: Iterator[AssetRef] = iter(())
+
+    def begin(self, refs: frozenset[AssetRef]) -> None:
+        """Begin to gather these."""
+        self.refs = refs
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew: rows may be others than before."""
+        self.names, self.rows, self._rest = {}, {}, iter(self.refs)
+
+    def gather(self, visuals: Mapping[str, Visual], deadline: float) -> bool:
+        """Go on until all is gathered or `time.perf_counter` passes the deadline; return whether all is."""
+        while some := list(islice(self._rest, GATHERED)):
+            for layer, names in names_by_layer(some).items():
+                if layer in visuals:
+                    self.names.setdefault(layer, set()).update(names)
+                    self.rows.setdefault(layer, []).append(visuals[layer].rows_of(names))
+            if len(some) == GATHERED and perf_counter() > deadline:
+                return False
+        return True
+
+    def marked(self, visuals: Mapping[str, Visual]) -> set[str]:
+        """Mark what is selected by its colour in layers where that is much; return these layers."""
+        done = set()
+        for layer, visual in visuals.items():
+            names = self.names.get(layer, set())
+            is_much = visual.most_outlined is not None and len(names) > visual.most_outlined
+            chosen, rows = (names, np.concatenate(self.rows[layer])) if is_much else (set[str](), np.zeros(0, dtype=np.int64))
+            if visual.mark(chosen, rows) and is_much:
+                done.add(layer)
+        return done
 
 
 class Outline:

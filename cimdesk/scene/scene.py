@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from threading import Event
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from cimdesk.model.workspace import Workspace
 from cimdesk.scene.camera import CameraControl
 from cimdesk.scene.canvas import Canvas
 from cimdesk.scene.ground import Ground
-from cimdesk.scene.highlight import Outline
+from cimdesk.scene.highlight import Outline, Picked
 from cimdesk.scene.kinds import new_visual
 from cimdesk.scene.labels import Labels
 from cimdesk.scene.look import look_of
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 BUILD_BUDGET = 0.050
 """Seconds per frame spent on what is still to be built, so that the window stays alive while a city appears."""
+GATHER_BUDGET = 0.030
+"""Seconds per frame spent on finding out what is selected."""
 ON_THE_GROUND = (LayerKind.VECTOR, LayerKind.SENSORS)
 LONG = 0.4
 """A city whose shorter side is a smaller share of the longer one is framed whole."""
@@ -78,8 +81,7 @@ class Scene:
         self._is_framed = False
         self._first_view: dict[str, Any] | None = None
         self._first_bounds = np.full((2, 3), np.nan)
-        self._selection: frozenset[AssetRef] = frozenset()
-        self._selected_names: dict[str, list[str]] = {}
+        self._picked = Picked()
         self._hover: AssetRef | None = None
         self._selected, self._hovered = Outline(), Outline()
         self._outlines_stale = False
@@ -162,9 +164,8 @@ class Scene:
 
     def set_selection(self, refs: frozenset[AssetRef]) -> None:
         """Outline these assets."""
-        if refs is not self._selection and refs != self._selection:
-            self._selection = refs
-            self._selected_names = names_by_layer(refs)
+        if refs is not self._picked.refs and refs != self._picked.refs:
+            self._picked.begin(refs)
             self._outlines_stale = True
             self.needs_render.emit(None)
 
@@ -284,7 +285,7 @@ class Scene:
     def _is_whole(self) -> bool:
         """Return whether everything that the last view needs is there."""
         visible = (visual for visual in self.visuals.values() if visual.layer.visible)
-        return not self._stale and not any(visual.is_waiting or visual.is_pending for visual in visible)
+        return not (self._stale or self._outlines_stale) and not any(visual.is_waiting or visual.is_pending for visual in visible)
 
     def _exchange(self, visual: Visual) -> None:
         """Add and take out what a visual asks for."""
@@ -296,7 +297,7 @@ class Scene:
         visual.leaving.clear()
         if visual.is_redrawn:
             visual.is_redrawn = False
-            self._outlines_stale = self._outlines_stale or bool(self._selection) or self._hover is not None
+            self._outlines_stale = self._outlines_stale or bool(self._picked.refs) or self._hover is not None
 
     def pick(self, x: float, y: float) -> Pick | None:
         """Return what is under a pixel of the last frame (device px from the top left); None for the sky."""
@@ -362,7 +363,7 @@ class Scene:
 
     def rows_by_layer(self, refs: frozenset[AssetRef]) -> dict[str, Int]:
         """Return the rows of assets by layer, of those layers that are drawn."""
-        names = self._selected_names if refs is self._selection else names_by_layer(refs)
+        names = names_by_layer(refs)
         return {layer: self.visuals[layer].rows_of(features) for layer, features in names.items() if layer in self.visuals}
 
     def _sync_stale(self, deadline: float) -> bool:
@@ -405,6 +406,7 @@ class Scene:
         self.measures.mark()
         visual = new_visual(self.context, layer, data)
         self.visuals[layer.id] = visual
+        self._picked.restart()
         self._outlines_stale = True
         self._data[layer.id] = data
         for actor in visual.actors:
@@ -469,30 +471,23 @@ class Scene:
         return self.canvas.place(self.camera, self.context.origin, bounds[0], bounds[1], self._quality == "moving")
 
     def _show_outlines(self) -> None:
+        if not self._picked.gather(self.visuals, perf_counter() + GATHER_BUDGET):
+            return
         self._outlines_stale = False
         look = self.context.look
-        hover = frozenset() if self._hover is None or self._hover in self._selection else frozenset({self._hover})
-        outlined = self._mark_many()
-        for outline, names, color, factor in (
+        hover = frozenset() if self._hover is None or self._hover in self._picked.refs else frozenset({self._hover})
+        marked = self._picked.marked(self.visuals)
+        outlined = {layer: names for layer, names in self._picked.names.items() if layer not in marked}
+        for outline, features, color, factor in (
             (self._selected, outlined, look.accent, 1.0),
             (self._hovered, names_by_layer(hover), look.hover, 0.7),
         ):
-            shapes = [self._outline_of(self.visuals[layer], features) for layer, features in names.items() if layer in self.visuals]
+            shapes = [self._outline_of(self.visuals[layer], names) for layer, names in features.items() if layer in self.visuals]
             width = look.line_width * factor * self.canvas.pixel_scale
             outline.show([shape for shape in shapes if shape is not None], color, width, self.context.xray)
 
-    def _mark_many(self) -> dict[str, list[str]]:
-        """Mark what is selected by its colour in layers where that is much; return what is to be outlined, by layer."""
-        outlined = dict(self._selected_names)
-        for layer, visual in self.visuals.items():
-            names = outlined.get(layer, [])
-            is_much = visual.most_outlined is not None and len(names) > visual.most_outlined
-            if visual.mark(names if is_much else []) and is_much:
-                del outlined[layer]
-        return outlined
-
     @staticmethod
-    def _outline_of(visual: Visual, features: list[str]) -> tuple[Float32, Int] | None:
+    def _outline_of(visual: Visual, features: Iterable[str]) -> tuple[Float32, Int] | None:
         rows = visual.rows_in_sight(visual.rows_of(features))
         # Of more than can be told apart, some stand for all.
         rows = rows if visual.most_outlined is None else rows[: visual.most_outlined]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from time import perf_counter
 from typing import Any
 
@@ -40,8 +41,7 @@ class StreamedVisual(Visual):
 
     def __init__(self, context: Context, layer: Layer, source: TileSource) -> None:
         super().__init__(context, layer)
-        self._marked: Collection[str] = ()
-        self._marked_names: frozenset[str] = frozenset()
+        self._marked: AbstractSet[str] = frozenset()
         self._marked_rows: Int = np.zeros(0, dtype=np.int64)
         self.source = source
         self.colors = TileColors()
@@ -227,8 +227,8 @@ class StreamedVisual(Visual):
             self.colors.paint_rows(rows, self.arriving.coloring(rows), self.context.look)
             if self.colors.has_clear:
                 self.drawing.hide_clear()
-            if self._marked_names:
-                marked = np.array([self.source.feature_id(row) in self._marked_names for row in rows.tolist()], dtype=bool)
+            if self._marked:
+                marked = np.array([self.source.feature_id(row) in self._marked for row in rows.tolist()], dtype=bool)
                 self._mark_more(rows[marked])
 
     def _mark_more(self, rows: Int) -> None:
@@ -236,13 +236,12 @@ class StreamedVisual(Visual):
         if len(rows) and self.colors.mark(rows, self.context.look):
             self._marked_rows = np.union1d(self._marked_rows, rows)
 
-    def mark(self, features: Collection[str]) -> bool:
+    def mark(self, features: AbstractSet[str], rows: Int) -> bool:
         if features and self.colors.has_source:
             return False
         if features is self._marked or not (features or self._marked):
             return True
-        self._marked, self._marked_names = features, frozenset(features)
-        self._marked_rows = self.rows_of(features)
+        self._marked, self._marked_rows = features, rows
         self.recolor()
         return True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -59,7 +59,7 @@ class CityVisual(Visual):
 
     def __init__(self, context: Context, layer: Layer, city: CityModel) -> None:
         super().__init__(context, layer)
-        self._marked: Collection[str] = ()
+        self._marked: AbstractSet[str] = frozenset()
         self._marked_rows: Int = np.zeros(0, dtype=np.int64)
         self.city = city
         self.mesh = _local_mesh(city.finest, context.origin)
@@ -200,11 +200,10 @@ class CityVisual(Visual):
                 hide_transparent_texels(tile.actor)
             self._hides = True
 
-    def mark(self, features: Collection[str]) -> bool:
+    def mark(self, features: AbstractSet[str], rows: Int) -> bool:
         if features is self._marked or not (features or self._marked):
             return True
         self._marked = features
-        rows = self.rows_of(features)
         is_marked = np.zeros(self.count, dtype=bool)
         is_marked[rows] = True
         # Parts belong to what is marked.

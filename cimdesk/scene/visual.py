@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -238,10 +239,10 @@ class Visual:
         """Return local points (P, 3) and segments (L, 2) that outline these features."""
         return None
 
-    def mark(self, features: Collection[str]) -> bool:
+    def mark(self, features: AbstractSet[str], rows: Int) -> bool:
         """Show these features, many, in the colour of the selection, and no others; return whether that is possible.
 
-        Called with the same object again, it does nothing.
+        Called with the same set again, it does nothing. ``rows`` are those of the features that exist here now.
         """
         return not features
 
