@@ -60,6 +60,7 @@ def run_check(arguments: argparse.Namespace, console: Console) -> Outcome:
 
 def run_import(arguments: argparse.Namespace, console: Console) -> Outcome:
     """``cimdesk import PROJECT FILE... [--crs EPSG]``"""
+    from cimdesk.commands.cards import plain_card
     from cimdesk.commands.checking import plain_problem
     from cimdesk.commands.sources import import_files
     from cimdesk.commands.tiled import address_of
@@ -70,7 +71,13 @@ def run_import(arguments: argparse.Namespace, console: Console) -> Outcome:
         workspace = session.workspace
         if arguments.extrude:
             layers += _extruded(session, layers, arguments, console)
-        rows = [{"name": a.name, "kind": str(a.kind), "features": feature_count(workspace.data(a.id)), "id": a.id} for a in layers]
+        rows: list[dict[str, Any]] = [
+            {
+                "name": layer.name, "kind": str(layer.kind), "features": feature_count(workspace.data(layer.id)), "id": layer.id,
+                "card": plain_card(workspace, layer),
+            }
+            for layer in layers
+        ]  # fmt: skip
         problems = [{"layer": a.id, **plain_problem(problem)} for a in layers for problem in workspace.problems(a.id)]
     lines = [f"{row['name']}: {row['kind']}, {row['features']:,} features" for row in rows]
     lines += [_problem_line(problem) for problem in problems]

@@ -11,10 +11,11 @@ import numpy as np
 
 from cimdesk.base.arrays import Float
 from cimdesk.base.errors import CimdeskError, DataError, Problem, ProjectError, ServiceError, Severity
-from cimdesk.commands.cards import derived_card, plain_card
+from cimdesk.commands.cards import derived_card
 from cimdesk.commands.projects import is_project, open_project
 from cimdesk.commands.tiled import address_of, check_source
 from cimdesk.formats.registry import ReadOptions, Source
+from cimdesk.model.cim import CARD
 from cimdesk.model.layers import Layer
 
 
@@ -64,7 +65,9 @@ def _project_report(path: Path) -> dict[str, Any]:
                 "layers": len(layers), "bookmarks": len(document.records("bookmark")), "results": len(document.records("result")),
             },
             "layers": [
-                {"name": layer.name, "kind": str(layer.kind), "card": plain_card(session.workspace, layer)} for layer in layers
+                # The data is not loaded for this: only what somebody has written on its card is known.
+                {"name": layer.name, "kind": str(layer.kind), "card": dict(layer.options.get(CARD) or {})}
+                for layer in layers
             ],
             "readable": True,
         }  # fmt: skip
