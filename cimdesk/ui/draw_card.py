@@ -14,8 +14,8 @@ from cimdesk.model.measures import KINDS
 from cimdesk.ui.draw_tool import Drawing
 from cimdesk.ui.theme import current_theme
 
-ABOVE_FOOT = 52
-"""Free room below the card, for the scale bar [px]."""
+BELOW_HEAD = 4.4
+"""Room above the card, for that of the scenario [heights of a letter]. What is drawn is mostly in the lower part of the view."""
 
 
 class DrawCard(QWidget):
@@ -77,9 +77,10 @@ class DrawCard(QWidget):
         self.place()
 
     def place(self) -> None:
-        """Stand in the middle, at the lower edge of the view."""
+        """Stand in the middle, below the card of the scenario."""
         self.adjustSize()
-        self.move(max(8, (self._viewport.width() - self.width()) // 2), self._viewport.height() - self.height() - ABOVE_FOOT)
+        top = round(BELOW_HEAD * current_theme().px("font_px"))
+        self.move(max(8, (self._viewport.width() - self.width()) // 2), top)
 
     def _on_value(self, _value: float) -> None:
         self._drawing.numbers.update({name: field.value() for name, field in self.fields.items()})

@@ -189,6 +189,6 @@ def outcome(desk: Desk, parent: str, result: FloodResult) -> str:
         return result.name
     changed = difference(before, result)
     return tr("{name}: lower on {lower} ha, by {fall} m at most; higher on {higher} ha, by {rise} m at most").format(
-        name=result.name, lower=f"{changed['lower_m2'] / 1e4:,.1f}", fall=f"{changed['largest_fall_m']:.2f}",
-        higher=f"{changed['higher_m2'] / 1e4:,.1f}", rise=f"{changed['largest_rise_m']:.2f}",
+        name=result.name, lower=f"{changed['lower_m2'] / 1e4:,.2f}", fall=f"{changed['largest_fall_m']:.2f}",
+        higher=f"{changed['higher_m2'] / 1e4:,.2f}", rise=f"{changed['largest_rise_m']:.2f}",
     )  # fmt: skip
