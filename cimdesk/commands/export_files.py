@@ -17,7 +17,7 @@ from cimdesk.base.arrays import AnyArray, Bool
 from cimdesk.base.crs import Crs
 from cimdesk.base.jobs import CancelToken, Progress
 from cimdesk.formats.atomic import replacing
-from cimdesk.formats.cityjson import Excerpt, copy_excerpt, write_cityjson, write_cityjsonseq
+from cimdesk.formats.cityjson import Excerpt, copy_excerpt, count_objects, write_cityjson, write_cityjsonseq
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable, ShapeKind, Shapes, VectorLayer
 from cimdesk.model.mesh import Surface
@@ -319,7 +319,10 @@ def _share(progress: Progress, begin: float, end: float) -> Progress:
 
 
 def _count_objects(path: Path) -> int:
-    """Return the objects in a written CityJSON file, by its own words."""
+    """Return the objects in a written CityJSON file; a sequence is not held in memory for that."""
     from cimdesk.formats import registry
 
-    return sum(registry.read(path).objects.values())
+    if path.suffix.lower() != ".jsonl":
+        return sum(registry.read(path).objects.values())
+    with path.open("rb") as file:
+        return sum(count_objects(line) for line in file)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cimdesk.formats.cityjson.excerpt import Excerpt, copy_excerpt
+from cimdesk.formats.cityjson.excerpt import Excerpt, copy_excerpt, count_objects
 from cimdesk.formats.cityjson.reader import CityJSONReader, CityJSONSeqReader
 from cimdesk.formats.cityjson.writer import write_cityjson, write_cityjsonseq
 
 READER = CityJSONReader()
 SEQUENCE_READER = CityJSONSeqReader()
 
-__all__ = ["READER", "SEQUENCE_READER", "Excerpt", "copy_excerpt", "write_cityjson", "write_cityjsonseq"]
+__all__ = ["READER", "SEQUENCE_READER", "Excerpt", "copy_excerpt", "count_objects", "write_cityjson", "write_cityjsonseq"]

@@ -111,6 +111,14 @@ def copy_excerpt(
             return _write_object(temporary, header, parts, excerpt, cancel)
 
 
+def count_objects(line: bytes) -> int:
+    """Return how many city objects a line of a sequence holds; 0 for one that cannot be read."""
+    try:
+        return len(_decoded("", line).get("CityObjects") or {}) if line.strip() else 0
+    except DataError:
+        return 0
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Yield the text of a file; a plain one is not read at once."""

@@ -159,3 +159,30 @@ def test_every_building_keeps_its_outline_where_some_have_none(tmp_path: Path):
     layer = footprints(type(city)(city.features, city.parents, mesh), None, no_progress, CancelToken())
     outlined = set(layer.shapes.feature_of_ring.tolist())
     assert outlined == set(range(1, len(city.features)))
+
+
+def test_a_city_that_is_streamed_from_tiles_is_copied_from_the_file_they_were_made_of(tmp_path: Path):
+    from dataclasses import replace
+
+    from cimdesk.commands.large import TILED_FROM
+    from cimdesk.commands.tiling import tile_files
+    from cimdesk.formats.registry import ReadOptions
+    from cimdesk.model.tileset import TiledCity
+
+    source = tmp_path / "town.city.jsonl"
+    plain = Session()
+    (made,) = sources.import_files(plain, [samples.city_json(tmp_path / "city.city.json")])
+    export_layer(plain, made.id, source)
+    tile_files([source], tmp_path / "tiles")
+    session = Session()
+    (layer,) = sources.import_files(session, [tmp_path / "tiles"])
+    document = session.workspace.document
+    session.workspace.apply((document.update("layer", layer.id, options={**layer.options, TILED_FROM: str(source)}),), {})
+    data = session.workspace.data(layer.id)
+    assert isinstance(data, TiledCity)
+    streamed = registry.read(tmp_path / "tiles", ReadOptions(extra={"stream": True})).sources[0].data
+    session.workspace.apply((), {layer.id: replace(data, tiles=streamed.tiles)})
+    first = next(iter(meaning(source)["objects"]))
+    assert export_layer(session, layer.id, tmp_path / "some.city.jsonl", ExportOptions([first])) >= 1
+    assert meaning(tmp_path / "some.city.jsonl")["objects"][first] == meaning(source)["objects"][first]
+    assert export_layer(session, layer.id, tmp_path / "all.city.jsonl") == len(meaning(source)["objects"])
