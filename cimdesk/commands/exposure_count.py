@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from cimdesk.analysis.damage import damage_of, storeys_reached
 from cimdesk.analysis.flood.hazard import depth_classes
 from cimdesk.analysis.isolation import Isolation
-from cimdesk.base.arrays import AnyArray, Bool, Float, Float32
+from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int
 from cimdesk.commands.exposure_plan import ExposurePlan
 from cimdesk.model.selection import AssetRef
 
@@ -89,17 +90,25 @@ class ExposureCount:
         plan = self.plan
         found = []
         for buildings, depths in zip(plan.buildings, self.depths, strict=True):
-            for row in np.flatnonzero((depths >= plan.table.limits[0]) & buildings.is_facility).tolist():
-                key, use, name = str(buildings.ids[row]), buildings.use_of(row), buildings.names[row]
-                found.append(self._entry(buildings.layer, key, use, name, float(depths[row])))
+            rows = np.flatnonzero((depths >= plan.table.limits[0]) & buildings.is_facility)
+            kinds = [buildings.uses[k] for k in buildings.use[rows].tolist()]
+            found += self._entries(buildings.layer, buildings.ids, kinds, buildings.names, depths, rows)
         for places, depths in zip(plan.places, self.place_depths, strict=True):
-            for row in np.flatnonzero((np.nan_to_num(depths) >= plan.table.limits[0]) & places.is_listed).tolist():
-                found.append(self._entry(places.layer, places.ids[row], places.kinds[row], places.names[row], float(depths[row])))
+            rows = np.flatnonzero((np.nan_to_num(depths) >= plan.table.limits[0]) & places.is_listed)
+            kinds = [places.kinds[k] for k in rows.tolist()]
+            found += self._entries(places.layer, places.ids, kinds, places.names, depths, rows)
         return sorted(found, key=lambda asset: (-asset["depth_m"], asset["id"]))
 
-    def _entry(self, layer: str, key: str, kind: str, name: Any, depth: float) -> dict[str, Any]:
-        label = self.plan.table.labels[int(np.searchsorted(self.plan.table.limits, depth, side="right"))]
-        return {"layer": layer, "id": key, "kind": kind, "name": str(name or ""), "depth_m": round(depth, 3), "class": label}
+    def _entries(
+        self, layer: str, ids: Any, kinds: Sequence[str], names: Sequence[Any], depths: Float32, rows: Int
+    ) -> list[dict[str, Any]]:
+        """Return a line for each of these rows."""
+        labels = [self.plan.table.labels[k] for k in depth_classes(depths[rows], self.plan.table.limits).tolist()]
+        shown = np.round(depths[rows].astype(np.float64), 3).tolist()
+        return [
+            {"layer": layer, "id": str(ids[row]), "kind": kind, "name": str(names[row] or ""), "depth_m": depth, "class": label}
+            for row, kind, depth, label in zip(rows.tolist(), kinds, shown, labels, strict=True)
+        ]
 
     def _parts(self) -> dict[str, int]:
         """Return how many valves, hydrants and meters stand in water, by kind."""

@@ -60,19 +60,25 @@ def test_a_step_of_the_clock_counts_twenty_thousand_buildings_in_time():
         Workspace(),
         [(Layer("b", "buildings", LayerKind.BUILDINGS, ""), city), (Layer("r", "roads", LayerKind.VECTOR, ""), roads)],
     )
-    started = time.perf_counter()
+    started = time.process_time()
     plan = plan_exposure(workspace, result)
-    planned = time.perf_counter() - started
+    planned = time.process_time() - started
     assert sum(len(b.ids) for b in plan.buildings) > 20_000
-    seconds = []
+    seconds: list[float] = []
+    busy: list[float] = []
     for k in range(30):
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         found = report_of(plan, result, 40.0 + 110.0 * k)
         seconds.append(time.perf_counter() - started)
+        busy.append(time.process_time() - used)
     assert found["people"] > 0
-    step = float(np.median(seconds))
+    # Time of the processor: what the clock on the wall says depends on who else is at work.
+    step = float(np.median(busy))
     print(f"\n20,164 buildings, {len(plan.roads.graph.start):,} pieces of road: planned once in {planned:.2f} s")
-    print(f"a step {step * 1e3:.1f} ms (slowest {max(seconds) * 1e3:.1f} ms), {planned / step:.0f} times quicker than from scratch")
+    wall = float(np.median(seconds))
+    print(
+        f"a step {step * 1e3:.1f} ms of the processor, {wall * 1e3:.1f} ms in all; from scratch {planned / step:.0f} times as long"
+    )
     assert step < STEP
 
 
