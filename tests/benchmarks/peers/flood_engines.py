@@ -99,7 +99,7 @@ def depths(case, out):
     grid.set_closed_boundaries_at_grid_edges(True, True, True, True)
     grid.add_field("topographic__elevation", ringed(case["ground"]), at="node")
     grid.add_field("surface_water__depth", np.maximum(ringed(case["depth"]), 1e-8), at="node")
-    flow = OverlandFlow(grid, mannings_n=float(case["manning"]), steep_slopes=True, h_init=1e-8, alpha=0.3)
+    flow = OverlandFlow(grid, mannings_n=float(case["manning"]), theta=0.9, h_init=1e-8, alpha=0.3)
     time, duration = 0.0, float(case["duration"])
     while time < duration:
         dt = min(flow.calc_time_step(), duration - time)
