@@ -295,7 +295,9 @@ def legend_cards(workspace: Workspace, time: float) -> list[LegendCard]:
             cards.append(LegendCard(title, lines, layer.id, "fill"))
         elif legend:
             entries = tuple(LegendEntry(_translated(layer, entry.label), entry.color, entry.count) for entry in legend)
-            cards.append(LegendCard(_card_title(layer, data), entries, layer.id, _symbol(layer, data)))
+            card = LegendCard(_card_title(layer, data), entries, layer.id, _symbol(layer, data))
+            # A map of a flood was asked for: its legend comes before all that is always there.
+            cards.insert(0 if shown_map(layer, data) else len(cards), card)
     if utilities:
         cards.append(LegendCard(tr("Utilities"), _summed(entry for _, entry in utilities), utilities[0][0], "line"))
     return cards

@@ -17,7 +17,6 @@ import numpy as np
 from cimdesk.base.arrays import AnyArray, Float, Float32, UInt8
 from cimdesk.base.i18n import tr
 from cimdesk.base.paths import resource_dir
-from cimdesk.base.units import format_number
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.hazard import aidr_classes, uk_hazard_rating
 from cimdesk.model.layers import Layer, LayerKind
@@ -62,15 +61,15 @@ MAPS: tuple[FloodMap, ...] = (
     FloodMap("max_speed", "Fastest", "m/s"),
     FloodMap("max_depth_speed", "Depth × speed", "m²/s"),
     FloodMap("hazard_uk", "Hazard (UK)"),
-    FloodMap("hazard_aidr", "Hazard (Australia)"),
+    FloodMap("hazard_aidr", "Hazard (AIDR)"),
     FloodMap("hazard_cn", "Hazard (China)"),
-    FloodMap("arrival", "Water arrives (0.05 m)", "s"),
-    FloodMap("arrival_0.10", "Water arrives (0.10 m)", "s"),
-    FloodMap("arrival_0.30", "Water arrives (0.30 m)", "s"),
-    FloodMap("peak_time", "Time of the peak", "s"),
-    FloodMap("duration_0.05", "Duration over 0.05 m", "s"),
-    FloodMap("duration_0.10", "Duration over 0.10 m", "s"),
-    FloodMap("duration_0.30", "Duration over 0.30 m", "s"),
+    FloodMap("arrival", "Arrival (0.05 m)", "s"),
+    FloodMap("arrival_0.10", "Arrival (0.10 m)", "s"),
+    FloodMap("arrival_0.30", "Arrival (0.30 m)", "s"),
+    FloodMap("peak_time", "Peak time", "s"),
+    FloodMap("duration_0.05", "Duration (0.05 m)", "s"),
+    FloodMap("duration_0.10", "Duration (0.10 m)", "s"),
+    FloodMap("duration_0.30", "Duration (0.30 m)", "s"),
 )
 KEYS = tuple(each.key for each in MAPS)
 DEPTH_NOW = "Depth now"
@@ -255,11 +254,15 @@ def _time_classes(values: Float32, is_long_dark: bool) -> MapClasses:
 
 def span_text(seconds: float) -> str:
     """Return a length of time as people say it: minutes, hours or days."""
-    if seconds < 3600.0:
-        return tr("{count} min").format(count=format_number(seconds / 60.0, 2 if seconds < 600 else 3))
-    if seconds < 86400.0:
-        return tr("{count} h").format(count=format_number(seconds / 3600.0, 2))
-    return tr("{count} d").format(count=format_number(seconds / 86400.0, 2))
+    for limit, unit, template in ((3600.0, 60.0, tr("{count} min")), (86400.0, 3600.0, tr("{count} h"))):
+        if seconds < limit:
+            return template.format(count=_short(seconds / unit))
+    return tr("{count} d").format(count=_short(seconds / 86400.0))
+
+
+def _short(number: float) -> str:
+    """Return a number with one decimal below ten where it has one, else whole."""
+    return f"{number:.1f}".removesuffix(".0") if number < 9.95 else f"{number:.0f}"
 
 
 def map_legend(result: FloodResult, key: str) -> tuple[LegendEntry, ...]:

@@ -20,6 +20,9 @@ from cimdesk.ui.handlers_plan import choose_flood
 from cimdesk.ui.needs import flood_results
 from cimdesk.ui.theme import current_theme
 
+ROOM = 110
+"""What the compass beside the card takes [px]; words are left out where they would lie under it."""
+
 
 class ScenarioCard(QWidget):
     """A card with two chips. Choosing a scenario shows its water; "today" shows the dry city."""
@@ -63,6 +66,11 @@ class ScenarioCard(QWidget):
             widget.setVisible(len(floods) > 0)
         self._refresh_map(current)
         self.setVisible(self._desk.is_open)
+        self._label.setVisible(True)
+        parent = self.parentWidget()
+        if parent is not None and self.sizeHint().width() > parent.width() - ROOM:
+            for word in (self._label, self._what, self._versus):
+                word.setVisible(False)
         self.adjustSize()
 
     def _refresh_map(self, current: tuple[str, str, FloodResult] | None) -> None:
