@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,18 +128,18 @@ def calibrate(result: FloodResult, marks: Path | None = None, session: Session |
     if not rows:
         raise UsageError("there is nothing to hold the run against: no marks, and no water gauges with readings of its time.")
     peaks = agreement(np.array([r.observed for r in rows]), np.array([r.modelled for r in rows]))
+    if len({row.quantity for row in rows}) > 1:
+        # Levels and depths together vary for reasons that no model deserves credit for.
+        peaks = replace(peaks, nse=np.nan)
     return Calibration(result.name, run_statement(result), tuple(rows), peaks, tuple(problems))
 
 
 def _of_marks(result: FloodResult, marks: Sequence[Mark]) -> list[Compared]:
-    rows = []
-    order = sorted(range(len(marks)), key=lambda k: (np.isfinite(marks[k].time), marks[k].name, k))
-    for (timed, _), group in groupby((marks[k] for k in order), key=lambda m: (bool(np.isfinite(m.time)), m.name)):
+    rows = [_peak(result, mark) for mark in marks if not np.isfinite(mark.time)]
+    timed = sorted((mark for mark in marks if np.isfinite(mark.time)), key=lambda mark: mark.name)
+    for _, group in groupby(timed, key=lambda mark: mark.name):
         members = list(group)
-        if timed and len(members) >= LEAST_READINGS:
-            rows.append(_series(result, members))
-        else:
-            rows += [_peak(result, mark) for mark in members]
+        rows += [_series(result, members)] if len(members) >= LEAST_READINGS else [_peak(result, mark) for mark in members]
     return rows
 
 

@@ -43,6 +43,8 @@ MOST_ASSETS = 40
 QUICK = 0.08
 """A step of the clock that takes longer [s] is counted beside the window from then on."""
 STEP_MS = 40
+NARROW = 80
+"""Widths of a letter below which the table leaves a column out."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class ExposurePanel(QWidget):
         row = QHBoxLayout()
         row.setSpacing(18)
         row.addWidget(self.headline, 2)
-        row.addWidget(self.table, 6)
+        row.addWidget(self.table, 7)
         row.addWidget(self.assets, 4)
         row.addLayout(tools)
         column = QVBoxLayout(self)
@@ -265,8 +267,10 @@ class ExposurePanel(QWidget):
         table, rows = self.table, self._rows
         table.setRowCount(len(rows))
         table.setHorizontalHeaderLabels([tr("In the water"), tr("Count"), tr("Compared"), tr("Difference")])
-        for column in (2, 3):
-            table.setColumnHidden(column, not with_difference)
+        # Where there is little room the difference says enough.
+        is_narrow = self.width() < NARROW * current_theme().px("font_px")
+        table.setColumnHidden(2, not with_difference or is_narrow)
+        table.setColumnHidden(3, not with_difference)
         for k, row in enumerate(rows):
             difference = "" if row.compared is None else difference_text(row.value - row.compared, row.unit)
             compared = "" if row.compared is None else amount_text(row.compared, row.unit)

@@ -155,6 +155,7 @@ class Headline(QWidget):
     def show_counts(self, counts: dict[str, Any], other: dict[str, Any] | None) -> None:
         """Show these counts, with the difference to ``other``."""
         self._counts, self._other = counts, other
+        self.setMinimumWidth(current_theme().px("font_px") * (14 if other is not None else 10))
         self.update()
 
     def sizeHint(self) -> QSize:
