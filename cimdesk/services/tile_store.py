@@ -6,8 +6,7 @@ import logging
 import threading
 import time
 import weakref
-from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -15,22 +14,21 @@ import numpy as np
 
 from cimdesk.base.arrays import Int
 from cimdesk.base.crs import Crs
-from cimdesk.base.errors import DataError, Problem, Severity
+from cimdesk.base.errors import Problem, Severity
 from cimdesk.base.signals import Signal
 from cimdesk.formats.findings import Findings
-from cimdesk.formats.tiles3d import MAX_TRIANGLES, shown_rows
 from cimdesk.formats.tiles3d_paths import BrokenPart, TilePlace
 from cimdesk.formats.tiles3d_stream import FADING, DecodedTile
 from cimdesk.model.city import CityModel
-from cimdesk.model.mesh import TriangleMesh
 from cimdesk.model.tileset import TileBlock, Tileset
 from cimdesk.services.tile_features import FeaturePool
+from cimdesk.services.tile_memory import Losses, TileMemory
+from cimdesk.services.tile_meshes import LoadedMeshes, all_blocks, finest_of, merged_mesh
 
 MEMORY = 600 << 20
 """Bytes that decoded tiles may take."""
 RETRY_AFTER = 20.0
 """Seconds until a tile that did not come is asked for again."""
-MAX_PROBLEMS = 500
 log = logging.getLogger(__name__)
 
 
@@ -65,10 +63,6 @@ class TileStore:
     features : FeaturePool
     arrived : Signal of None
         Emitted by the thread that brought something.
-    memory : int
-        Bytes allowed for decoded tiles.
-    used : int
-        Bytes they take now.
     workers : int
         Threads at most.
     is_gentle : bool
@@ -79,18 +73,15 @@ class TileStore:
         self.stream = stream
         self.features = FeaturePool()
         self.arrived: Signal[None] = Signal()
-        self.memory = memory
-        self.used = 0
         self.workers = workers
         self.is_gentle = False
         self._lock = threading.Lock()
         self._at_rest = threading.Condition(self._lock)
-        self._blocks: OrderedDict[int, TileBlock] = OrderedDict()
+        self._held = TileMemory(memory)
+        self._losses = Losses()
         self._wishes: dict[int, _Wishes] = {}
         self._at_work: set[int] = set()
         self._threads = 0
-        self._lost: dict[int, float] = {}
-        self._problems: list[Problem] = []
         self._is_full = False
         self._job = threading.local()
         self._whole: weakref.ref[CityModel] | None = None
@@ -100,6 +91,20 @@ class TileStore:
         return self.stream.aim(own, target)
 
     # --- what the scene asks ------------------------------------------------------------------------------------------
+
+    @property
+    def memory(self) -> int:
+        """Bytes allowed for decoded tiles."""
+        return self._held.memory
+
+    @memory.setter
+    def memory(self, size: int) -> None:
+        self._held.memory = size
+
+    @property
+    def used(self) -> int:
+        """Bytes they take now."""
+        return self._held.used
 
     @property
     def tileset(self) -> Tileset:
@@ -126,12 +131,10 @@ class TileStore:
         """Replace what a client asks for; what nobody asks for any more is not begun, and given up where it is being fetched."""
         with self._lock:
             self._wishes[id(client)] = _Wishes(dict(wishes), frozenset(keep))
-            for row in keep:
-                if row in self._blocks:
-                    self._blocks.move_to_end(row)
+            self._held.touch(keep)
             # Something was let go or asked for otherwise: it may fit now.
             self._is_full = False
-            self._make_room(0)
+            self._held.make_room(0, self._kept())
             self._start()
 
     def forget(self, client: object) -> None:
@@ -141,12 +144,11 @@ class TileStore:
 
     def block(self, row: int) -> TileBlock | None:
         """Return a tile when it is there."""
-        return self._blocks.get(row)
+        return self._held.blocks.get(row)
 
     def is_lost(self, row: int) -> bool:
         """Return whether a tile cannot be had, for good or for now."""
-        until = self._lost.get(row)
-        return until is not None and time.monotonic() < until
+        return row in self._losses
 
     def feature_id(self, row: int) -> str:
         """Return the id of a feature by its row."""
@@ -159,12 +161,12 @@ class TileStore:
     def problems(self) -> tuple[Problem, ...]:
         """Return what is missing or broken so far."""
         with self._lock:
-            return (*self.stream.findings.problems(), *self._problems)
+            return (*self.stream.findings.problems(), *self._losses.problems)
 
     def city(self) -> CityModel:
         """Return the features seen so far, and the tiles in memory as a mesh that is put together when asked for."""
         table = self.features.table()
-        return CityModel(table, np.full(len(table), -1, dtype=np.int32), LoadedMeshes(self, len(table)))
+        return CityModel(table, np.full(len(table), -1, dtype=np.int32), LoadedMeshes(self.finest_blocks, len(table)))
 
     def whole(self) -> CityModel:
         """Read everything at its finest; the last answer is kept as long as somebody uses it.
@@ -179,23 +181,9 @@ class TileStore:
             return known
         while self.tileset.stubs:
             self.stream.expand(min(self.tileset.stubs))
-        tileset = self.tileset
-        parts: list[TileBlock] = []
-        triangles = 0
-        for row in shown_rows(tileset, 0.0).tolist():
-            if tileset.is_empty[row]:
-                continue
-            block = self.block(row) or self._read_now(row)
-            if block is not None:
-                parts.append(block)
-                triangles += len(block.triangles)
-            if triangles > MAX_TRIANGLES:
-                raise DataError(
-                    None, "the tileset has more than {count} triangles.", count=MAX_TRIANGLES, remedy="Choose a smaller part of it."
-                )
+        parts = all_blocks(self.tileset, lambda row: self.block(row) or self._read_now(row))
         table = self.features.table()
-        mesh = TriangleMesh.merged([_mesh_of(block, len(table)) for block in parts])
-        city = CityModel(table, np.full(len(table), -1, dtype=np.int32), {"tiles": mesh})
+        city = CityModel(table, np.full(len(table), -1, dtype=np.int32), {"tiles": merged_mesh(parts, len(table))})
         self._whole = weakref.ref(city)
         return city
 
@@ -209,16 +197,8 @@ class TileStore:
     def finest_blocks(self) -> list[TileBlock]:
         """Return the tiles in memory that no finer one in memory replaces."""
         with self._lock:
-            blocks = dict(self._blocks)
-        tileset = self.tileset
-        coarse: set[int] = set()
-        for row in blocks:
-            parent = int(tileset.parent[row])
-            while parent >= 0:
-                if tileset.replaces[parent]:
-                    coarse.add(parent)
-                parent = int(tileset.parent[parent])
-        return [block for row, block in blocks.items() if row not in coarse]
+            blocks = dict(self._held.blocks)
+        return finest_of(self.tileset, blocks)
 
     def wait(self, seconds: float) -> bool:
         """Wait until nothing wanted is on its way; return whether that came true."""
@@ -300,35 +280,17 @@ class TileStore:
 
     def _keep(self, block: TileBlock, problems: tuple[Problem, ...]) -> None:
         with self._lock:
-            self._lost.pop(block.row, None)
-            self._problems += problems[: MAX_PROBLEMS - len(self._problems)]
-            if not self._make_room(block.size):
+            self._losses.found(block.row, problems)
+            if not self._held.keep(block, self._kept()):
                 # What is in sight already takes everything: the scene then asks for coarser tiles.
                 self._is_full = self._is_wanted(block.row)
-                return
-            self._blocks[block.row] = block
-            self.used += block.size
 
-    def _make_room(self, size: int) -> bool:
-        """Let go of what was longest out of sight until ``size`` bytes fit; return whether they do."""
-        if self.used + size <= self.memory:
-            return True
-        kept: set[int] = set().union(*(wishes.keep for wishes in self._wishes.values()))
-        for row in [row for row in self._blocks if row not in kept]:
-            self.used -= self._blocks.pop(row).size
-            if self.used + size <= self.memory:
-                return True
-        return False
+    def _kept(self) -> set[int]:
+        return set().union(*(wishes.keep for wishes in self._wishes.values()))
 
     def _note_lost(self, row: int, until: float, problems: tuple[Problem, ...]) -> None:
         with self._lock:
-            is_news = row not in self._lost
-            self._lost[row] = until
-            if is_news:
-                found = problems or (
-                    Problem(Severity.WARNING, "empty-tile", str(row), "The tile holds nothing that can be drawn."),
-                )
-                self._problems += found[: MAX_PROBLEMS - len(self._problems)]
+            self._losses.note(row, until, problems)
 
     def _best(self) -> int | None:
         """Return what is wanted most and not there yet."""
@@ -338,7 +300,7 @@ class TileStore:
             for row, priority in wishes.priorities.items():
                 if best is not None and priority <= best[0]:
                     continue
-                is_open = row in stubs or (row not in self._blocks and not self._is_full)
+                is_open = row in stubs or (row not in self._held.blocks and not self._is_full)
                 if is_open and row not in self._at_work and not self.is_lost(row):
                     best = (priority, row)
         return None if best is None else best[1]
@@ -349,34 +311,3 @@ class TileStore:
 
 def _broken(row: int, error: Exception) -> Problem:
     return Problem(Severity.ERROR, "broken-tile", str(row), "The tile cannot be read ({reason}).", {"reason": str(error)[:200]})
-
-
-class LoadedMeshes(Mapping[str, TriangleMesh]):
-    """The tiles in memory as the one mesh ``tiles``, put together when somebody asks for it."""
-
-    def __init__(self, store: TileStore, count: int) -> None:
-        self._store = store
-        self._count = count
-        self._mesh: TriangleMesh | None = None
-
-    def __len__(self) -> int:
-        return 1
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(("tiles",))
-
-    def __getitem__(self, name: str) -> TriangleMesh:
-        if name != "tiles":
-            raise KeyError(name)
-        if self._mesh is None:
-            parts = [_mesh_of(block, self._count) for block in self._store.finest_blocks()]
-            self._mesh = TriangleMesh.merged(parts)
-        return self._mesh
-
-
-def _mesh_of(block: TileBlock, count: int) -> TriangleMesh:
-    rows = block.features[block.owner]
-    is_known = rows < count
-    return TriangleMesh(
-        block.points, block.triangles[is_known], rows[is_known].astype(np.int32), block.surface[is_known], block.origin
-    )

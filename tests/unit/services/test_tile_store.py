@@ -102,7 +102,7 @@ def test_the_memory_allowed_is_never_exceeded_and_what_is_kept_stays():
     for row in range(1, 31):
         store.want(store, {row: 1.0}, {1, 2})
         assert store.wait(5)
-        held = sum(block.size for block in store._blocks.values())
+        held = sum(block.size for block in store._held.blocks.values())
         assert held == store.used
         most = max(most, held)
     assert 4 * size <= most <= store.memory

@@ -1,0 +1,91 @@
+"""Meshes of streamed tiles: of those in memory, and of everything at its finest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from cimdesk.base.errors import DataError
+from cimdesk.formats.tiles3d import MAX_TRIANGLES, shown_rows
+from cimdesk.model.mesh import TriangleMesh
+from cimdesk.model.tileset import TileBlock, Tileset
+
+
+class LoadedMeshes(Mapping[str, TriangleMesh]):
+    """The tiles in memory as the one mesh ``tiles``, put together when somebody asks for it.
+
+    Parameters
+    ----------
+    blocks : callable
+        Gives the tiles in memory that no finer one replaces.
+    count : int
+        Number of features.
+    """
+
+    def __init__(self, blocks: Callable[[], list[TileBlock]], count: int) -> None:
+        self._blocks = blocks
+        self._count = count
+        self._mesh: TriangleMesh | None = None
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("tiles",))
+
+    def __getitem__(self, name: str) -> TriangleMesh:
+        if name != "tiles":
+            raise KeyError(name)
+        if self._mesh is None:
+            self._mesh = merged_mesh(self._blocks(), self._count)
+        return self._mesh
+
+
+def merged_mesh(blocks: list[TileBlock], count: int) -> TriangleMesh:
+    """Return tiles as one mesh of the first ``count`` features."""
+    return TriangleMesh.merged([_mesh_of(block, count) for block in blocks])
+
+
+def finest_of(tileset: Tileset, blocks: Mapping[int, TileBlock]) -> list[TileBlock]:
+    """Return the tiles that no finer one among them replaces."""
+    coarse: set[int] = set()
+    for row in blocks:
+        parent = int(tileset.parent[row])
+        while parent >= 0:
+            if tileset.replaces[parent]:
+                coarse.add(parent)
+            parent = int(tileset.parent[parent])
+    return [block for row, block in blocks.items() if row not in coarse]
+
+
+def all_blocks(tileset: Tileset, read: Callable[[int], TileBlock | None]) -> list[TileBlock]:
+    """Return every tile of the finest level, as far as it can be read.
+
+    Raises
+    ------
+    DataError
+        If it is more than this machine can be expected to hold.
+    """
+    parts: list[TileBlock] = []
+    triangles = 0
+    for row in shown_rows(tileset, 0.0).tolist():
+        if tileset.is_empty[row]:
+            continue
+        block = read(row)
+        if block is not None:
+            parts.append(block)
+            triangles += len(block.triangles)
+        if triangles > MAX_TRIANGLES:
+            raise DataError(
+                None, "the tileset has more than {count} triangles.", count=MAX_TRIANGLES, remedy="Choose a smaller part of it."
+            )
+    return parts
+
+
+def _mesh_of(block: TileBlock, count: int) -> TriangleMesh:
+    rows = block.features[block.owner]
+    is_known = rows < count
+    return TriangleMesh(
+        block.points, block.triangles[is_known], rows[is_known].astype(np.int32), block.surface[is_known], block.origin
+    )
