@@ -43,7 +43,9 @@ def frame(stage):
     begun = time.perf_counter()
     stage.scene.prepare()
     stage.window.Render()
-    return time.perf_counter() - begun
+    seconds = time.perf_counter() - begun
+    stage.scene.frame_took(seconds)
+    return seconds
 
 
 def until_covered(stage):
