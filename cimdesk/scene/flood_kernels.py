@@ -15,6 +15,25 @@ if "NUMBA_CACHE_DIR" not in os.environ:
 
 
 @njit(cache=True, nogil=True)
+def _near_water(depth: AnyArray, solid: AnyArray, wet: float) -> AnyArray:
+    """Return (R, C) uint8, not zero where there is water in a cell or beside it; most cells need no closer look."""
+    rows, columns = depth.shape
+    across = np.zeros((rows, columns), dtype=np.uint8)
+    near = np.zeros((rows, columns), dtype=np.uint8)
+    line = np.zeros(columns + 2, dtype=np.uint8)
+    for r in range(rows):
+        for c in range(columns):
+            line[c + 1] = (depth[r, c] > wet) & (not solid[r, c])
+        for c in range(columns):
+            across[r, c] = line[c] | line[c + 1] | line[c + 2]
+    for r in range(rows):
+        above, below = max(r - 1, 0), min(r + 1, rows - 1)
+        for c in range(columns):
+            near[r, c] = across[above, c] | across[r, c] | across[below, c]
+    return near
+
+
+@njit(cache=True, nogil=True)
 def fill_surface(
     depth: AnyArray, bed: AnyArray, solid: AnyArray, limits: AnyArray, signed: AnyArray, levels: AnyArray, state: AnyArray
 ) -> None:
@@ -32,6 +51,7 @@ def fill_surface(
     """
     rows, columns = depth.shape
     wet, dry, least, film, deep, steep = limits[0], limits[1], limits[2], limits[3], limits[4], limits[5]
+    near = _near_water(depth, solid, wet)
     for r in range(rows):
         r0, r1 = max(r - 1, 0), min(r + 2, rows)
         for c in range(columns):
@@ -39,6 +59,8 @@ def fill_surface(
             is_open = not solid[r, c]
             is_wet = is_open and d > wet
             signed[r, c], levels[r, c], state[r, c] = dry, z, 0
+            if not near[r, c]:
+                continue
             if is_wet:
                 signed[r, c], levels[r, c], state[r, c] = d, z + d, 3
                 if not d < film:
