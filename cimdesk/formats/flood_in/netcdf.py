@@ -19,6 +19,8 @@ from cimdesk.base.units import parse_time
 _UNITS = {"s": 1.0, "sec": 1.0, "second": 1.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hr": 3600.0, "hour": 3600.0,
           "d": 86400.0, "day": 86400.0}  # fmt: skip
 _SINCE = re.compile(r"^\s*([A-Za-z]+)\s+since\s+(.+?)\s*$")
+LONG_BEFORE = 3e7
+"""Seconds before its first time at which no run begins."""
 _BROKEN = "the file is damaged or cut short ({reason})."
 _AGAIN = "Copy or download it again."
 
@@ -104,7 +106,11 @@ class Dataset:
             unit = match[1]
             start = _date(match[2])
         factor = _UNITS.get(unit.strip().lower().rstrip("s") or "s", _UNITS.get(unit.strip().lower(), 1.0))
-        return values * factor, start
+        seconds = values * factor
+        if len(seconds) and seconds[0] > LONG_BEFORE:
+            # Counted from a day that has nothing to do with the run, such as 1 January 1970.
+            return seconds - seconds[0], start + float(seconds[0])
+        return seconds, start
 
 
 def _date(text: str) -> float:
