@@ -145,7 +145,10 @@ def bodies(layer: VectorLayer, extrusion: Extrusion, findings: Findings) -> Bodi
     if grounds is not None:
         there = grounds[owner_of_point] * extrusion.unit
         base = np.where(np.isfinite(there), there, base)
-    bottoms = np.minimum(_bottoms(layer, extrusion), heights)[owner_of_point]
+    above = _bottoms(layer, extrusion)
+    # What begins above the top that is told, or taken for want of one, is as thick as a storey.
+    heights = np.where((heights > 0.0) & (heights <= above), above + extrusion.storey, heights)
+    bottoms = np.minimum(above, heights)[owner_of_point]
     lower = np.column_stack([points[:, :2], base + bottoms])
     upper = np.column_stack([points[:, :2], base + heights[owner_of_point]])
     n = len(points)

@@ -109,10 +109,14 @@ def test_buildings_of_open_street_map_rise_to_the_heights_they_are_tagged_with(r
     levels = city.features.columns["building:levels"]
     told = [row for row, value in enumerate(levels.tolist()) if value is not None and value.isdigit() and int(value) > 0]
     heights = city.features.columns.get("height")
-    told = [row for row in told if heights is None or heights[row] is None]
-    assert told
+    # A dozen of its areas are damaged and stand in the table only.
+    drawn = np.isfinite(low)
+    assert drawn.sum() >= 480
+    told = [row for row in told if drawn[row] and (heights is None or heights[row] is None)]
+    assert len(told) > 50
+    told = [row for row in told if low[row] == 0.0]
     assert np.allclose(high[told], [3.0 * int(levels[row]) for row in told], atol=1e-3)
-    assert (high > low).all()
+    assert (high[drawn] > low[drawn]).all()
 
 
 def test_footprints_of_a_geopackage_rise_at_their_places(real_data: Path):
