@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
     from cimdesk.commands.session import Session
     from cimdesk.ui.jobs import ThreadRunner
 
-LOOK_MS = 400
+LOOK_MS, LONGEST_MS = 400, 5000
+"""How often the water is looked at, when it is drawn at once and when drawing takes long."""
+DRAWN_MS = 50
+SPARED = 4.0
+"""How much longer the window is left alone than it takes to draw the water."""
 
 MakeJob = Callable[["ApartRun"], JobSpec[Any]]
 
@@ -80,6 +85,9 @@ class FloodQueue(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._look)
+        self._looked = 0.0
+        self._drawn = QTimer(self, singleShot=True, interval=DRAWN_MS)
+        self._drawn.timeout.connect(self._spare_the_window)
         self._soon = QTimer(self, singleShot=True, interval=0)
         self._soon.timeout.connect(self._settle)
         desk.runner.changed.connect(self._follow)
@@ -161,10 +169,17 @@ class FloodQueue(QObject):
 
     def _look(self) -> None:
         if self.current is not None and self._preview is not None:
-            self._preview.look(self.current.run)
+            if self._preview.look(self.current.run):
+                self._looked = perf_counter()
+                self._drawn.start()
             if self.is_paused != self._was_paused:
                 self._was_paused = self.is_paused
                 self.changed.emit()
+
+    def _spare_the_window(self) -> None:
+        """Look less often where drawing takes long: most of the time is the person's."""
+        took = (perf_counter() - self._looked) * 1000.0 - DRAWN_MS
+        self._timer.setInterval(max(LOOK_MS, min(round(took * SPARED), LONGEST_MS)))
 
     def _bind(self, session: Session) -> None:
         if self._session is not None and self._session is not session:

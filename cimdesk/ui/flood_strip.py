@@ -56,13 +56,15 @@ class FloodStrip(QWidget):
         words = tr("starting…") if not status.is_ready else clock_words(status.time)
         if status.is_ready and status.seconds_left == status.seconds_left and not status.is_paused:
             words = f"{words} · " + tr("{time} left").format(time=waiting_words(status.seconds_left))
+        if status.is_paused:
+            words = tr("paused") + f" · {words}"
         self.words.setText(words)
         self.words.setToolTip(f"{current.title}\n{status_words(status)}")
         self.pause.setText(tr("continue") if status.is_paused else tr("pause"))
         self.pause.setEnabled(status.is_ready)
         count = len(floods.waiting)
         self.queue.setVisible(count > 0)
-        self.queue.setText(tr("{count} waiting").format(count=count) + " ▾")
+        self.queue.setText(tr("{count} waiting").format(count=count))
 
     def retranslate(self) -> None:
         """Say everything in the current language."""
