@@ -13,11 +13,31 @@ from cimdesk.analysis.flood.grid import GridState, Tiles
 from cimdesk.analysis.flood.workers import Workers
 from cimdesk.base.arrays import Float32
 
-PACE = 5.0
+PACE = 10.0
 """Longest time between two notes [s], unless the steps are longer."""
 ARRIVALS = (0.10, 0.30)
 """Depths whose first time is noted [m]; that of 0.05 m the engines note."""
 DURATIONS = (0.05, 0.10, 0.30)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="never")
+def _note_row(  # type: ignore[no-untyped-def]
+    h, deepest, seen, peak, arrivals, durations, arrival_depths, duration_depths, time, seconds
+):
+    """Note one row; without branches, so that it is done several cells at a time."""
+    for j in range(len(h)):
+        highest = np.float32(deepest[j])
+        is_higher = highest > seen[j]
+        peak[j] = time if is_higher else peak[j]
+        seen[j] = highest if is_higher else seen[j]
+    for k in range(len(arrival_depths)):
+        first, limit = arrivals[k], arrival_depths[k]
+        for j in range(len(h)):
+            first[j] = min(first[j], time) if h[j] > limit else first[j]
+    for k in range(len(duration_depths)):
+        stay, limit = durations[k], duration_depths[k]
+        for j in range(len(h)):
+            stay[j] += seconds if h[j] > limit else np.float32(0.0)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -26,21 +46,12 @@ def note_tiles(  # type: ignore[no-untyped-def]
 ):
     """Note the water of some tiles at ``time``, standing for the ``seconds`` before it."""
     for t in range(first, last):
+        a, b = tiles[t, 2], tiles[t, 3]
         for i in range(tiles[t, 0], tiles[t, 1]):
-            for j in range(tiles[t, 2], tiles[t, 3]):
-                highest = np.float32(deepest[i, j])
-                if highest > seen[i, j]:
-                    seen[i, j] = highest
-                    peak[i, j] = time
-                depth = h[i, j]
-                if depth <= 0.0:
-                    continue
-                for k in range(len(arrival_depths)):
-                    if depth > arrival_depths[k] and time < arrivals[k, i, j]:
-                        arrivals[k, i, j] = time
-                for k in range(len(duration_depths)):
-                    if depth > duration_depths[k]:
-                        durations[k, i, j] += seconds
+            _note_row(
+                h[i, a:b], deepest[i, a:b], seen[i, a:b], peak[i, a:b], arrivals[:, i, a:b], durations[:, i, a:b], arrival_depths,
+                duration_depths, time, seconds,
+            )  # fmt: skip
 
 
 def note_reference(  # type: ignore[no-untyped-def]
