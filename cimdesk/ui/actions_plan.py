@@ -14,7 +14,7 @@ ROWS: tuple[Action, ...] = (
         "Simulate a flood as a scenario file describes it",
         "Flood",
         handlers_flood.run_scenario_file,
-        "Shift+F9",
+        "Ctrl+F9",
     ),
     Action(
         "flood.pause",
