@@ -27,7 +27,7 @@ from cimdesk.scene.look import unit_rgb
 from cimdesk.scene.textures import PictureTexture
 from cimdesk.scene.visual import Context, View, Visual
 
-STILL_SIDE, MOVING_SIDE = 513, 200
+STILL_SIDE, MOVING_SIDE = 513, 144
 """Nodes along the longer side of the grid, in still pictures and while something moves; the colours are as fine in both."""
 SCRUB_SECONDS, REST_SECONDS = 0.8, 0.3
 WATER_OPACITY = 0.86
@@ -126,7 +126,8 @@ class FloodVisual(Visual):
         set_pull(chosen.actor, PULL, view.near, view.far)
         chosen.set_color("waterEye", list(view.eye))
         chosen.set_number("waveReach", WAVE_PIXELS / view.slope)
-        chosen.set_number("waveHeight", 0.0 if view.is_moving else WAVE_HEIGHT)
+        chosen.set_number("farSampling", 1.0 if chosen is not self.sheets[0] else 0.0)
+        chosen.set_number("waveHeight", 0.0 if chosen is not self.sheets[0] else WAVE_HEIGHT)
         if is_scrubbed:
             self._come_to_rest_later()
 
@@ -180,6 +181,7 @@ class Sheet:
         self.actor = self._new_actor(depth_map)
         self.set_weight(0.0)
         self.set_number("depthStep", step)
+        self.set_number("farSampling", 0.0)
         self.set_number("waveHeight", 0.0)
         self.set_number("waveReach", 1.0)
         self.set_color("waterEye", (0.0, 0.0, 0.0))

@@ -27,16 +27,21 @@ in vec3 waterAt;
 FRAGMENT = """
   ivec2 gridSize = textureSize(depthMap, 0);
   vec2 gridAt = tcoordVCVSOutput * vec2(gridSize) - 0.5;
+  // While something moves, one cell is enough where cells are about as small as pixels.
+  vec2 pace = fwidth(gridAt);
+  bool isFar = farSampling * max(pace.x, pace.y) > 0.6;
+  if (isFar) gridAt = floor(gridAt + 0.5);
   ivec2 cell = ivec2(floor(gridAt));
   vec2 part = gridAt - vec2(cell);
+  int corners = isFar ? 1 : 4;
   float depthSum = 0.0;
   float weightSum = 0.0;
-  for (int k = 0; k < 4; k++) {
+  for (int k = 0; k < corners; k++) {
     ivec2 offset = ivec2(k & 1, k >> 1);
     vec4 texel = texelFetch(depthMap, clamp(cell + offset, ivec2(0), gridSize - 1), 0);
     // The top bit says that a wall or bank stands there: such a cell counts where no open one does.
     float isOpen = max(texel.g, texel.a) < 0.5 ? 1.0 : 0.001;
-    vec2 high = mod(texel.ga * 255.0 + 0.25, 128.0) - 0.25;
+    vec2 high = texel.ga * 255.0 - 128.0 * step(0.5, texel.ga);
     vec2 code = texel.rb * 255.0 + high * 256.0;
     vec2 w2 = mix(1.0 - part, part, vec2(offset));
     float w = isOpen * w2.x * w2.y;
