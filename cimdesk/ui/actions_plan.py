@@ -14,7 +14,7 @@ ROWS: tuple[Action, ...] = (
         "Simulate a flood as a scenario file describes it",
         "Flood",
         handlers_flood.run_scenario_file,
-        "Ctrl+F9",
+        "Alt+F9",
     ),
     Action(
         "flood.pause",
