@@ -200,7 +200,8 @@ class LineBoundary:
     ----------
     cells : (N, 2) int
     kind : str
-        ``level`` holds the water there at ``values``; ``free`` lets it go at normal flow of ``slope``, ``critical`` at critical flow.
+        ``level`` holds the water there at ``values``, ``free`` lets it go at normal flow of ``slope``, ``critical`` at
+        critical flow.
     times, values : (T,) float64
         Levels [s from the start, m].
     slope, manning_n : float

@@ -104,7 +104,8 @@ def test_the_tables_hold_what_is_drawn(tmp_path):
     rows = list(csv.DictReader(files[0].read_text(encoding="utf-8").splitlines()))
     assert len(rows) == len(section.along)
     assert max(float(row["water_level_m"]) for row in rows if row["water_level_m"]) == pytest.approx(2.0)
-    assert {row["what"] for row in csv.DictReader(files[1].read_text(encoding="utf-8").splitlines())} == {"building", "pipe", "node"}
+    rows = csv.DictReader(files[1].read_text(encoding="utf-8").splitlines())
+    assert {row["what"] for row in rows} == {"building", "pipe", "node"}
 
 
 def test_a_figure_states_engine_cell_and_mass_error():
