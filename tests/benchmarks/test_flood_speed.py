@@ -215,17 +215,17 @@ def test_a_square_kilometre_and_an_hour_of_storm():
     terrain = Terrain(ground, 0.0, cells * 2.0, 2.0, 2.0)
     storm = Series(np.array([0.0, hour]), np.array([50.0 / 3.6e6, 0.0]))
     flood = FloodScenario("storm", terrain, 0.03, np.zeros(ground.shape, dtype=bool), hour, 600.0, rain=storm)
-    started = time.perf_counter()
-    result = run_inundation(flood, threads=2)
-    seconds = time.perf_counter() - started
+    started = time.process_time()
+    result = run_inundation(flood)
+    seconds = time.process_time() - started
     steps, deepest = result.statistics["steps"], result.statistics["max_depth_m"]
-    print(f"\n1 km2 at 2 m, an hour of storm, up to {deepest:.2f} m deep, two threads: {seconds:.1f} s, {steps} steps")
-    assert seconds <= 60.0
+    print(f"\n1 km2 at 2 m, an hour of storm, up to {deepest:.2f} m deep: {seconds:.1f} s of the processor, {steps} steps")
+    assert seconds <= 15.0
 
 
 def test_a_warm_start_takes_no_two_seconds(tmp_path: Path):
     code = (
-        "import time; t = time.perf_counter()\n"
+        "import time\n"
         "import numpy as np\n"
         "from cimdesk.analysis.flood.inundation import run_inundation\n"
         "from cimdesk.model.flood import FloodScenario, Series\n"
@@ -233,12 +233,12 @@ def test_a_warm_start_takes_no_two_seconds(tmp_path: Path):
         "g = np.zeros((64, 64), np.float32)\n"
         "r = Series(np.zeros(1), np.array([1e-5]))\n"
         "run_inundation(FloodScenario('w', Terrain(g, 0.0, 64.0, 1.0, 1.0), 0.03, g > 1, 1.0, 1.0, rain=r))\n"
-        "print(time.perf_counter() - t)\n"
+        "print(time.process_time())\n"
     )
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     taken = [
         float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout)
         for _ in range(4)
     ]
-    print(f"\nfirst {taken[0]:.1f} s, then {min(taken[1:]):.2f} s to the first result")
-    assert min(taken[1:]) <= 4.0
+    print(f"\nfirst {taken[0]:.1f} s, then {min(taken[1:]):.2f} s of the processor to the first result")
+    assert min(taken[1:]) <= 2.0
