@@ -28,8 +28,22 @@ def result_of(bed, levels, blocked=None, cell=2.0, drainage=None) -> FloodResult
     zero = np.zeros_like(bed)
     counts = np.zeros(len(levels))
     return FloodResult(
-        "f", terrain, blocked, cities.T0, times, depths, depths.max(axis=0), zero, zero, zero, (), counts, counts, None, {},
-        drainage
+        "f",
+        terrain,
+        blocked,
+        cities.T0,
+        times,
+        depths,
+        depths.max(axis=0),
+        zero,
+        zero,
+        zero,
+        (),
+        counts,
+        counts,
+        None,
+        {},
+        drainage,
     )
 
 
