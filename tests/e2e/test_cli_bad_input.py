@@ -26,6 +26,8 @@ def start(*arguments: object, file_bytes: int | None = None, cwd: Path | None = 
     """Start a command; no file it writes may grow beyond ``file_bytes``, as on a full disk."""
 
     def limit() -> None:
+        # A shell that runs the tests in the background has the interrupt ignored; a command started by hand has not.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         if file_bytes is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
 
