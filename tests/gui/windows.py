@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cimdesk.ui.desk import Desk
+from cimdesk.ui.settings import WindowSettings
 from cimdesk.ui.window import MainWindow
 from tests import samples
 
@@ -57,6 +58,8 @@ def open_window(qtbot, width: int = 1280, height: int = 720) -> MainWindow:
     from cimdesk.app.main import make_application
 
     make_application("light", "en")
+    # What an earlier test hid stays hidden for whoever starts next, as for a person.
+    WindowSettings().put(show_left=True, show_right=True, show_bottom=True)
     window = MainWindow(FakeAsker())
     window.resize(width, height)
     qtbot.addWidget(window, before_close_func=lambda w: w.release())
