@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 FORMS = {
     "hydrographs": "cimdesk.ui.hydrograph_chart",
     "preview": "cimdesk.ui.preview_dialog",
-    "style": "cimdesk.ui.style_dialog",
+    "style": "cimdesk.ui.style_panel",
     "points": "cimdesk.ui.point_dialog",
     "terrain": "cimdesk.ui.terrain_dialog",
     "select": "cimdesk.ui.select_dialog",

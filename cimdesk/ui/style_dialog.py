@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
@@ -13,9 +11,6 @@ from cimdesk.model.classes import Method
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.style import LegendEntry, StyleMode
 from cimdesk.ui.theme import current_theme
-
-if TYPE_CHECKING:
-    from cimdesk.ui.desk import Desk
 
 MODE_NAMES = {
     StyleMode.SINGLE: "One colour",
@@ -83,10 +78,3 @@ class LegendPreview(QWidget):
             text = f"{tr(entry.label)}   {entry.count:,}" if entry.count else tr(entry.label)
             painter.drawText(QRectF(row * 1.4, k * row, self.width() - row * 1.4, row), Qt.AlignmentFlag.AlignVCenter, text)
         painter.end()
-
-
-def ask(parent: QWidget, desk: Desk, layer: Layer, page: str = "colors") -> None:
-    """Open the style panel beside the scene; it changes the layer itself when it is applied."""
-    from cimdesk.ui.style_panel import open_panel
-
-    open_panel(parent, desk, layer, page)

@@ -238,3 +238,8 @@ def open_panel(window: QWidget, desk: Desk, layer: Layer, page: str = "colors") 
     if page == "filter":
         panel.filter.edit.input.setFocus()
     return panel
+
+
+def ask(parent: QWidget, desk: Desk, layer: Layer, page: str = "colors") -> None:
+    """Open the style panel beside the scene; it changes the layer itself when it is applied."""
+    open_panel(parent, desk, layer, page)

@@ -14,8 +14,7 @@ from cimdesk.model.features import FeatureTable, as_strings, column_of
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.style import Rule, Style, StyleMode
 from cimdesk.ui.feature_model import FeatureModel
-from cimdesk.ui.style_dialog import ask
-from cimdesk.ui.style_panel import StylePanel
+from cimdesk.ui.style_panel import StylePanel, ask
 from tests.gui.windows import layer_named, open_sample, open_window, wait_for_jobs
 
 pytestmark = pytest.mark.gui
