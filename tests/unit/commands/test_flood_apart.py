@@ -156,7 +156,9 @@ def test_a_held_run_stands_still_and_then_comes_to_the_same(tmp_path: Path):
     same(run.ended(), simulate(scenario, 1))
 
 
-LAST_BIT = pytest.mark.xfail(reason="depths agree to the last bit, the fastest speed to the last but one: why is not known yet")
+LAST_BIT = pytest.mark.xfail(
+    strict=False, reason="depths agree to the last bit, the fastest speed to the last but one: why is not known yet"
+)
 
 
 @pytest.mark.parametrize("engine", ["inertial", pytest.param("dynamic", marks=LAST_BIT)])
