@@ -305,7 +305,7 @@ def test_window_state_is_kept(qtbot):
     window = open_window(qtbot)
     window.actions_.trigger("view.right_panel")
     window.close()
-    again = open_window(qtbot)
+    again = open_window(qtbot, all_panels=False)
     assert not again.panel_visible("right")
     again.actions_.trigger("view.right_panel")
     assert isinstance(again.desk.ask, FakeAsker)
@@ -407,7 +407,7 @@ def test_alarms_are_counted_alike_in_the_tab_and_the_status_bar(qtbot, tmp_path)
     said = sum(int(word) for word in window.status.alarms.text().split() if word.isdigit())
     assert said == len(raised)
     expected = f"Alarms {len(raised)}" if raised else "Alarms"
-    assert window.bottom.tabs.tabText(4) == expected
+    assert window.bottom.tabs.tabText(TABS.index("alarms")) == expected
 
 
 def test_curves_that_share_a_unit_name_it_once(qtbot, tmp_path):

@@ -53,13 +53,14 @@ class FakeAsker:
         return self.answers.get(name, default)
 
 
-def open_window(qtbot, width: int = 1280, height: int = 720) -> MainWindow:
+def open_window(qtbot, width: int = 1280, height: int = 720, all_panels: bool = True) -> MainWindow:
     """Return a shown window that is closed when the test ends."""
     from cimdesk.app.main import make_application
 
     make_application("light", "en")
     # What an earlier test hid stays hidden for whoever starts next, as for a person.
-    WindowSettings().put(show_left=True, show_right=True, show_bottom=True)
+    if all_panels:
+        WindowSettings().put(show_left=True, show_right=True, show_bottom=True)
     window = MainWindow(FakeAsker())
     window.resize(width, height)
     qtbot.addWidget(window, before_close_func=lambda w: w.release())
