@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
-from numba import config, njit
 
 from cimdesk.base.arrays import AnyArray, UInt8
-from cimdesk.base.paths import cache_dir
-
-if "NUMBA_CACHE_DIR" not in os.environ:
-    vars(config)["CACHE_DIR"] = str(cache_dir() / "kernels")
+from cimdesk.base.compiled import njit
 
 
 @njit(cache=True, nogil=True)

@@ -5,19 +5,14 @@ Only what is written in the usual way is taken; anything else is left to readers
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from msgspec import Raw
-from numba import config, njit
 
 from cimdesk.base.arrays import AnyArray, Float, Int
-from cimdesk.base.paths import cache_dir
-
-if "NUMBA_CACHE_DIR" not in os.environ:
-    vars(config)["CACHE_DIR"] = str(cache_dir() / "kernels")
+from cimdesk.base.compiled import njit
 
 _TENS = 10.0 ** np.arange(23)
 """Powers of ten that are exact: one multiplication or division by them rounds as it should (Clinger 1990)."""

@@ -6,17 +6,12 @@ The same in plain numpy is in `polygons.py`, which tests compare this with.
 from __future__ import annotations
 
 import math
-import os
 from typing import NamedTuple
 
 import numpy as np
-from numba import config, njit
 
 from cimdesk.base.arrays import AnyArray, Bool, Float, Int
-from cimdesk.base.paths import cache_dir
-
-if "NUMBA_CACHE_DIR" not in os.environ:
-    vars(config)["CACHE_DIR"] = str(cache_dir() / "kernels")
+from cimdesk.base.compiled import njit
 
 
 class FannedRings(NamedTuple):

@@ -1,20 +1,11 @@
-"""Numba's compiler, told where to keep what it compiled: in the user's cache, as the program's own folder may be read-only."""
+"""What the kernels of the engines ask of the compiler beyond Python: sums of products rounded once, arrays that are not counted."""
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from llvmlite import ir
-from numba import config, njit
 from numba.extending import intrinsic
-
-from cimdesk.base.paths import cache_dir
-
-__all__ = ["fma", "njit", "uncounted"]
-
-if "NUMBA_CACHE_DIR" not in os.environ:
-    vars(config)["CACHE_DIR"] = str(cache_dir() / "kernels")
 
 
 def _fma(_typing: Any, a: Any, b: Any, c: Any) -> Any:

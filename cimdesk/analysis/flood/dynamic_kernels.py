@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from cimdesk.analysis.flood.compiled import njit
 from cimdesk.analysis.flood.kernels import (
     CLOSED_HEIGHT,
     envelope_row,
     infiltrate_row,
     inverse_cube_root_guess,
 )
+from cimdesk.base.compiled import njit
 
 DRY_DEPTH = 1.0e-7
 """A thinner film has no surface slope and no momentum [m]."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from cimdesk.analysis.flood.compiled import njit
 from cimdesk.analysis.flood.grid import GridState, Tiles
 from cimdesk.analysis.flood.workers import Workers
 from cimdesk.base.arrays import Float32
+from cimdesk.base.compiled import njit
 
 PACE = 10.0
 """Longest time between two notes [s], unless the steps are longer."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.analysis.flood.compiled import njit
 from cimdesk.base.arrays import Bool, Float, Float32, Int, Int32
+from cimdesk.base.compiled import njit
 from cimdesk.model.features import Shapes
 from cimdesk.model.mesh import Surface, TriangleMesh
 from cimdesk.model.terrain import Terrain

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cimdesk.analysis.flood.compiled import fma, njit
+from cimdesk.analysis.flood.compiled import fma
+from cimdesk.base.compiled import njit
 
 CLOSED_HEIGHT = 1.0e6
 """Height that stands for buildings, cells without data and the ring around the grid [m]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cimdesk.analysis.flood.compiled import njit
+from cimdesk.base.compiled import njit
 
 NO_SOIL, HORTON, GREEN_AMPT = 0, 1, 2
 _EXACT_MATH = {"nnan", "nsz"}

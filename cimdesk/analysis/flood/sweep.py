@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cimdesk.analysis.flood.compiled import njit, uncounted
+from cimdesk.analysis.flood.compiled import uncounted
 from cimdesk.analysis.flood.kernels import (
     deepest_row,
     envelope_row,
@@ -21,6 +21,7 @@ from cimdesk.analysis.flood.kernels import (
     scale_row,
     update_row,
 )
+from cimdesk.base.compiled import njit
 
 BEFORE, AFTER = 2, 3
 """Rows or columns on either side of a seam that its neighbours read."""

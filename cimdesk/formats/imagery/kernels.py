@@ -5,15 +5,9 @@ Each stands beside plain numpy in the tests.
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
-from numba import config, njit
 
-from cimdesk.base.paths import cache_dir
-
-if "NUMBA_CACHE_DIR" not in os.environ:
-    vars(config)["CACHE_DIR"] = str(cache_dir() / "kernels")
+from cimdesk.base.compiled import njit
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from cimdesk.base.compiled import njit
 from cimdesk.formats.imagery.kernels import accumulate_edges
 
 CORNERS = 12

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 
 import numpy as np
-from numba import config, njit
 
 from cimdesk.base.arrays import AnyArray, Float, Int
-from cimdesk.base.paths import cache_dir
-
-if "NUMBA_CACHE_DIR" not in os.environ:
-    vars(config)["CACHE_DIR"] = str(cache_dir() / "kernels")
+from cimdesk.base.compiled import njit
 
 
 @njit(cache=True, nogil=True)
