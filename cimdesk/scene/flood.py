@@ -26,6 +26,7 @@ from cimdesk.scene.geometry import actor_of, poly_data, set_point_array, set_pul
 from cimdesk.scene.look import unit_rgb
 from cimdesk.scene.textures import PictureTexture
 from cimdesk.scene.visual import Context, View, Visual
+from cimdesk.scene.wet_grid import wet_grid
 
 STILL_SIDE, MOVING_SIDE = 513, 144
 """Nodes along the longer side of the grid, in still pictures and while something moves; the colours are as fine in both."""
@@ -244,20 +245,10 @@ def _water_mesh(result: FloodResult, context: Context, bed: Float32, stride: int
     """Return the grid over every cell that is ever wet: local points at the bed, triangles, and texture coordinates."""
     terrain = result.terrain
     rows, columns = np.arange(0, terrain.shape[0], stride), np.arange(0, terrain.shape[1], stride)
-    x = terrain.column_centres()[columns] - context.origin[0]
-    y = terrain.row_centres()[rows] - context.origin[1]
-    points = np.stack([*np.meshgrid(x, y), bed[::stride, ::stride]], axis=-1).reshape(-1, 3).astype(np.float32)
-    u, v = (columns + 0.5) / terrain.shape[1], 1.0 - (rows + 0.5) / terrain.shape[0]
-    coordinates = np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2).astype(np.float32)
     # Of water that is still on its way nobody knows how far it comes.
     reach = np.ones_like(result.max_depth) if LIVE in result.statistics else result.max_depth
     wet = _block_max(reach, stride, len(rows), len(columns)) > MIN_DEPTH
-    near = np.pad(wet, 1)
-    near = np.max([near[r : r + wet.shape[0], c : c + wet.shape[1]] for r in range(3) for c in range(3)], axis=0).astype(bool)
-    used = near[:-1, :-1] | near[:-1, 1:] | near[1:, :-1] | near[1:, 1:]
-    number = np.arange(points.shape[0]).reshape(len(rows), len(columns))
-    a, b, c, d = number[:-1, :-1][used], number[:-1, 1:][used], number[1:, 1:][used], number[1:, :-1][used]
-    return points, np.concatenate([np.column_stack([a, d, c]), np.column_stack([a, c, b])]), coordinates
+    return wet_grid(terrain, context.origin, rows, columns, bed[::stride, ::stride], wet)
 
 
 def _block_max(values: Float32, stride: int, rows: int, columns: int) -> Float32:

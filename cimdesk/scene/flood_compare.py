@@ -16,6 +16,7 @@ from cimdesk.scene.flood import FloodVisual
 from cimdesk.scene.geometry import actor_of, poly_data, pull_to_eye, set_point_array, set_pull
 from cimdesk.scene.textures import PictureTexture
 from cimdesk.scene.visual import Context, View, Visual
+from cimdesk.scene.wet_grid import wet_grid
 
 MAX_SIDE = 513
 OPACITY = 0.88
@@ -165,17 +166,7 @@ def _mesh(result: FloodResult, context: Context, ever: Float32, stride: int) -> 
     """Return the grid over every cell that either flood wets: local points at the bed, triangles, and texture coordinates."""
     terrain = result.terrain
     rows, columns = np.arange(0, terrain.shape[0], stride), np.arange(0, terrain.shape[1], stride)
-    x = terrain.column_centres()[columns] - context.origin[0]
-    y = terrain.row_centres()[rows] - context.origin[1]
     bed = terrain.elevations[np.ix_(rows, columns)].astype(np.float64) - context.origin[2]
     bed = np.where(np.isfinite(bed), bed, np.nanmin(bed) if np.isfinite(bed).any() else 0.0)
-    points = np.stack([*np.meshgrid(x, y), bed], axis=-1).reshape(-1, 3).astype(np.float32)
-    u, v = (columns + 0.5) / terrain.shape[1], 1.0 - (rows + 0.5) / terrain.shape[0]
-    coordinates = np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2).astype(np.float32)
     wet = np.add.reduceat(np.add.reduceat(np.nan_to_num(ever) > WET, rows, axis=0), columns, axis=1) > 0
-    near = np.pad(wet, 1)
-    near = np.max([near[r : r + wet.shape[0], c : c + wet.shape[1]] for r in range(3) for c in range(3)], axis=0).astype(bool)
-    used = near[:-1, :-1] | near[:-1, 1:] | near[1:, :-1] | near[1:, 1:]
-    number = np.arange(points.shape[0]).reshape(len(rows), len(columns))
-    a, b, c, d = number[:-1, :-1][used], number[:-1, 1:][used], number[1:, 1:][used], number[1:, :-1][used]
-    return points, np.concatenate([np.column_stack([a, d, c]), np.column_stack([a, c, b])]), coordinates
+    return wet_grid(terrain, context.origin, rows, columns, bed, wet)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QRectF
-from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from cimdesk.base.i18n import tr
 from cimdesk.commands.measures import kind_name, quantity_name
 from cimdesk.model.measures import KINDS
 from cimdesk.ui.draw_tool import Drawing
-from cimdesk.ui.theme import current_theme
+from cimdesk.ui.theme import current_theme, paint_card
 
 BELOW_HEAD = 4.4
 """Room above the card, for that of the scenario [heights of a letter]. What is drawn is mostly in the lower part of the view."""
@@ -89,8 +88,5 @@ class DrawCard(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         theme = current_theme()
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(theme.color("line"), 1.0))
-        painter.setBrush(theme.color("card", theme.px("card_alpha")))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 9.0, 9.0)
+        paint_card(painter, self, theme, 9.0)
         painter.end()

@@ -17,7 +17,7 @@ from cimdesk.model.layers import LayerKind
 from cimdesk.model.sensors import STATUS_PALETTE, Status
 from cimdesk.model.style import LegendEntry
 from cimdesk.ui.desk import Desk, Links
-from cimdesk.ui.theme import Theme, current_theme
+from cimdesk.ui.theme import Theme, current_theme, paint_card
 from cimdesk.ui.viewport import Viewport
 
 if TYPE_CHECKING:
@@ -40,10 +40,7 @@ class Card(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         theme = current_theme()
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(theme.color("line"), 1.0))
-        painter.setBrush(theme.color("card", theme.px("card_alpha")))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), RADIUS, RADIUS)
+        paint_card(painter, self, theme, RADIUS)
         self.draw(painter, theme)
         painter.end()
 

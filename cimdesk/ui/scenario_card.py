@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
 from cimdesk.base.i18n import tr
@@ -18,7 +18,7 @@ from cimdesk.ui.flood_page import map_choices
 from cimdesk.ui.handlers_compare import choose_compared, compared_key
 from cimdesk.ui.handlers_plan import choose_flood
 from cimdesk.ui.needs import flood_results
-from cimdesk.ui.theme import current_theme
+from cimdesk.ui.theme import current_theme, paint_card
 
 ROOM = 110
 """What the compass beside the card takes [px]; words are left out where they would lie under it."""
@@ -107,10 +107,7 @@ class ScenarioCard(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         theme = current_theme()
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(theme.color("line"), 1.0))
-        painter.setBrush(theme.color("card", theme.px("card_alpha")))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 9.0, 9.0)
+        paint_card(painter, self, theme, 9.0)
         painter.end()
 
 

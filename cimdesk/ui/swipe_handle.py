@@ -10,7 +10,7 @@ from cimdesk.base.i18n import tr
 from cimdesk.model.appearance import active_flood
 from cimdesk.model.flood_comparison import comparison_of
 from cimdesk.ui.desk import Desk
-from cimdesk.ui.theme import current_theme
+from cimdesk.ui.theme import current_theme, paint_card
 from cimdesk.ui.viewport import Viewport
 
 WIDTH = 26
@@ -136,10 +136,7 @@ class _Name(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         theme = current_theme()
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(theme.color("line"), 1.0))
-        painter.setBrush(theme.color("card", theme.px("card_alpha")))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 7.0, 7.0)
+        paint_card(painter, self, theme, 7.0)
         painter.setPen(theme.color("text"))
         painter.setFont(self.font())
         painter.drawText(QRectF(self.rect()), Qt.AlignmentFlag.AlignCenter, self._text)

@@ -8,9 +8,9 @@ from functools import cache
 from string import Template
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QGuiApplication, QIcon, QPainter, QPalette, QPen, QPixmap
+from PySide6.QtWidgets import QApplication, QWidget
 
 from cimdesk.base.paths import cache_dir, resource_dir
 
@@ -186,6 +186,14 @@ def _icon(name: str, theme_name: str) -> QIcon:
         ):
             made.addPixmap(icon_pixmap(name, theme.tokens[token], size, ratio), mode, state)
     return made
+
+
+def paint_card(painter: QPainter, widget: QWidget, theme: Theme, radius: float) -> None:
+    """Paint a widget's ground as a card over the scene: rounded, with a fine line, the scene showing through a little."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(theme.color("line"), 1.0))
+    painter.setBrush(theme.color("card", theme.px("card_alpha")))
+    painter.drawRoundedRect(QRectF(widget.rect()).adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
 
 
 def icon_pixmap(name: str, color: str, size: int, ratio: float = 1.0) -> QPixmap:
