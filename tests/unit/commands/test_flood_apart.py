@@ -156,12 +156,7 @@ def test_a_held_run_stands_still_and_then_comes_to_the_same(tmp_path: Path):
     same(run.ended(), simulate(scenario, 1))
 
 
-LAST_BIT = pytest.mark.xfail(
-    strict=False, reason="depths agree to the last bit, the fastest speed to the last but one: why is not known yet"
-)
-
-
-@pytest.mark.parametrize("engine", ["inertial", pytest.param("dynamic", marks=LAST_BIT)])
+@pytest.mark.parametrize("engine", ["inertial", "dynamic"])
 def test_a_run_that_was_left_goes_on_to_the_last_bit(tmp_path: Path, engine: str):
     scenario = replace(everything(engine), duration=3000.0, timings=True)
     run = Runs(tmp_path, scenario)
