@@ -11,15 +11,15 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Float32
 from cimdesk.base.crs import Crs
-from cimdesk.base.errors import DataError, Problem, Severity
+from cimdesk.base.errors import DataError, Severity
+from cimdesk.formats.raster_cells import Reading, broken, misplaced, read_upright, read_warped
 from cimdesk.formats.raster_large import LARGE, mosaic_files, read_large, read_mosaic, vertical_name
 from cimdesk.formats.raster_tiles import DESCRIPTION, is_terrain_tile, is_tile_set, read_terrain_tile, read_tile_set
 from cimdesk.formats.raster_warp import reproject_terrain
@@ -30,15 +30,11 @@ from cimdesk.model.terrain import Terrain
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
-    from rasterio.windows import Window
 
 __all__ = ["READER", "RasterReader", "reproject_terrain", "write_ascii_grid", "write_geotiff"]
 
-MAX_CELLS = 16_000_000
-"""Cells read at full resolution; larger grids are thinned through their overviews to at most this many."""
 MAX_UNZIPPED = 2 << 30
 MAX_RATIO = 2000
-STRIP_CELLS = 2_000_000
 
 # What a folder of elevations may hold. VRT is left out: it names other files and addresses.
 _DRIVERS = {
@@ -113,18 +109,6 @@ def _claim_folder(path: Path) -> float:
     return 0.5 if mosaic_files(path) else 0.0
 
 
-@dataclass
-class _Reading:
-    """What is decided and found while one raster is read."""
-
-    path: Path
-    options: ReadOptions
-    problems: list[Problem]
-
-    def note(self, severity: Severity, code: str, template: str, where: str = "", **values: Any) -> None:
-        self.problems.append(Problem(severity, code, where, template, values))
-
-
 def _open(path: Path, stack: ExitStack) -> tuple[DatasetReader, str]:
     """Open a raster, or the only raster of a zip; also the text of a .prj packed with it."""
     import rasterio
@@ -139,7 +123,7 @@ def _open(path: Path, stack: ExitStack) -> tuple[DatasetReader, str]:
         _refuse_false_size(path)
         return stack.enter_context(_open_first(path, [known] if (known := _driver_of(path)) else _ALLOWED)), ""
     except (RasterioError, ValueError) as error:
-        raise _broken(path, error) from error
+        raise broken(path, error) from error
 
 
 def _driver_of(path: Path) -> str | None:
@@ -173,16 +157,6 @@ def _refuse_false_size(path: Path) -> None:
             cells=cells,
             size=size,
         )
-
-
-def _broken(path: Path, error: Exception) -> DataError:
-    reason = str(error.__cause__ or error).replace(str(path), path.name).strip().rstrip(".")
-    return DataError(
-        path,
-        "the raster cannot be read ({reason}).",
-        remedy="Copy or download it again, or convert it to GeoTIFF.",
-        reason=reason.splitlines()[0] if reason else type(error).__name__,
-    )
 
 
 def _raster_members(path: Path) -> list[str]:
@@ -220,12 +194,12 @@ def _unzip(path: Path) -> tuple[str, bytes, str]:
             beside = str(Path(info.filename).with_suffix(".prj").as_posix())
             projection = archive.read(beside)[:100_000].decode("utf-8", "replace") if beside in archive.namelist() else ""
     except (zipfile.BadZipFile, OSError, RuntimeError, EOFError, zlib.error) as error:
-        raise _broken(path, error) from error
+        raise broken(path, error) from error
     return info.filename, data, projection
 
 
 def _read_dataset(path: Path, dataset: DatasetReader, crs_text: str, options: ReadOptions) -> ReadResult:
-    reading = _Reading(path, options, [])
+    reading = Reading(path, options, [])
     found = Crs.parse(dataset.crs.to_wkt() if dataset.crs else crs_text)
     band = _band(reading, dataset)
     gcps = bool(dataset.gcps[0]) and dataset.transform.is_identity
@@ -233,7 +207,7 @@ def _read_dataset(path: Path, dataset: DatasetReader, crs_text: str, options: Re
         found = Crs.parse(dataset.gcps[1].to_wkt())
     place = np.array(tuple(dataset.transform)[:6], dtype=np.float64)
     if not gcps and not (np.isfinite(place).all() and abs(dataset.transform.determinant) > 0):
-        raise _misplaced(path)
+        raise misplaced(path)
     if _is_large(reading, dataset):
         terrain = read_large(path, dataset, band, found, options)
         reading.note(
@@ -243,9 +217,9 @@ def _read_dataset(path: Path, dataset: DatasetReader, crs_text: str, options: Re
             cells=dataset.width * dataset.height,
         )
     elif not gcps and place[1] == 0 and place[3] == 0:
-        terrain = _read_upright(reading, dataset, band)
+        terrain = read_upright(reading, dataset, band)
     else:
-        terrain, found = _read_warped(reading, dataset, band, found, gcps)
+        terrain, found = read_warped(reading, dataset, band, found, gcps)
     _report(reading, dataset, terrain, found)
     driver = str(dataset.driver)
     crs = options.crs_for(found)
@@ -261,14 +235,14 @@ def _read_dataset(path: Path, dataset: DatasetReader, crs_text: str, options: Re
     )
 
 
-def _is_large(reading: _Reading, dataset: DatasetReader) -> bool:
+def _is_large(reading: Reading, dataset: DatasetReader) -> bool:
     """Whether a raster is to be read bit by bit, when it is looked at."""
     asked = {"max_cells", "window"} & reading.options.extra.keys()
     is_placed = bool(dataset.gcps[0]) or not dataset.transform.is_identity
     return dataset.width * dataset.height > LARGE and is_placed and not asked and reading.path.suffix.lower() != ".zip"
 
 
-def _band(reading: _Reading, dataset: DatasetReader) -> int:
+def _band(reading: Reading, dataset: DatasetReader) -> int:
     band = int(reading.options.extra.get("band", 1))
     if not 1 <= band <= dataset.count:
         raise DataError(reading.path, "there is no band {band}; the raster has {count}.", band=band, count=dataset.count)
@@ -286,215 +260,7 @@ def _band(reading: _Reading, dataset: DatasetReader) -> int:
     return band
 
 
-def _read_upright(reading: _Reading, dataset: DatasetReader, band: int) -> Terrain:
-    """Read a raster whose rows and columns run along the axes."""
-    from rasterio.windows import Window
-    from rasterio.windows import transform as window_transform
-
-    whole = Window(0, 0, dataset.width, dataset.height)
-    window = _window(reading, dataset, whole)
-    factor = _thinning(reading, window)
-    rows, columns = -(-int(window.height) // factor), -(-int(window.width) // factor)
-    values = _read_cells(reading, dataset, band, window, (rows, columns))
-    transform = window_transform(window, dataset.transform)
-    cell_x, cell_y = transform.a * window.width / columns, transform.e * window.height / rows
-    west, north = transform.c, transform.f
-    if cell_y > 0:  # row 0 is south
-        values, north = values[::-1], north + cell_y * rows
-    if cell_x < 0:
-        values, west = values[:, ::-1], west + cell_x * columns
-    return Terrain(np.ascontiguousarray(values), float(west), float(north), float(abs(cell_x)), float(abs(cell_y)))
-
-
-def _window(reading: _Reading, dataset: DatasetReader, whole: Window) -> Window:
-    """Return the part that is asked for, in whole cells."""
-    asked = reading.options.extra.get("window")
-    if not asked:
-        return whole
-    from rasterio.errors import WindowError
-    from rasterio.windows import Window, from_bounds
-
-    try:
-        part = from_bounds(*(float(value) for value in asked), transform=dataset.transform)
-        left, top = max(0, int(np.floor(part.col_off + 1e-6))), max(0, int(np.floor(part.row_off + 1e-6)))
-        right = min(dataset.width, int(np.ceil(part.col_off + part.width - 1e-6)))
-        bottom = min(dataset.height, int(np.ceil(part.row_off + part.height - 1e-6)))
-    except (WindowError, TypeError, ValueError) as error:
-        raise DataError(
-            reading.path, "the part asked for is no rectangle: {window}.", remedy="Give west, south, east, north.", window=asked
-        ) from error
-    if right <= left or bottom <= top:
-        raise DataError(
-            reading.path,
-            "the part asked for lies outside the raster.",
-            remedy="Its extent is {extent}.",
-            extent=", ".join(f"{value:.6g}" for value in dataset.bounds),
-        )
-    return Window(left, top, right - left, bottom - top)
-
-
-def _thinning(reading: _Reading, window: Window) -> int:
-    """Return the whole factor that brings the window under the cell budget, and say so when it is more than one."""
-    budget = max(4, int(reading.options.extra.get("max_cells", MAX_CELLS)))
-    cells = int(window.width) * int(window.height)
-    factor = max(1, int(np.ceil(np.sqrt(cells / budget))))
-    if factor > 1:
-        reading.note(
-            Severity.INFO,
-            "thinned",
-            "The raster has {cells} cells; it is read {factor} times coarser. Choose a part of it to see every cell.",
-            cells=cells,
-            factor=factor,
-        )
-    return factor
-
-
-def _read_cells(reading: _Reading, dataset: DatasetReader, band: int, window: Window, shape: tuple[int, int]) -> Float32:
-    """Read a window as float32 of ``shape``, strip by strip; strips that are damaged stay NaN and are reported."""
-    from rasterio.enums import Resampling
-    from rasterio.errors import RasterioError
-    from rasterio.windows import Window
-
-    rows, columns = shape
-    out = np.full(shape, np.nan, dtype=np.float32)
-    damaged = 0
-    block = max(1, int(dataset.block_shapes[band - 1][0]) * rows // max(1, int(window.height)))
-    step = max(block, STRIP_CELLS // max(columns, 1) // block * block)
-    for top in range(0, rows, step):
-        reading.options.cancel.raise_if_cancelled()
-        reading.options.progress(top / rows, reading.path.name)
-        bottom = min(rows, top + step)
-        scale = window.height / rows
-        part = Window(window.col_off, window.row_off + top * scale, window.width, (bottom - top) * scale)
-        resampling = Resampling.nearest if rows == window.height else Resampling.average
-        try:
-            cells = dataset.read(band, window=part, out_shape=(bottom - top, columns), masked=True, resampling=resampling)
-            out[top:bottom] = _elevations(dataset, band, cells)
-        except RasterioError as error:
-            damaged += _read_blocks(dataset, band, part, out[top:bottom])
-            if not np.isfinite(out).any() and bottom == rows:
-                raise _broken(reading.path, error) from error
-    if damaged:
-        reading.note(
-            Severity.ERROR,
-            "damaged-blocks",
-            "{count} blocks of the raster are damaged; there is no elevation there.",
-            count=damaged,
-        )
-    return out
-
-
-def _read_blocks(dataset: DatasetReader, band: int, part: Window, out: Float32) -> int:
-    """Save what can be read of a damaged strip, block by block; return the number of blocks lost."""
-    from rasterio.errors import RasterioError
-    from rasterio.windows import Window
-
-    rows, columns = out.shape
-    height, width = dataset.block_shapes[band - 1]
-    scale_y, scale_x = part.height / rows, part.width / columns
-    lost = 0
-    for top in range(0, rows, max(1, int(height / scale_y))):
-        bottom = min(rows, top + max(1, int(height / scale_y)))
-        for left in range(0, columns, max(1, int(width / scale_x))):
-            right = min(columns, left + max(1, int(width / scale_x)))
-            piece = Window(
-                part.col_off + left * scale_x, part.row_off + top * scale_y, (right - left) * scale_x, (bottom - top) * scale_y
-            )
-            try:
-                cells = dataset.read(band, window=piece, out_shape=(bottom - top, right - left), masked=True)
-                out[top:bottom, left:right] = _elevations(dataset, band, cells)
-            except RasterioError:
-                lost += 1
-    return lost
-
-
-def _elevations(dataset: DatasetReader, band: int, cells: Any) -> Float32:
-    """Return masked raw cells as metres: scale and offset applied, no-data and infinities as NaN."""
-    scale, offset = dataset.scales[band - 1], dataset.offsets[band - 1]
-    values = np.ma.getdata(cells).astype(np.float64 if (scale, offset) != (1.0, 0.0) else np.float32)
-    if (scale, offset) != (1.0, 0.0):
-        values = values * scale + offset
-    values[np.ma.getmaskarray(cells)] = np.nan
-    values[~np.isfinite(values)] = np.nan
-    return np.asarray(values, dtype=np.float32)
-
-
-def _read_warped(reading: _Reading, dataset: DatasetReader, band: int, found: Crs | None, gcps: bool) -> tuple[Terrain, Crs | None]:
-    """Read a rotated or control-point raster, resampled to a grid that points north."""
-    from rasterio.crs import CRS
-    from rasterio.errors import RasterioError
-    from rasterio.warp import Resampling, reproject
-
-    count = dataset.width * dataset.height
-    if count > MAX_CELLS:
-        raise DataError(
-            reading.path,
-            "the raster is rotated and has {cells} cells, too many to straighten.",
-            remedy="Straighten it with gdalwarp, then open the result.",
-            cells=count,
-        )
-    if gcps:
-        found = Crs.parse(dataset.gcps[1].to_wkt()) if dataset.gcps[1] else found
-    values = _read_raw(reading, dataset, band)
-    west, north, cell, shape = _upright_grid(reading.path, dataset, gcps)
-    out = np.full(shape, np.nan, dtype=np.float32)
-    # Source and target system are the same, so any system will do for the warp.
-    system = CRS.from_epsg(3857)
-    place = {"gcps": dataset.gcps[0]} if gcps else {"src_transform": dataset.transform}
-    try:
-        reproject(
-            values, out, src_crs=system, dst_crs=system, dst_transform=_affine(west, north, cell), **place,
-            src_nodata=np.nan, dst_nodata=np.nan, resampling=Resampling.bilinear,
-        )  # fmt: skip
-    except (RasterioError, ValueError) as error:
-        raise _broken(reading.path, error) from error
-    reading.note(Severity.INFO, "straightened", "The raster is not aligned with north; it was resampled to a grid that is.")
-    return Terrain(out, west, north, cell, cell), found
-
-
-def _read_raw(reading: _Reading, dataset: DatasetReader, band: int) -> Float32:
-    from rasterio.windows import Window
-
-    return _read_cells(reading, dataset, band, Window(0, 0, dataset.width, dataset.height), (dataset.height, dataset.width))
-
-
-def _upright_grid(path: Path, dataset: DatasetReader, gcps: bool) -> tuple[float, float, float, tuple[int, int]]:
-    """Return west, north, cell size and shape of the grid that covers a slanted raster."""
-    if gcps:
-        points = dataset.gcps[0]
-        from rasterio.transform import from_gcps
-
-        transform = from_gcps(points)
-    else:
-        transform = dataset.transform
-    x, y = np.array([[x, y] for x in (0, dataset.width) for y in (0, dataset.height)], dtype=np.float64).T
-    t = transform
-    corners: Float = np.column_stack([t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f])
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    cell = float(np.sqrt(abs(transform.determinant)))
-    if not np.isfinite([*low, *high, cell]).all() or cell <= 0.0:
-        raise _misplaced(path)
-    columns, rows = (max(1, int(np.ceil(extent / cell - 1e-6))) for extent in high - low)
-    if rows * columns > 16 * dataset.width * dataset.height:  # stretched to a needle
-        raise _misplaced(path)
-    return float(low[0]), float(high[1]), cell, (rows, columns)
-
-
-def _misplaced(path: Path) -> DataError:
-    return DataError(
-        path,
-        "the position and cell size the raster gives make no sense.",
-        remedy="Export it again, or correct it with gdal_edit.",
-    )
-
-
-def _affine(west: float, north: float, cell: float) -> Any:
-    from rasterio.transform import from_origin
-
-    return from_origin(west, north, cell, cell)
-
-
-def _report(reading: _Reading, dataset: DatasetReader, terrain: Terrain, found: Crs | None) -> None:
+def _report(reading: Reading, dataset: DatasetReader, terrain: Terrain, found: Crs | None) -> None:
     """Say what a planner should know before trusting the terrain."""
     if not np.isfinite(terrain.elevations).any():
         raise DataError(

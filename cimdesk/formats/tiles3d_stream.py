@@ -13,7 +13,8 @@ from cimdesk.base.errors import DataError, Problem
 from cimdesk.formats.facing import outward_features
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_json import json_object
-from cimdesk.formats.tiles3d import build_city, is_geocentric, note_version, projected, tileset_of, up_axis
+from cimdesk.formats.tiles3d import is_geocentric, note_version, projected, tileset_of, up_axis
+from cimdesk.formats.tiles3d_city import build_city
 from cimdesk.formats.tiles3d_content import ContentReader, TileContent
 from cimdesk.formats.tiles3d_entities import add_entity_columns
 from cimdesk.formats.tiles3d_paths import JSON_BYTES, BrokenPart, TilePlace

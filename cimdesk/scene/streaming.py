@@ -13,7 +13,8 @@ from cimdesk.base.arrays import Bool, Float, Float32, Int
 from cimdesk.model.appearance import color_layer
 from cimdesk.model.layers import Layer
 from cimdesk.model.style import NEUTRAL, StyleMode
-from cimdesk.model.tileset import TileBlock, TileChoice, TiledCity, TileSource, TileView, select_tiles
+from cimdesk.model.tile_choice import TileChoice, TileView, select_tiles
+from cimdesk.model.tileset import TileBlock, TiledCity, TileSource
 from cimdesk.model.workspace import LayerData
 from cimdesk.scene.cells import meets_box
 from cimdesk.scene.geometry import sharp_edges

@@ -125,7 +125,8 @@ def test_a_flight_has_no_hitch_and_stays_within_its_memory(town):
 
 
 def test_choosing_tiles_of_a_large_tree(benchmark):
-    from cimdesk.model.tileset import Tileset, TileView, select_tiles
+    from cimdesk.model.tile_choice import TileView, select_tiles
+    from cimdesk.model.tileset import Tileset
 
     levels, size = 8, 80_000.0
     parent, errors, centres, radii = [[-1]], [[size / 20]], [[[size / 2, size / 2, 0.0]]], [[size / np.sqrt(2)]]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cimdesk.model.tileset import Tileset, TileView, select_tiles
+from cimdesk.model.tile_choice import TileView, select_tiles
+from cimdesk.model.tileset import Tileset
 
 SLOPE = 1e-3
 

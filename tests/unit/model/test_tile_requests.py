@@ -8,7 +8,7 @@ import pytest
 from cimdesk.base.crs import Crs
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.formats.tiles3d import READER
-from cimdesk.model.tileset import TileView, select_tiles
+from cimdesk.model.tile_choice import TileView, select_tiles
 from tests.unit.formats.tile_files import square_glb, tile, write_tileset
 
 ROOM = {"box": [5, 5, 10, 20, 0, 0, 0, 20, 0, 0, 0, 10]}

@@ -18,7 +18,7 @@ from cimdesk.commands.sources import import_files
 from cimdesk.commands.tiled import address_of
 from cimdesk.formats.tiles3d_paths import BrokenPart
 from cimdesk.formats.tiles3d_stream import TileStream
-from cimdesk.model.tileset import TileView, select_tiles
+from cimdesk.model.tile_choice import TileView, select_tiles
 from cimdesk.services.tile_cache import TileCache
 from cimdesk.services.tile_http import Limits, TilesetServer
 from cimdesk.services.tile_store import TileStore
