@@ -30,9 +30,9 @@ FARTHEST = 1e9
 """Vertices beyond this are damage, not places [m]."""
 _SUPPORTED = frozenset({
     "KHR_draco_mesh_compression", "KHR_mesh_quantization", "EXT_mesh_features", "EXT_structural_metadata", "CESIUM_RTC",
-    "EXT_instance_features", "EXT_mesh_gpu_instancing", "EXT_meshopt_compression", "KHR_texture_transform", "EXT_texture_webp",
-    "KHR_texture_basisu", "KHR_techniques_webgl", "CESIUM_primitive_outline", "EXT_feature_metadata",
-    "KHR_materials_pbrSpecularGlossiness", "KHR_materials_unlit",
+    "EXT_instance_features", "EXT_mesh_gpu_instancing", "EXT_meshopt_compression", "KHR_meshopt_compression",
+    "KHR_texture_transform", "EXT_texture_webp", "KHR_texture_basisu", "KHR_techniques_webgl", "CESIUM_primitive_outline",
+    "EXT_feature_metadata", "KHR_materials_pbrSpecularGlossiness", "KHR_materials_unlit",
 })  # fmt: skip
 
 
@@ -120,6 +120,17 @@ def _tables(model: GltfModel, findings: Findings, where: str) -> PropertyTables 
     except BrokenPart as broken:
         findings.add(broken.code, where, broken.template, **broken.values)
         return None
+
+
+def document_of(data: bytes) -> dict[str, Any]:
+    """Return the JSON of a GLB or glTF file.
+
+    Raises
+    ------
+    BrokenPart
+        If there is none that can be read.
+    """
+    return _split(data)[0]
 
 
 def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -221,7 +232,7 @@ def _add_mesh(work: _Work, matrix: Float, node: Mapping[str, Any], mesh: Mapping
                 continue
             if crowd is not None:
                 primitive = repeated(primitive, crowd, findings, where)
-            model.primitives.append(_placed(primitive, matrix))
+            model.primitives.append(replace(_placed(primitive, matrix), part=str(node.get("name") or mesh.get("name") or "")))
         except BrokenPart as broken:
             findings.error(broken.code, where, broken.template, **broken.values)
     work.surface.copies = copies

@@ -77,7 +77,8 @@ class Buffers:
 
 
 def _meshopt_of(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return as_dict(as_dict(entry.get("extensions")).get("EXT_meshopt_compression"))
+    extensions = as_dict(entry.get("extensions"))
+    return as_dict(extensions.get("KHR_meshopt_compression") or extensions.get("EXT_meshopt_compression"))
 
 
 def data_uri(uri: str) -> bytes:

@@ -51,6 +51,8 @@ class Primitive:
         Triangles that cutting added to those of the file.
     has_outline : bool
         Whether its creases read as outlines of what it shows.
+    part : str
+        Name of the node it belongs to.
     """
 
     points: Float
@@ -63,6 +65,7 @@ class Primitive:
     family: str = ""
     added: int = 0
     has_outline: bool = True
+    part: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Single models as meshes: glTF, GLB, OBJ, PLY and STL in through trimesh, GLB out.
+"""Single models as meshes: OBJ, PLY and STL in through trimesh, glTF and GLB through `gltf_model`; GLB out.
 
 They lie in coordinates of their own; only people know where on earth that is.
 """
@@ -19,16 +19,16 @@ from cimdesk.base.arrays import AnyArray, Float, Int, UInt8
 from cimdesk.base.errors import DataError
 from cimdesk.formats.atomic import replacing
 from cimdesk.formats.findings import Findings
+from cimdesk.formats.gltf_model import GENERATOR, LOD, read_model
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source, refuse_larger
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.mesh import TriangleMesh
 
-SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl")
-LOD = "3"
+TRIMESH_SUFFIXES = (".obj", ".ply", ".stl")
+SUFFIXES = (".glb", ".gltf", *TRIMESH_SUFFIXES)
 MAX_BYTES = 2**30
-GENERATOR = "cimdesk"
 Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 """From world axes (z up) to those of glTF (y up)."""
 log = logging.getLogger(__name__)
@@ -60,29 +60,18 @@ class MeshReader:
         findings = Findings()
         options.progress(0.0)
         refuse_larger(path, MAX_BYTES)
+        if path.suffix.lower() not in TRIMESH_SUFFIXES:
+            return read_model(path, options)
         parts = _load(path)
         options.cancel.raise_if_cancelled()
-        y_up = path.suffix.lower() in (".glb", ".gltf")
-        asset = _gltf_asset(path) if y_up else {}
-        city = _city(path, parts, _Placing(y_up, _origin_of(asset)), findings)
+        city = _city(path, parts, findings)
         options.progress(1.0)
         source = Source(path.stem, LayerKind.BUILDINGS, city, options.crs_for(None))
         objects = {"meshes": len(city.features), "triangles": len(city.meshes[LOD].triangles)}
-        name = {".glb": "GLB", ".gltf": "glTF"}.get(path.suffix.lower(), path.suffix[1:].upper())
-        return ReadResult(
-            name, str(asset["version"]) if "version" in asset else None, None, objects, city.bounds, (source,), findings.problems()
-        )
+        return ReadResult(path.suffix[1:].upper(), None, None, objects, city.bounds, (source,), findings.problems())
 
 
 READER = MeshReader()
-
-
-@dataclass(frozen=True)
-class _Placing:
-    """How a model's coordinates become the world's."""
-
-    y_up: bool
-    origin: Float
 
 
 @dataclass(frozen=True)
@@ -99,10 +88,9 @@ def _load(path: Path) -> list[_Part]:
     """Return the meshes of a file with their placement in the scene applied."""
     import trimesh
 
-    suffix = path.suffix.lower()[1:]
     remedy = "Export it again, or convert it with another program."
     try:
-        scene = trimesh.load_scene(path, file_type=suffix if f".{suffix}" in SUFFIXES else "glb", process=False)
+        scene = trimesh.load_scene(path, file_type=path.suffix.lower()[1:], process=False)
         found = []
         for node in scene.graph.nodes_geometry:
             placement, name = scene.graph[node]
@@ -120,13 +108,13 @@ def _load(path: Path) -> list[_Part]:
     return found
 
 
-def _city(path: Path, parts: list[_Part], placing: _Placing, findings: Findings) -> CityModel:
+def _city(path: Path, parts: list[_Part], findings: Findings) -> CityModel:
     names: dict[str, None] = {}
     meshes = []
     for part in parts:
         name = part.name
         unique = name if name not in names else next(f"{name}~{k}" for k in range(2, len(parts) + 2) if f"{name}~{k}" not in names)
-        mesh = _mesh(part, len(names), placing)
+        mesh = _mesh(part, len(names))
         left = len(part.faces) - len(mesh.triangles)
         if left:
             findings.add("bad-triangle", unique, "Triangles that cannot be drawn are left out: {count}.", count=left)
@@ -140,22 +128,20 @@ def _city(path: Path, parts: list[_Part], placing: _Placing, findings: Findings)
     return CityModel(table, np.full(len(names), -1, dtype=np.int32), {LOD: TriangleMesh.merged(meshes)})
 
 
-def _mesh(part: _Part, feature: int, placing: _Placing) -> TriangleMesh:
+def _mesh(part: _Part, feature: int) -> TriangleMesh:
     vertices, faces = part.vertices, part.faces
     in_range = np.asarray(((faces >= 0) & (faces < len(vertices))).all(axis=1), dtype=np.bool_)
     usable = np.asarray((np.abs(vertices) < 1e8).all(axis=1), dtype=np.bool_)
     good = np.zeros(len(faces), dtype=bool)
     good[in_range] = usable[faces[in_range]].all(axis=1)
     placed = np.where(usable[:, None], vertices, 0.0)
-    if placing.y_up:
-        placed = placed @ Y_UP
     origin = np.round(placed[usable].mean(axis=0), 3) if usable.any() else np.zeros(3)
     return TriangleMesh(
         (placed - origin).astype(np.float32),
         faces[good].astype(np.int32),
         np.full(int(good.sum()), feature, dtype=np.int32),
         np.zeros(int(good.sum()), dtype=np.uint8),
-        origin + placing.origin,
+        origin,
         _sharp_edges(placed, faces[good]),
         None if part.colors is None else part.colors[good],
     )
@@ -194,9 +180,6 @@ def _colors(shape: Any, count: int) -> UInt8 | None:
         if corner_colors is not None and len(corner_colors) == len(shape.vertices):
             return np.asarray(_rgba(np.asarray(corner_colors))[np.asarray(shape.faces)[:, 0]], dtype=np.uint8)
         material = getattr(shape.visual, "material", None)
-        # trimesh answers grey where glTF gives no colour of its own.
-        if getattr(material, "baseColorFactor", NEUTRAL) is None:
-            return None
         main = getattr(material, "main_color", None)
     except PARSING_ERRORS:
         return None
@@ -209,27 +192,6 @@ def _rgba(colors: AnyArray) -> UInt8:
     out = np.full((len(colors), 4), 255, dtype=np.uint8)
     out[:, : colors.shape[1]] = np.clip(np.round(scaled), 0, 255)
     return out
-
-
-def _gltf_asset(path: Path) -> dict[str, Any]:
-    """Return the ``asset`` of a glTF or GLB; nothing when it cannot be found."""
-    data = path.read_bytes()
-    if data[:4] == b"glTF" and len(data) >= 20:
-        data = data[20 : 20 + struct.unpack_from("<I", data, 12)[0]]
-    try:
-        asset = json.loads(data).get("asset")
-    except (ValueError, AttributeError, RecursionError):
-        return {}
-    return asset if isinstance(asset, dict) else {}
-
-
-def _origin_of(asset: Mapping[str, Any]) -> Float:
-    """Return the (3,) world origin `write_glb` has kept; zero for models from elsewhere."""
-    extras = asset.get("extras")
-    origin = extras.get("origin") if isinstance(extras, dict) and asset.get("generator") == GENERATOR else None
-    if isinstance(origin, list) and len(origin) == 3 and all(isinstance(v, int | float) and abs(v) < 1e8 for v in origin):
-        return np.array([float(v) for v in origin])
-    return np.zeros(3)
 
 
 def write_glb(path: Path | str, mesh: TriangleMesh, colors: UInt8 | None = None, extras: Mapping[str, Any] | None = None) -> None:

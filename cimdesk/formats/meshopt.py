@@ -1,6 +1,6 @@
-"""EXT_meshopt_compression: buffer views packed by meshoptimizer, and the filters applied before that.
+"""EXT_meshopt_compression, KHR_meshopt_compression: buffer views packed by meshoptimizer, and the filters applied before that.
 
-Written from the bitstream appendix of the extension's specification (Khronos, Arseny Kapoulkine).
+Written from the bitstream appendices of the extensions' specifications (Khronos, Arseny Kapoulkine).
 """
 
 from __future__ import annotations
@@ -52,13 +52,16 @@ def _broken() -> BrokenPart:
 
 
 def _attributes(packed: UInt8, count: int, stride: int) -> UInt8:
-    from cimdesk.formats.meshopt_kernels import unpack_attributes
+    from cimdesk.formats.meshopt_kernels import unpack_attributes, unpack_attributes_1
 
-    # Every block of at most 256 vertices takes a byte of header for each byte of a vertex.
-    if stride % 4 or len(packed) < 1 + max(32, stride) or packed[0] != 0xA0 or len(packed) * 256 < count * stride // 4:
+    version = packed[0] - 0xA0 if len(packed) and packed[0] in (0xA0, 0xA1) else -1
+    tail = max(32, stride) if version == 0 else max(24, stride + stride // 4)
+    # Every block of at most 256 vertices takes a byte of header for each byte of a vertex, or in version 1 for each four of them.
+    least = count * stride // 4 if version == 0 else count * stride // 16
+    if stride % 4 or version < 0 or len(packed) < 1 + tail or len(packed) * 256 < least:
         raise _broken()
     out = np.zeros((count, stride), dtype=np.uint8)
-    if not unpack_attributes(packed, out):
+    if not (unpack_attributes if version == 0 else unpack_attributes_1)(packed, out):
         raise _broken()
     return out
 
@@ -91,6 +94,8 @@ def _filtered(values: UInt8, kind: str, stride: int) -> AnyArray:
         return _octahedral(values.view("i1" if stride == 4 else "<i2"))
     if kind == "QUATERNION" and stride == 8:
         return _quaternions(values.view("<i2"))
+    if kind == "COLOR" and stride in (4, 8):
+        return _colors(values.view("u1" if stride == 4 else "<u2"))
     raise _broken()
 
 
@@ -120,6 +125,20 @@ def _quaternions(packed: AnyArray) -> AnyArray:
     rows = np.arange(len(packed))
     for k, part in enumerate(parts):
         out[rows, (order + k + 1) & 3] = _rounded(np.clip(part, -1.0, 1.0) * np.float32(32767.0))
+    return out
+
+
+def _colors(packed: AnyArray) -> AnyArray:
+    """Return (N, 4) red, green, blue and alpha from luma and two differences; the highest digit of the fourth tells how many count."""
+    most = int(np.iinfo(packed.dtype).max)
+    light, alpha = packed[:, 0].astype(np.int64), packed[:, 3].astype(np.int64)
+    signed = packed.view(np.dtype(packed.dtype.str.replace("u", "i"))).astype(np.int64)
+    orange, green = signed[:, 1], signed[:, 2]
+    span = (1 << np.frexp(alpha.astype(np.float64))[1].astype(np.int64)) - 1
+    clear = alpha & (span >> 1)
+    parts = np.column_stack([light + orange - green, light + green, light - orange - green, clear << 1 | clear & 1])
+    scaled = parts * (np.float32(most) / np.maximum(span, 1).astype(np.float32))[:, None]
+    out: AnyArray = np.clip(_rounded(scaled), 0, most).astype(packed.dtype)
     return out
 
 

@@ -199,3 +199,109 @@ def unpack_triangles(packed: UInt8, out: AnyArray) -> bool:
             return False
         out[i], out[i + 1], out[i + 2] = a, b, c
     return at == end
+
+
+@njit(cache=True, nogil=True)
+def unpack_attributes_1(packed: UInt8, out: UInt8) -> bool:
+    """Decode a version 1 vertex stream into ``out`` (N, stride); return whether it holds together.
+
+    As version 0, and: bytes that do not change or are kept as they are, groups in 1 bit, and differences of 2 or 4 bytes at once.
+    """
+    count, stride = out.shape
+    words = stride // 4
+    tail = len(packed) - stride - words
+    end = len(packed) - max(stride + words, 24)
+    last = packed[tail : tail + stride].copy()
+    channels = packed[tail + stride :]
+    most = min((8192 // stride) // 16 * 16, 256)
+    steps = np.zeros((4, 256), dtype=np.uint8)
+    at = 1
+    for start in range(0, count, most):
+        size = min(most, count - start)
+        control = at
+        at += words
+        if at > end:
+            return False
+        for word in range(words):
+            for k in range(4):
+                at = unpack_lane(packed, at, end, (packed[control + word] >> (2 * k)) & 3, size, steps[k])
+                if at < 0:
+                    return False
+            if not add_steps(steps, size, channels[word], last[4 * word : 4 * word + 4], out[start : start + size, 4 * word :]):
+                return False
+    return bool(at == end)
+
+
+@njit(cache=True, nogil=True)
+def unpack_lane(packed: UInt8, at: int, end: int, control: int, size: int, steps: UInt8) -> int:
+    """Decode the differences of one byte of a block; return where the next begin, -1 when the data ends before."""
+    if control == 2:
+        steps[:size] = 0
+        return at
+    if control == 3:
+        if at + size > end:
+            return -1
+        steps[:size] = packed[at : at + size]
+        return at + size
+    groups = (size + 15) // 16
+    header = at
+    at += (groups + 3) // 4
+    if at > end:
+        return -1
+    for group in range(groups):
+        level = ((packed[header + group // 4] >> ((group % 4) * 2)) & 3) + control
+        # Levels are none, 1, 2, 4 and 8 bits; those beside the single bit are as in version 0.
+        if level == 1:
+            at = unpack_bits(packed, at, end, steps, group * 16)
+        else:
+            at = unpack_group(packed, at, end, max(level - 1, 0), steps, group * 16)
+        if at < 0:
+            return -1
+    return at
+
+
+@njit(cache=True, nogil=True)
+def unpack_bits(packed: UInt8, at: int, end: int, buffer: UInt8, start: int) -> int:
+    """Decode sixteen bytes of one bit each, lowest first, set ones as a byte of their own; -1 when the data ends before."""
+    extra = at + 2
+    if extra > end:
+        return -1
+    for i in range(16):
+        value = np.uint8((packed[at + i // 8] >> (i % 8)) & 1)
+        if value:
+            if extra >= end:
+                return -1
+            value = packed[extra]
+            extra += 1
+        buffer[start + i] = value
+    return extra
+
+
+@njit(cache=True, nogil=True)
+def add_steps(steps: UInt8, size: int, channel: int, last: UInt8, out: UInt8) -> bool:
+    """Write four bytes of each vertex of a block from their differences, and keep the last; return whether the kind is known."""
+    kind, turn = channel & 3, channel >> 4
+    if kind == 3:
+        return False
+    for i in range(size):
+        if kind == 2:
+            step = np.int64(0)
+            value = np.int64(0)
+            for k in range(4):
+                step |= np.int64(steps[k, i]) << (8 * k)
+                value |= np.int64(last[k]) << (8 * k)
+            value ^= ((step >> turn) | (step << (32 - turn))) & 0xFFFFFFFF
+            for k in range(4):
+                last[k] = np.uint8((value >> (8 * k)) & 255)
+        elif kind == 1:
+            for k in (0, 2):
+                code = np.int64(steps[k, i]) | (np.int64(steps[k + 1, i]) << 8)
+                wide = (np.int64(last[k]) | (np.int64(last[k + 1]) << 8)) + ((code >> 1) ^ -(code & 1))
+                last[k], last[k + 1] = np.uint8(wide & 255), np.uint8((wide >> 8) & 255)
+        else:
+            for k in range(4):
+                code = np.int64(steps[k, i])
+                last[k] = np.uint8((np.int64(last[k]) + ((code >> 1) ^ -(code & 1))) & 255)
+        for k in range(4):
+            out[i, k] = last[k]
+    return True

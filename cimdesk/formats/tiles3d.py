@@ -108,7 +108,7 @@ def read_from(place: TilePlace, name: str, file: Path, options: ReadOptions) -> 
     rows = shown_rows(tileset, min(options.max_error, stated_error(document)))
     opened = _open(tileset, tree, rows, contents, options, findings)
     if crs is None and not np.isfinite(tileset.centres).any():
-        crs = _projected_by_contents(opened)
+        crs = projected_by_contents(opened)
     city = build_city(opened, crs, tileset.metadata)
     clouds = [part for _, content in opened for part in content.clouds]
     points = points_source(file, title_of(file), clouds, crs, options, findings)
@@ -175,7 +175,7 @@ def projected(tree: TileTree) -> Crs | None:
     return utm_for(centres[0])
 
 
-def _projected_by_contents(opened: Sequence[tuple[str, TileContent]]) -> Crs | None:
+def projected_by_contents(opened: Sequence[tuple[str, TileContent]]) -> Crs | None:
     """Return the UTM system of a single tile whose vertices lie on the globe; None elsewhere."""
     clouds = (part.points for _, content in opened for part in content.clouds)
     faces = (each for _, content in opened for each in content.points)

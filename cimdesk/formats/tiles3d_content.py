@@ -97,11 +97,14 @@ class ContentReader:
     findings : Findings
     up_axis : str
         ``asset.gltfUpAxis`` of old tilesets, else ``Y``.
+    by_node : bool
+        Whether what belongs to no feature is told apart by the nodes of its model.
     """
 
     folder: TilePlace
     findings: Findings
     up_axis: str = "Y"
+    by_node: bool = False
 
     def read(self, reference: str, transform: Float) -> list[TileContent]:
         """Return what a file gives; several for a composite tile, none when it is broken, which is noted."""
@@ -172,6 +175,8 @@ class ContentReader:
             content.names = [str(k) for k in range(wrapping.batch_length)]
             content.columns = dict(wrapping.columns)
         self._place(model, wrapping, reference)
+        if not self.by_node:
+            model.primitives = [replace(primitive, part="") for primitive in model.primitives]
         _add_features(content, model, wrapping, self.findings, reference)
         content.clouds = [part.moved(transform) for part in model.clouds]
         is_mirrored = np.linalg.det(transform[:3, :3]) < 0
@@ -238,11 +243,11 @@ def _add_features(content: TileContent, model: GltfModel, wrapping: _Wrapping, f
         in_table = (ids >= 0) & (ids < size)
         rows = np.where(in_table, ids + start, -1)
         values, inverse = np.unique(ids[~in_table], return_inverse=True)
-        keys = [(primitive.family if value >= 0 else "", value) for value in values.tolist()]
+        keys = [(primitive.family if value >= 0 else primitive.part, value) for value in values.tolist()]
         for key in keys:
             if key not in loose:
                 loose[key] = len(content.names)
-                content.names.append(f"{key[0]}{key[1]}" if key[1] >= 0 else "")
+                content.names.append(f"{key[0]}{key[1]}" if key[1] >= 0 else key[0])
         rows[~in_table] = np.array([loose[key] for key in keys], dtype=np.int64)[inverse]
         content.features.append(rows)
     _add_values(content, model)
