@@ -129,7 +129,7 @@ def _quaternions(packed: AnyArray) -> AnyArray:
 
 
 def _colors(packed: AnyArray) -> AnyArray:
-    """Return (N, 4) red, green, blue and alpha from luma and two differences; the highest digit of the fourth tells how many count."""
+    """Return (N, 4) red, green, blue and alpha from luma and two differences; the top digit of the fourth tells how many count."""
     most = int(np.iinfo(packed.dtype).max)
     light, alpha = packed[:, 0].astype(np.int64), packed[:, 3].astype(np.int64)
     signed = packed.view(np.dtype(packed.dtype.str.replace("u", "i"))).astype(np.int64)
