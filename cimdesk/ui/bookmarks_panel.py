@@ -97,7 +97,7 @@ class BookmarksPanel(QWidget):
         if self._desk.runner.jobs or self._desk.player.playing:
             self._missing.start()
             return
-        picture = view.picture_from(dict(camera), *PICTURE)
+        picture = view.pictures.seen_from(dict(camera), *PICTURE)
         if not picture.isNull():
             self._drawn[key] = QPixmap.fromImage(picture)
             self.refresh()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QImage
 
 from cimdesk.base.errors import CimdeskError, Problem
 from cimdesk.base.i18n import set_language
@@ -25,6 +24,7 @@ from cimdesk.ui.settings import WindowSettings
 if TYPE_CHECKING:
     from cimdesk.scene.scene import Scene
     from cimdesk.ui.draw_tool import Drawing, Snapping
+    from cimdesk.ui.viewport_pictures import Pictures
 
 T = TypeVar("T")
 
@@ -35,13 +35,11 @@ class ViewControl(Protocol):
     scene: Scene | None
     tool: str
     navigation: str
+    pictures: Pictures
 
     def set_tool(self, tool: str) -> None: ...
     def draw_measure(self, kind: str, snapping: Snapping, done: Callable[[Drawing], None]) -> Drawing: ...
-    def set_navigation(self, preset: str) -> None: ...
     def request_render(self) -> None: ...
-    def grab_thumbnail(self, width: int, height: int) -> bytes: ...
-    def picture_from(self, camera: dict[str, Any], width: int, height: int) -> QImage: ...
 
 
 class Shell(Protocol):

@@ -61,7 +61,7 @@ def add_bookmark(desk: Desk) -> None:
     name = desk.ask.text(tr("Add bookmark"), tr("Name"), tr("View {number}").format(number=count + 1))
     if name:
         first, last = session.clock.range
-        picture = base64.b64encode(view.grab_thumbnail(*THUMBNAIL)).decode("ascii")
+        picture = base64.b64encode(view.pictures.thumbnail(*THUMBNAIL)).decode("ascii")
         moment = session.clock.time if last > first else None
         desk.current_bookmark = bookmarks.add(session, name, view.scene.camera.to_record(), moment, thumbnail=picture)
 
@@ -166,7 +166,7 @@ def like_cad(desk: Desk) -> None:
 def _navigate(desk: Desk, preset: str) -> None:
     desk.settings.put(navigation=preset)
     if desk.view:
-        desk.view.set_navigation(preset)
+        desk.view.navigation = preset
 
 
 def navigation_is(desk: Desk, preset: str) -> bool:

@@ -11,12 +11,13 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFont, QKeyEvent, QMouseEvent, QPainter, QPen, QPolygonF, QWheelEvent
 
 from cimdesk.base.units import format_area, format_length
-from cimdesk.model.selection import AssetRef
 from cimdesk.ui.draw_tool import Drawing, halo_text
 from cimdesk.ui.theme import Theme
 
 if TYPE_CHECKING:
     from cimdesk.scene.scene import Scene
+    from cimdesk.ui.viewport_pace import Pace
+    from cimdesk.ui.viewport_picking import Picking
 
 DRAG_PX = 4
 WHEEL_STEP = 1.22
@@ -38,14 +39,13 @@ class Host(Protocol):
     scene: Scene | None
     tool: str
     navigation: str
+    pace: Pace
+    picking: Picking
+    measured: Any
 
     def device(self, position: QPointF) -> tuple[float, float]: ...
-    def begin_motion(self) -> None: ...
-    def click(self, position: QPointF, toggle: bool) -> None: ...
-    def choose_area(self, refs: frozenset[AssetRef], toggle: bool) -> None: ...
     def draw_ink(self) -> None: ...
     def to_logical(self, points: np.ndarray) -> list[QPointF]: ...
-    def tell_measured(self, points: list[tuple[float, float, float]]) -> None: ...
 
 
 class Gesture:
@@ -172,9 +172,9 @@ class Pointer:
                 self.drawing.add(event.position())
             else:
                 self.gesture = Gesture()
-                self._host.click(event.position(), toggle)
+                self._host.picking.click(event.position(), toggle)
         if self._dragging:
-            self._host.begin_motion()
+            self._host.pace.begin_motion()
         self._dragging = False
         self._host.draw_ink()
 
@@ -208,7 +208,7 @@ class Pointer:
         middle = self._middle()
         if key in steps:
             dx, dy = steps[key][0] * KEY_PAN_PX, steps[key][1] * KEY_PAN_PX
-            self._host.begin_motion()
+            self._host.pace.begin_motion()
             if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
                 scene.camera.orbit(None, dx, dy)
             else:
@@ -249,7 +249,7 @@ class Pointer:
         scene = self._host.scene
         if scene is None:
             return
-        self._host.begin_motion()
+        self._host.pace.begin_motion()
         step = self.position - last
         if self._mode == "pan":
             scene.camera.pan(*self._host.device(last), *self._host.device(self.position))
@@ -261,7 +261,7 @@ class Pointer:
 
     def _zoom(self, position: QPointF, factor: float) -> None:
         if self._host.scene is not None:
-            self._host.begin_motion()
+            self._host.pace.begin_motion()
             self._host.scene.camera.zoom(*self._host.device(position), factor)
 
     def _middle(self) -> QPointF:
@@ -284,7 +284,7 @@ class Pointer:
             refs = scene.pick_box(*self._host.device(points[0]), *self._host.device(points[1]))
         else:
             refs = scene.pick_polygon([self._host.device(point) for point in points])
-        self._host.choose_area(refs, toggle)
+        self._host.picking.choose_area(refs, toggle)
 
     def _add_measure_point(self, position: QPointF) -> None:
         scene = self._host.scene
@@ -296,11 +296,11 @@ class Pointer:
             self.gesture.kind = "measure"
         self.gesture.world.append(point)
         self._update_measure(follow=False)
-        self._host.tell_measured(self.gesture.world)
+        self._host.measured.emit(self.gesture.world)
 
     def _finish_measure(self) -> None:
         if self.gesture.kind == "measure":
-            self._host.tell_measured(self.gesture.world)
+            self._host.measured.emit(self.gesture.world)
             self._update_measure(follow=False)
 
     def _update_measure(self, follow: bool) -> None:

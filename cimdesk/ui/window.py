@@ -334,7 +334,7 @@ class MainWindow(QMainWindow):
         settings = self.desk.settings
         for name in ("left", "right", "bottom"):
             self._panel(name).setVisible(bool(settings.get(f"show_{name}", True)))
-        self.view.set_navigation(str(settings.get("navigation", "qgis")))
+        self.view.navigation = str(settings.get("navigation", "qgis"))
         self._size_panels()
 
     def _size_panels(self) -> None:
@@ -357,4 +357,4 @@ class MainWindow(QMainWindow):
 
         path = self.desk.project_path
         if path is not None and self.view.renders:
-            project_picture(path).write_bytes(self.view.grab_thumbnail(360, 240))
+            project_picture(path).write_bytes(self.view.pictures.thumbnail(360, 240))

@@ -52,7 +52,7 @@ def test_a_point_on_a_roof_picks_its_building(window):
 
 def test_a_small_picture_leaves_the_view_alone(window):
     before = window.view.scene.camera.to_record()
-    picture = window.view.picture_from({**before, "distance": before["distance"] * 2}, 120, 80)
+    picture = window.view.pictures.seen_from({**before, "distance": before["distance"] * 2}, 120, 80)
     assert (picture.width(), picture.height()) == (120, 80)
     assert window.view.scene.camera.to_record() == before
 
@@ -79,7 +79,7 @@ def test_each_button_does_what_the_preset_says(qtbot, tmp_path, preset):
     open_sample(qtbot, window, tmp_path, "city")
     qtbot.wait(400)
     view = window.view
-    view.set_navigation(preset)
+    view.navigation = preset
     for button, wanted in PRESETS[preset].items():
         before = view.scene.camera.to_record()
         middle = QPointF(view.width() / 2, view.height() / 2)

@@ -188,9 +188,9 @@ def test_a_click_selects_and_a_click_on_nothing_clears(qtbot, tmp_path):
     qtbot.wait(600)
     x, y, _ = scene.screen_of(np.array([[431_025.0, 2_558_005.0, 9.0]]))[0]
     scale = window.view.device(QPointF(1.0, 1.0))[0]
-    window.view.click(QPointF(x / scale, y / scale), toggle=False)
+    window.view.picking.click(QPointF(x / scale, y / scale), toggle=False)
     assert window.desk.session.selection.refs == {AssetRef(buildings, "b1")}
-    window.view.click(QPointF(3.0, 3.0), toggle=False)
+    window.view.picking.click(QPointF(3.0, 3.0), toggle=False)
     assert not window.desk.session.selection.refs
 
 
@@ -235,16 +235,16 @@ def test_an_area_in_the_xray_view_takes_the_pipes_and_a_layer_can_be_kept(qtbot,
     city, network = layer_named(window, "buildings"), layer_named(window, "network")
     refs = frozenset({AssetRef(city, "b0"), AssetRef(city, "b1"), AssetRef(network, "C1")})
     selection = window.desk.session.selection
-    window.view.choose_area(refs, toggle=False)
+    window.view.picking.choose_area(refs, toggle=False)
     assert selection.refs == refs
     window.inspector.refresh()
     assert not window.inspector.parts.isHidden()
     window.inspector.parts.linkActivated.emit(city)
     assert {ref.layer for ref in selection.refs} == {city}
     window.actions_.trigger("underground.xray")
-    window.view.choose_area(refs, toggle=False)
+    window.view.picking.choose_area(refs, toggle=False)
     assert selection.refs == {AssetRef(network, "C1")}
-    window.view.choose_area(frozenset({AssetRef(city, "b0")}), toggle=False)
+    window.view.picking.choose_area(frozenset({AssetRef(city, "b0")}), toggle=False)
     assert selection.refs == {AssetRef(city, "b0")}
 
 
