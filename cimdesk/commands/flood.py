@@ -155,7 +155,7 @@ def simulate(
     from cimdesk.analysis.flood.inundation import run_inundation
 
     workers = threads if threads > 0 else (os.cpu_count() or 1)
-    frames = PackedFrames(scenario.terrain.shape)
+    frames = PackedFrames(scenario.result_terrain.shape)
     started = time.perf_counter()
     if scenario.drainage is None:
         result = run_inundation(scenario, workers, progress, cancel, frames, exchanges)

@@ -142,7 +142,7 @@ class ApartRun:
     def _finished(self, scenario: FloodScenario, seconds: float, threads: int, inputs: str) -> FloodResult:
         result = read_records(self.folder.answer_file)
         assert isinstance(result, FloodResult)
-        frames = PackedFrames(scenario.terrain.shape, [blob for _, blob in self.folder.frames()])
+        frames = PackedFrames(scenario.result_terrain.shape, [blob for _, blob in self.folder.frames()])
         updates = result.statistics["cells"] * result.statistics["steps"] / seconds
         figures = {"seconds": seconds, "cell_updates_per_s": updates, "threads": threads, "inputs": inputs}
         return replace(result, depths=frames.finish(), statistics={**result.statistics, **figures})

@@ -117,7 +117,7 @@ def _simulate(folder: RunFolder, task: dict[str, Any], orders: queue.SimpleQueue
 
     scenario = folder.scenario()
     memory = read_records(folder.checkpoint_file) if task["resume"] else None
-    frames = FrameLog(folder, scenario.terrain.shape, memory["frames"] if memory else 0)
+    frames = FrameLog(folder, scenario.result_terrain.shape, memory["frames"] if memory else 0)
     with nullcontext() if scenario.drainage is None else coupled(scenario) as drains:
         observer = Observer(folder, frames, memory, drains, task, orders, say)
         exchanges = () if drains is None else (drains,)
@@ -169,7 +169,7 @@ class Observer:
                 self._drains.catch_up()
         size = sum(value.nbytes for part in memory_of(run).values() for value in part.values() if isinstance(value, np.ndarray))
         allocate(self._folder.reserve_file, size + 1_000_000)
-        self._live = LiveWater.made(self._folder.live_file, run.scenario.terrain.shape)
+        self._live = LiveWater.made(self._folder.live_file, run.depth.shape)
         self._pace = (time.perf_counter(), run.steps, run.time)
         self._show(run)
 

@@ -160,7 +160,8 @@ def coupled(scenario: FloodScenario) -> Iterator[DrainageRun]:
     )  # fmt: skip
     with SewerProcess(plan) as process:
         sewers = RecordedSewers(process, drains.source)
-        area = scenario.terrain.cell_x * scenario.terrain.cell_y
+        wide = 1 if scenario.subgrid is None else scenario.subgrid.factor
+        area = scenario.terrain.cell_x * scenario.terrain.cell_y * wide**2
         exchange = DrainageExchange(
             placed.inlet_places, placed.outfall_places, sewers, area, sewer_step=drains.step, interval=max(drains.step, 1.0)
         )

@@ -71,7 +71,7 @@ class Preview:
         self._hidden = []
 
     def _begin(self, run: ApartRun, scenario: FloodScenario) -> None:
-        shape = scenario.terrain.shape
+        shape = scenario.result_terrain.shape
         self._water = LiveWater.opened(run.folder.live_file, shape)
         self._frames = PackedFrames(shape)
         self._flood = LiveFlood(scenario, self._frames)

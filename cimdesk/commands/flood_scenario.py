@@ -25,6 +25,7 @@ from cimdesk.commands.flood_rain import (
     rain_field,
     soil_of,
 )
+from cimdesk.commands.flood_subgrid import whole_cells, with_subgrid
 from cimdesk.commands.placing import place
 from cimdesk.formats import registry, series
 from cimdesk.formats.scenario import read_scenario
@@ -69,6 +70,8 @@ class FloodForm:
     extent : west, south, east, north, or None
     drainage : str
         Layer id of a SWMM network; empty for none.
+    subgrid : int
+        Cells along a coarse one that is computed on; 0 computes on the cells themselves.
     """
 
     name: str
@@ -91,6 +94,7 @@ class FloodForm:
     gauges: tuple[Gauge, ...] = ()
     precision: str = "float32"
     engine: str = "inertial"
+    subgrid: int = 0
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
@@ -107,6 +111,8 @@ def scenario_from_session(session: Session, form: FloodForm) -> FloodScenario:
         raise UsageError("the flood needs a terrain layer that is loaded.")
     frame = session.workspace.frame
     grid = grid_of(terrain, form.cell, form.extent, None)
+    if form.subgrid:
+        grid = whole_cells(grid, form.subgrid, None)
     ground, is_blocked = grid, np.zeros(grid.shape, dtype=bool)
     if form.buildings and form.treatment != "ignore":
         index = building_cells(grid, [session.workspace.data(form.buildings)])
@@ -121,7 +127,7 @@ def scenario_from_session(session: Session, form: FloodForm) -> FloodScenario:
         metadata={"crs": frame.crs.definition if frame and frame.crs else "", "buildings": form.buildings, **form.metadata},
     )  # fmt: skip
     check(scenario, None)
-    return scenario
+    return with_subgrid(scenario, form.subgrid, None) if form.subgrid else scenario
 
 
 def load_for(session: Session, path: Path) -> Callable[[], FloodScenario]:
@@ -170,6 +176,8 @@ def load_scenario(path: Path | str, change: Callable[[ScenarioInput], ScenarioIn
             asked.terrain, "the terrain is in degrees; a flood needs metres.", remedy="Reproject it to a projected system first."
         )
     grid = grid_of(terrain, asked.cell, asked.extent, asked.path)
+    if asked.subgrid is not None:
+        grid = whole_cells(grid, asked.subgrid.factor, asked.path)
     ground, is_blocked = grid, np.zeros(grid.shape, dtype=bool)
     if asked.buildings is not None and asked.treatment != "ignore":
         shapes = _outlines(asked.buildings, crs)
@@ -195,6 +203,8 @@ def load_scenario(path: Path | str, change: Callable[[ScenarioInput], ScenarioIn
         metadata={"crs": crs.definition if crs else "", "source": str(asked.path)},
     )  # fmt: skip
     check(scenario, asked.path)
+    if asked.subgrid is not None:
+        return with_subgrid(scenario, asked.subgrid.factor, asked.subgrid.is_downscaled, asked.path)
     return scenario
 
 

@@ -173,7 +173,7 @@ class RunFolder:
             return None
         scenario = self.scenario()
         notes = [note for note, _ in frames]
-        packed = PackedFrames(scenario.terrain.shape, [blob for _, blob in frames])
+        packed = PackedFrames(scenario.result_terrain.shape, [blob for _, blob in frames])
         times = np.array([note.time for note in notes])
         noted = np.array([time for note in notes for time in note.gauge_times])
         depths = np.array([row for note in notes for row in note.gauge_depths], dtype=np.float64)
@@ -183,7 +183,7 @@ class RunFolder:
         depths = depths.reshape(len(noted), len(scenario.gauges))
         flows = flows.reshape(len(noted), len(scenario.lines))
         return FloodResult(
-            name=scenario.name, terrain=scenario.terrain, is_blocked=scenario.is_blocked, start_time=scenario.start_time,
+            name=scenario.name, terrain=scenario.result_terrain, is_blocked=scenario.result_blocked, start_time=scenario.start_time,
             times=times, depths=packed.finish(), volume=np.array([note.volume for note in notes]),
             wet_area=np.array([note.wet_area for note in notes]), rain=scenario.rain,
             gauges=_gauges(scenario, noted, depths),

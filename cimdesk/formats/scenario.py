@@ -18,6 +18,7 @@ from cimdesk.formats.scenario_inputs import (
     RainGaugeInput,
     RainInput,
     ScenarioInput,
+    SubgridInput,
     ZoneInput,
 )
 from cimdesk.formats.scenario_measures import read_measure, read_nodes
@@ -27,6 +28,8 @@ from cimdesk.formats.scenario_table import ScenarioTable, read_toml
 EDGES = ("north", "east", "south", "west")
 LONGEST_PIPE_STEP = 2.0
 """Full pipes in SWMM become unstable with longer ones [s]."""
+LEAST_FACTOR, MOST_FACTOR = 2, 100
+"""Cells of the terrain along a coarse cell."""
 RASTER_SUFFIXES = (".tif", ".tiff", ".asc", ".nc")
 
 
@@ -42,6 +45,8 @@ def read_scenario(path: Path | str) -> ScenarioInput:
     document = read_toml(path)
     top = ScenarioTable(path, "", document)
     fields = _scenario(top.table("scenario"))
+    if "solver" in document:
+        fields["subgrid"] = _solver(top.table("solver"), str(fields["engine"]))
     fields |= _surface(top.table("surface", required=False)) | _initial(top.table("initial", required=False))
     gauges = [_gauge(table) for table in top.tables("gauge")]
     fields["gauges"] = tuple((name, *points[0]) for name, points in gauges if len(points) == 1)
@@ -82,6 +87,24 @@ def _scenario(table: ScenarioTable) -> dict[str, Any]:
     }
     table.close()
     return fields
+
+
+def _solver(table: ScenarioTable, engine: str) -> SubgridInput | None:
+    if "subgrid" not in table.values:
+        table.close()
+        return None
+    block = ScenarioTable(table.path, "solver.subgrid", table.mapping("subgrid", table.take("subgrid")))
+    factor = block.need("factor", above=0.0)
+    if factor != int(factor) or not LEAST_FACTOR <= factor <= MOST_FACTOR:
+        raise block.error("factor", "the factor is a whole number from {least} to {most}.", least=LEAST_FACTOR, most=MOST_FACTOR)
+    if engine != "inertial":
+        raise block.error(
+            "", "only the inertial engine computes on coarse cells.", remedy='Set engine = "inertial", or leave it out.'
+        )
+    shown = block.choice("result", ("fine", "coarse"), "") if "result" in block.values else ""
+    block.close()
+    table.close()
+    return SubgridInput(int(factor), None if not shown else shown == "fine")
 
 
 def _surface(table: ScenarioTable) -> dict[str, Any]:

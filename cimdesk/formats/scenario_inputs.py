@@ -145,6 +145,14 @@ class DrainageInput:
 
 
 @dataclass(frozen=True)
+class SubgridInput:
+    """Compute on cells of so many cells of the terrain; the result on those of the terrain, or None: if they are not too many."""
+
+    factor: int
+    is_downscaled: bool | None = None
+
+
+@dataclass(frozen=True)
 class ScenarioInput:
     """A scenario as written, checked for form; see CLI help for the fields. Paths are absolute, times in seconds."""
 
@@ -174,3 +182,4 @@ class ScenarioInput:
     soil: SoilInput | None = None
     lines: tuple[tuple[str, Points], ...] = ()
     measures: tuple[MeasureInput, ...] = ()
+    subgrid: SubgridInput | None = None

@@ -10,7 +10,7 @@ import numpy as np
 
 from cimdesk.base.arrays import Float, Float32
 from cimdesk.model.drainage import Drainage, DrainageSeries
-from cimdesk.model.flood_inputs import Device, LineGauge, LineSeries, MovingBed, RainField, Soil
+from cimdesk.model.flood_inputs import Device, LineGauge, LineSeries, MovingBed, RainField, Soil, Subgrid
 from cimdesk.model.terrain import Terrain
 
 
@@ -127,6 +127,8 @@ class FloodScenario:
         Lines across which the discharge is kept.
     timings : bool
         Whether the time of the peak, further times of arrival and durations are kept too.
+    subgrid : Subgrid or None
+        Coarse cells to compute on; everything else is placed on the cells of the terrain.
     """
 
     name: str
@@ -152,7 +154,20 @@ class FloodScenario:
     devices: tuple[Device, ...] = ()
     lines: tuple[LineGauge, ...] = ()
     timings: bool = False
+    subgrid: Subgrid | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def result_terrain(self) -> Terrain:
+        """The grid of frames and result."""
+        return self.terrain if self.subgrid is None or self.subgrid.is_downscaled else self.subgrid.terrain
+
+    @property
+    def result_blocked(self) -> np.ndarray:
+        """Which cells of that grid no water enters, though there is ground."""
+        if self.subgrid is None or self.subgrid.is_downscaled:
+            return self.is_blocked
+        return self.subgrid.is_closed & np.isfinite(self.subgrid.terrain.elevations)
 
 
 @dataclass(frozen=True)

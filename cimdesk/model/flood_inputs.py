@@ -8,7 +8,8 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Float32, Int32, UInt8
+from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int32, UInt8
+from cimdesk.model.terrain import Terrain
 
 
 class RainField(Protocol):
@@ -95,6 +96,28 @@ class Soil:
     model: str
     parameters: Float
     classes: UInt8
+
+
+@dataclass(frozen=True)
+class Subgrid:
+    """A run on coarse cells that know the ground within them.
+
+    Attributes
+    ----------
+    factor : int
+        Fine cells along the side of a coarse one.
+    terrain : Terrain
+        Coarse cells with the mean of their open ground; NaN where nothing of it is.
+    is_closed : (r, c) bool
+        Coarse cells without open ground.
+    is_downscaled : bool
+        Whether frames and result are those of the fine cells; otherwise they are water over the area of the coarse ones.
+    """
+
+    factor: int
+    terrain: Terrain
+    is_closed: Bool
+    is_downscaled: bool = True
 
 
 @dataclass(frozen=True)

@@ -74,12 +74,12 @@ class LiveFlood:
     wet_areas: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._deepest: Float32 = np.zeros(self.scenario.terrain.shape, dtype=np.float32)
+        self._deepest: Float32 = np.zeros(self.scenario.result_terrain.shape, dtype=np.float32)
         self._arrival: Float32 = np.full(self._deepest.shape, np.nan, dtype=np.float32)
 
     def result(self, time: float, depth: Float32) -> FloodResult:
         """Return the result up to ``time`` [s from the start], at which the water is ``depth`` (R, C) [m]."""
-        scenario, area = self.scenario, self.scenario.terrain.cell_x**2
+        scenario, area = self.scenario, self.scenario.result_terrain.cell_x**2
         self._deepest = np.maximum(self._deepest, depth)
         self._arrival[np.isnan(self._arrival) & (depth > 0.05)] = time
         is_new = not self.times or time > self.times[-1]
@@ -89,7 +89,7 @@ class LiveFlood:
         areas = [*self.wet_areas, float(np.count_nonzero(depth > WET_DEPTH)) * area] if is_new else self.wet_areas
         unknown = np.full(depth.shape, np.nan, dtype=np.float32)
         return FloodResult(
-            name=scenario.name, terrain=scenario.terrain, is_blocked=scenario.is_blocked, start_time=scenario.start_time,
+            name=scenario.name, terrain=scenario.result_terrain, is_blocked=scenario.result_blocked, start_time=scenario.start_time,
             times=np.array(times), depths=cast(Float32, frames), max_depth=self._deepest, max_speed=unknown,
             max_depth_speed=unknown, arrival=self._arrival, gauges=(), volume=np.array(volumes), wet_area=np.array(areas),
             rain=scenario.rain, statistics={LIVE: True, "engine": scenario.engine, "cell": scenario.terrain.cell_x},

@@ -47,9 +47,13 @@ class GaugeLog:
         """Keep depths and discharges when it is time."""
         if (self._gauges or self._lines) and time >= self._next:
             self._times.append(time)
-            self._depths.append(self._state.h[self._at])
+            self._depths.append(self._seen())
             self._discharges.append([self._across(line.west_faces, line.north_faces) for line in self._lines])
             self._next = time + self._every
+
+    def _seen(self) -> AnyArray:
+        """Return the (K,) depths at the gauges now [m]."""
+        return np.asarray(self._state.h[self._at])
 
     def _across(self, west: AnyArray, north: AnyArray) -> float:
         total = 0.0

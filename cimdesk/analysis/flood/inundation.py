@@ -123,7 +123,7 @@ def run_inundation(
     ------
     Cancelled
     """
-    run = Run(scenario, max(1, threads), cancel or CancelToken(), exchanges)
+    run = new_run(scenario, max(1, threads), cancel or CancelToken(), exchanges)
     store = StackedFrames() if frames is None else frames
     watch = watch or NobodyWatches()
     outputs = output_times(scenario.duration, scenario.output_every)
@@ -136,6 +136,15 @@ def run_inundation(
             watch.kept(run, depth)
     progress(1.0, tr("Flood simulated"))
     return run.result(outputs, store.finish())
+
+
+def new_run(scenario: FloodScenario, threads: int, cancel: CancelToken, exchanges: Sequence[Exchange] = ()) -> Run:
+    """Return a run of a scenario before its first step."""
+    if scenario.subgrid is None:
+        return Run(scenario, threads, cancel, exchanges)
+    from cimdesk.analysis.flood.subgrid_run import SubgridRun
+
+    return SubgridRun(scenario, threads, cancel, exchanges)
 
 
 def output_times(duration: float, every: float) -> Float:
@@ -184,6 +193,7 @@ class Run:
         self._real: Any = np.dtype(scenario.precision).type
         self.is_open: Bool = np.isfinite(scenario.terrain.elevations) & ~scenario.is_blocked
         self.state: GridState = new_state(scenario, self.is_open)
+        self._fill()
         self.tiles = Tiles(*scenario.terrain.shape)
         self._workers = Workers(self.tiles, threads)
         self._rain = _Accumulated(scenario.rain)
@@ -194,12 +204,18 @@ class Run:
         self._start_tiles()
         self.ledger = FloodLedger(self.state.volume(self._dx**2))
         self._hydrology = Hydrology(scenario, self.state, self.tiles, self._workers, self.ledger)
-        self.engine: Engine = ENGINES[scenario.engine](scenario, self.state, self.tiles, self._workers, self.ledger)
+        self.engine: Engine = self._new_engine()
         self._envelopes = Envelopes(scenario.timings, self.state, self.tiles, self._workers)
         self.gauges = GaugeLog(scenario, self.state, self.engine)
         self.wet_areas: list[float] = []
         self._froude_high = 0.0
         self.step_range = [np.inf, 0.0]
+
+    def _fill(self) -> None:
+        """Put what `new_state` does not know into the cells, before anything is summed."""
+
+    def _new_engine(self) -> Engine:
+        return ENGINES[self.scenario.engine](self.scenario, self.state, self.tiles, self._workers, self.ledger)
 
     def __enter__(self) -> Run:
         self._workers.__enter__()
