@@ -64,7 +64,7 @@ def show_messages(desk: Desk) -> None:
 
 def _tab(desk: Desk, name: str) -> None:
     if desk.shell:
-        desk.shell.show_tab(name)
+        desk.shell.panels.show_tab(name)
 
 
 def edit_style(desk: Desk) -> None:
@@ -102,7 +102,7 @@ def sits_on_ground(desk: Desk) -> bool:
 def rename_layer(desk: Desk) -> None:
     """Edit the name in the layer tree."""
     if desk.shell:
-        desk.shell.rename_current_layer()
+        desk.shell.layers.rename_current()
 
 
 def show_all(desk: Desk) -> None:

@@ -63,7 +63,7 @@ def order(desk: Desk, name: str, scenario: FloodScenario | Callable[[], FloodSce
 
     desk.floods.add(name, make)
     if desk.shell:
-        desk.shell.show_tab("timeline")
+        desk.shell.panels.show_tab("timeline")
 
 
 def run_storm(desk: Desk) -> None:

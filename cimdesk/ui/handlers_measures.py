@@ -37,7 +37,7 @@ def draw(desk: Desk, kind: str) -> None:
         if desk.view is not None:
             desk.view.set_tool("pick")
         if key is not None and desk.shell is not None:
-            desk.shell.show_tab("measures")
+            desk.shell.panels.show_tab("measures")
 
     desk.view.draw_measure(kind, Snapping(workspace, cell, corner), done)
 
@@ -85,7 +85,7 @@ def unblock(desk: Desk) -> None:
         return
     key = desk.attempt(measures.unblock, desk.session, nodes, places)
     if key is not None and desk.shell is not None:
-        desk.shell.show_tab("measures")
+        desk.shell.panels.show_tab("measures")
 
 
 def _selected_nodes(desk: Desk) -> tuple[list[str], Places]:

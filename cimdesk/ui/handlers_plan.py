@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def show_exposure(desk: Desk) -> None:
     """Show who and what is in the water."""
     if desk.shell:
-        desk.shell.show_tab("exposure")
+        desk.shell.panels.show_tab("exposure")
 
 
 def go_to_peak(desk: Desk) -> None:
@@ -139,8 +139,8 @@ def is_colored_by_stage(desk: Desk) -> bool:
 
 def show_history(desk: Desk) -> None:
     """Open the inspector, which shows the history."""
-    if desk.shell and not desk.shell.panel_visible("right"):
-        desk.shell.toggle_panel("right")
+    if desk.shell and not desk.shell.panels.is_shown("right"):
+        desk.shell.panels.toggle("right")
 
 
 def add_note(desk: Desk) -> None:

@@ -83,12 +83,12 @@ def bottom_panel(desk: Desk) -> None:
 
 def _toggle(desk: Desk, name: str) -> None:
     if desk.shell:
-        desk.shell.toggle_panel(name)
+        desk.shell.panels.toggle(name)
 
 
 def panel_is_shown(desk: Desk, name: str) -> bool:
     """Whether a panel is shown."""
-    return desk.shell is not None and desk.shell.panel_visible(name)
+    return desk.shell is not None and desk.shell.panels.is_shown(name)
 
 
 def full_screen(desk: Desk) -> None:
@@ -243,7 +243,7 @@ def show_palette(desk: Desk) -> None:
 def find_asset(desk: Desk) -> None:
     """Open the search of everything that is loaded."""
     if desk.shell:
-        desk.shell.show_search()
+        desk.shell.show_palette(search=True)
 
 
 def go_to(desk: Desk, ref: AssetRef) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QKeyEvent, QLinearGradient, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen, QPixmap
@@ -17,6 +18,9 @@ from cimdesk.commands import projects
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.handlers_project import open_project
 from cimdesk.ui.theme import current_theme, icon_pixmap
+
+if TYPE_CHECKING:
+    from cimdesk.ui.viewport import Viewport
 
 CARDS = (
     ("project.demo", "Demo city", "A river district with drains, gauges, a storm and works: see everything at once"),
@@ -230,6 +234,12 @@ class RecentCard(QPushButton):
         place = painter.fontMetrics().elidedText(str(self._entry.path.parent), Qt.TextElideMode.ElideMiddle, int(width))
         painter.drawText(QRectF(left, unit * 3.8, width, unit * 1.4), Qt.AlignmentFlag.AlignVCenter, place)
         painter.end()
+
+
+def keep_picture(path: Path | None, view: Viewport) -> None:
+    """Keep a small picture of what a project shows, for the next start; nothing for one that was never saved or drawn."""
+    if path is not None and view.renders:
+        project_picture(path).write_bytes(view.pictures.thumbnail(360, 240))
 
 
 def project_picture(path: Path) -> Path:

@@ -82,6 +82,10 @@ class StatusBar(QWidget):
             water = water_words(self._desk.session.workspace, world, self._desk.session.clock.time)
             self.position.setText(f"E {world[0]:,.1f}  N {world[1]:,.1f}  H {world[2]:.2f} m" + (f"  ·  {water}" if water else ""))
 
+    def guide_measuring(self, points: list[tuple[float, float, float]]) -> None:
+        """Say how a measured line goes on, while there is one."""
+        self._desk.message.emit(tr("Click for the next point; double-click or Esc to end.") if points else "")
+
     def refresh(self) -> None:
         """Say everything again."""
         desk = self._desk

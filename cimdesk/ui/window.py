@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QApplication, QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from cimdesk.base.i18n import language_changed, tr
 from cimdesk.ui.settings import WindowSettings
 from cimdesk.ui.theme import apply_theme, current_theme, load_theme
+from cimdesk.ui.window_panels import Panels
 
 if TYPE_CHECKING:
     from cimdesk.model.document import Changes
@@ -91,7 +92,9 @@ class MainWindow(QMainWindow):
             self.desk.ask.parent = self
             self.desk.ask.project_folder = lambda: path.parent if (path := self.desk.project_path) is not None else None
         self._connect()
-        self._restore()
+        self.panels.show_wanted()
+        self.view.navigation = str(self.desk.settings.get("navigation", "qgis"))
+        self.panels.fit()
         self.is_filled = True
         self._on_session()
         self.retranslate()
@@ -99,25 +102,10 @@ class MainWindow(QMainWindow):
         self.filled.emit()
 
     def _lay_out(self) -> None:
-        self.left = QSplitter(Qt.Orientation.Vertical)
-        self.left.addWidget(self.layers)
-        self.left.addWidget(self.bookmarks)
-        self.left.setStretchFactor(0, 1)
-        self.left.setSizes([420, 150])
-        self.middle = QSplitter(Qt.Orientation.Horizontal)
-        for widget in (self.left, self.view, self.inspector):
-            self.middle.addWidget(widget)
-        self.middle.setStretchFactor(1, 1)
-        self.outer = QSplitter(Qt.Orientation.Vertical)
-        self.outer.addWidget(self.middle)
-        self.outer.addWidget(self.bottom)
-        self.outer.setStretchFactor(0, 1)
-        for splitter in (self.left, self.middle, self.outer):
-            splitter.setChildrenCollapsible(False)
-            splitter.setHandleWidth(1)
+        self.panels = Panels(self)
         self.pages = QStackedWidget()
         self.pages.addWidget(self.start)
-        self.pages.addWidget(self.outer)
+        self.pages.addWidget(self.panels.outer)
         body = QWidget()
         column = QVBoxLayout(body)
         column.setContentsMargins(0, 0, 0, 0)
@@ -136,42 +124,21 @@ class MainWindow(QMainWindow):
         self.desk.availability_changed.connect(self._name_window)
         self.view.pointed.connect(self.status.show_position)
         self.view.placed.connect(self.inspector.show_place)
-        self.view.measured.connect(self._on_measured)
-        language_changed.connect(self._on_language)
+        self.view.measured.connect(self.status.guide_measuring)
+        language_changed.connect(self.retranslate)
 
     # --- what handlers ask of the window (desk.Shell) ----------------------------------------------------------------------
-
-    def show_tab(self, name: str) -> None:
-        """Show one tab of the lower panel."""
-        if not self.bottom.isVisible() and self.desk.is_open and not self.presenting:
-            self.bottom.show()
-        self.bottom.show_tab(name)
-
-    def toggle_panel(self, name: str) -> None:
-        """Show or hide ``left``, ``right`` or ``bottom``."""
-        panel = self._panel(name)
-        panel.setVisible(panel.isHidden())
-        self.desk.settings.put(**{f"show_{name}": not panel.isHidden()})
-        self.desk.availability_changed.emit()
-
-    def panel_visible(self, name: str) -> bool:
-        """Whether a panel is shown."""
-        return not self._panel(name).isHidden()
 
     def set_theme(self, name: str) -> None:
         """Use another theme at once."""
         self._use_theme(name)
-        self._size_panels()
+        self.panels.fit()
         self.retranslate()
         self.view.set_theme(name)
 
-    def show_palette(self) -> None:
-        """Open the command palette."""
-        self.palette_.open()
-
-    def show_search(self) -> None:
-        """Open the search of places and assets."""
-        self.palette_.open(search=True)
+    def show_palette(self, search: bool = False) -> None:
+        """Open the command palette, or with ``search`` the search of places and assets."""
+        self.palette_.open(search=search)
 
     def set_presenting(self, on: bool) -> None:
         """Show only the city in large type, or everything again."""
@@ -180,8 +147,7 @@ class MainWindow(QMainWindow):
         self.presenting = on
         for widget in (self.menus, self.tools, self.status):
             widget.setVisible(not on)
-        for name in ("left", "right", "bottom"):
-            self._panel(name).setVisible(not on and bool(self.desk.settings.get(f"show_{name}", True)))
+        self.panels.show_wanted(not on)
         self.set_theme("projector" if on else str(self.desk.settings.get("theme", "light")))
         if on:
             self._was_maximized = self.isMaximized()
@@ -196,13 +162,9 @@ class MainWindow(QMainWindow):
         """Use the whole screen, or not."""
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
-    def rename_current_layer(self) -> None:
-        """Edit the name of the current layer in the tree."""
-        self.layers.rename_current()
-
     # --- following -----------------------------------------------------------------------------------------------------------
 
-    def retranslate(self) -> None:
+    def retranslate(self, _language: str = "") -> None:
         """Say everything in the current language and theme."""
         self.actions_.retranslate()
         self.menus.retranslate()
@@ -212,9 +174,6 @@ class MainWindow(QMainWindow):
         self.start.refresh()
         self.overlays.refresh()
         self._name_window()
-
-    def _on_language(self, _language: str) -> None:
-        self.retranslate()
 
     def _on_session(self, _session: object = None) -> None:
         self._links.clear()
@@ -232,7 +191,7 @@ class MainWindow(QMainWindow):
         is_open = self.desk.is_open
         if not is_open:
             self.start.refresh()
-        self.pages.setCurrentWidget(self.outer if is_open else self.start)
+        self.pages.setCurrentWidget(self.panels.outer if is_open else self.start)
         self.overlays.place()
 
     def _next_step(self) -> None:
@@ -249,9 +208,6 @@ class MainWindow(QMainWindow):
             self.view.show_session(self.desk.session)
             self.desk.availability_changed.emit()
             self.overlays.refresh()
-
-    def _on_measured(self, points: list[tuple[float, float, float]]) -> None:
-        self.desk.message.emit(tr("Click for the next point; double-click or Esc to end.") if points else "")
 
     def _name_window(self) -> None:
         session = self.desk.session
@@ -307,7 +263,9 @@ class MainWindow(QMainWindow):
             self._warm.stop()
             super().closeEvent(event)
             return
-        self._keep_picture()
+        from cimdesk.ui.start_page import keep_picture
+
+        keep_picture(self.desk.project_path, self.view)
         if not self.presenting:
             self.desk.settings.put(geometry=bytes(self.saveGeometry().toBase64().data()).decode(), tab=self.bottom.tab)
         self.release()
@@ -318,43 +276,15 @@ class MainWindow(QMainWindow):
         self._warm.stop()
         if not self.is_filled:
             return
-        language_changed.disconnect(self._on_language)
+        language_changed.disconnect(self.retranslate)
         self.desk.player.pause()
         self.desk.floods.leave()
         self.desk.runner.close()
         self.view.release()
         self.desk.session.close()
 
-    # --- inside --------------------------------------------------------------------------------------------------------------
-
-    def _panel(self, name: str) -> QWidget:
-        return {"left": self.left, "right": self.inspector, "bottom": self.bottom}[name]
-
-    def _restore(self) -> None:
-        settings = self.desk.settings
-        for name in ("left", "right", "bottom"):
-            self._panel(name).setVisible(bool(settings.get(f"show_{name}", True)))
-        self.view.navigation = str(settings.get("navigation", "qgis"))
-        self._size_panels()
-
-    def _size_panels(self) -> None:
-        unit = current_theme().px("font_px")
-        side = min(round(unit * 20.6), round(self.width() * 0.2))
-        right = max(min(round(unit * 22.2), round(self.width() * 0.22)), round(unit * 14.2))
-        self.middle.setSizes([max(side, 190), max(320, self.width() - side - right), max(right, 220)])
-        # High enough for a few rows of a table: the row of tabs stays where it is when one goes from tab to tab.
-        low = min(max(round(unit * 14.5), round(self.height() * 0.22)), round(self.height() * 0.3))
-        self.outer.setSizes([max(240, self.height() - low), low])
-
     def _use_theme(self, name: str) -> None:
         application = QApplication.instance()
         assert isinstance(application, QApplication)
         if load_theme(name, self.height()) is not current_theme():
             apply_theme(application, name, self.height())
-
-    def _keep_picture(self) -> None:
-        from cimdesk.ui.start_page import project_picture
-
-        path = self.desk.project_path
-        if path is not None and self.view.renders:
-            project_picture(path).write_bytes(self.view.pictures.thumbnail(360, 240))

@@ -106,6 +106,6 @@ def test_every_action_runs_on_a_small_project(qtbot, tmp_path):
 def test_closing_the_project_returns_to_the_start_page(qtbot, tmp_path):
     window = open_window(qtbot)
     open_sample(qtbot, window, tmp_path, "city")
-    assert window.pages.currentWidget() is window.outer
+    assert window.pages.currentWidget() is window.panels.outer
     window.actions_.trigger("project.close")
     assert window.pages.currentWidget() is window.start

@@ -57,7 +57,7 @@ def test_every_look_of_the_window(qtbot, project, folder, size):
         for language in LANGUAGES:
             desk.set_language(language)
             for tab in ("timeline", "exposure", "charts"):
-                window.show_tab(tab)
+                window.panels.show_tab(tab)
                 wait_for_jobs(qtbot, window, 240_000)
                 qtbot.wait(1200)
                 assert window.grab().save(str(folder / f"window-{theme}-{language}-{size[0]}-{tab}.png"))

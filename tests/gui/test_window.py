@@ -167,7 +167,7 @@ def test_selection_is_the_same_in_table_and_scene(qtbot, tmp_path):
     window = open_window(qtbot)
     open_sample(qtbot, window, tmp_path, "city")
     buildings = layer_named(window, "buildings")
-    window.show_tab("table")
+    window.panels.show_tab("table")
     window.desk.select_layer(buildings)
     window.bottom.table.view.selectRow(1)
     assert window.desk.session.selection.refs == {AssetRef(buildings, "b1")}
@@ -306,7 +306,7 @@ def test_window_state_is_kept(qtbot):
     window.actions_.trigger("view.right_panel")
     window.close()
     again = open_window(qtbot, all_panels=False)
-    assert not again.panel_visible("right")
+    assert not again.panels.is_shown("right")
     again.actions_.trigger("view.right_panel")
     assert isinstance(again.desk.ask, FakeAsker)
 
@@ -379,7 +379,7 @@ def test_going_from_tab_to_tab_leaves_the_row_of_tabs_where_it_is(qtbot, tmp_pat
     open_sample(qtbot, window, tmp_path, "city", "sensors")
     places = set()
     for name in TABS:
-        window.show_tab(name)
+        window.panels.show_tab(name)
         qtbot.wait(30)
         places.add(window.bottom.tabs.mapTo(window, QPoint(0, 0)).y())
     assert len(places) == 1

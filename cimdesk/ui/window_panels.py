@@ -1,0 +1,82 @@
+"""Panels of the main window: where they lie around the viewport, how large they are, and which of them are shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QSplitter, QWidget
+
+from cimdesk.ui.theme import current_theme
+
+if TYPE_CHECKING:
+    from cimdesk.ui.window import MainWindow
+
+NAMES = ("left", "right", "bottom")
+
+
+class Panels:
+    """The three panels and the splitters between them.
+
+    Attributes
+    ----------
+    outer : QSplitter
+        Everything around and under the viewport.
+    """
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+        self.left = QSplitter(Qt.Orientation.Vertical)
+        self.left.addWidget(window.layers)
+        self.left.addWidget(window.bookmarks)
+        self.left.setStretchFactor(0, 1)
+        self.left.setSizes([420, 150])
+        self._middle = QSplitter(Qt.Orientation.Horizontal)
+        for widget in (self.left, window.view, window.inspector):
+            self._middle.addWidget(widget)
+        self._middle.setStretchFactor(1, 1)
+        self.outer = QSplitter(Qt.Orientation.Vertical)
+        self.outer.addWidget(self._middle)
+        self.outer.addWidget(window.bottom)
+        self.outer.setStretchFactor(0, 1)
+        for splitter in (self.left, self._middle, self.outer):
+            splitter.setChildrenCollapsible(False)
+            splitter.setHandleWidth(1)
+
+    def toggle(self, name: str) -> None:
+        """Show or hide ``left``, ``right`` or ``bottom``, and remember it."""
+        panel = self._panel(name)
+        panel.setVisible(panel.isHidden())
+        self._window.desk.settings.put(**{f"show_{name}": not panel.isHidden()})
+        self._window.desk.availability_changed.emit()
+
+    def is_shown(self, name: str) -> bool:
+        """Whether a panel is shown."""
+        return not self._panel(name).isHidden()
+
+    def show_wanted(self, any_at_all: bool = True) -> None:
+        """Show the panels that were shown last; none while the city is presented."""
+        settings = self._window.desk.settings
+        for name in NAMES:
+            self._panel(name).setVisible(any_at_all and bool(settings.get(f"show_{name}", True)))
+
+    def show_tab(self, name: str) -> None:
+        """Show one tab of the lower panel."""
+        window = self._window
+        if not window.bottom.isVisible() and window.desk.is_open and not window.presenting:
+            window.bottom.show()
+        window.bottom.show_tab(name)
+
+    def fit(self) -> None:
+        """Give the panels the room that the theme's letters and the window's size ask for."""
+        unit = current_theme().px("font_px")
+        width, height = self._window.width(), self._window.height()
+        side = min(round(unit * 20.6), round(width * 0.2))
+        right = max(min(round(unit * 22.2), round(width * 0.22)), round(unit * 14.2))
+        self._middle.setSizes([max(side, 190), max(320, width - side - right), max(right, 220)])
+        # High enough for a few rows of a table: the row of tabs stays where it is when one goes from tab to tab.
+        low = min(max(round(unit * 14.5), round(height * 0.22)), round(height * 0.3))
+        self.outer.setSizes([max(240, height - low), low])
+
+    def _panel(self, name: str) -> QWidget:
+        return {"left": self.left, "right": self._window.inspector, "bottom": self._window.bottom}[name]
