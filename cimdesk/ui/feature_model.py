@@ -26,10 +26,19 @@ SORTED_AT_ONCE = 100_000
 
 
 class FeatureModel(QAbstractTableModel):
-    """Shows a FeatureTable, sorted and filtered without copying its columns."""
+    """Shows a FeatureTable, sorted and filtered without copying its columns.
+
+    Attributes
+    ----------
+    layer : str
+        The layer whose features these are; empty for none.
+    order : (N,) int64
+        The table row of each row that is shown.
+    """
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.layer = ""
         self.table = FeatureTable.empty()
         self.data_of: object = None
         self.order: Int = np.zeros(0, dtype=np.int64)
@@ -93,6 +102,10 @@ class FeatureModel(QAbstractTableModel):
         places = self._place[table_rows]
         return np.sort(places[places >= 0])
 
+    def title_of(self, column: str) -> str:
+        """Return a column's readable name with its unit."""
+        return " ".join(part for part in readable_name(column, self.data_of) if part)
+
     def feature_of(self, row: int) -> str:
         """Return the feature id of a view row."""
         return str(self.table.ids[self.order[row]])
@@ -123,7 +136,7 @@ class FeatureModel(QAbstractTableModel):
             return "id" if section == 0 else self._names[section - 1]
         if role != Qt.ItemDataRole.DisplayRole:
             return None
-        return "id" if section == 0 else " ".join(part for part in readable_name(self._names[section - 1], self.data_of) if part)
+        return "id" if section == 0 else self.title_of(self._names[section - 1])
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         self._sort = (column, order)

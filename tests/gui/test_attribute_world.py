@@ -196,7 +196,7 @@ def test_the_table_chooses_columns_copies_and_saves_what_it_shows(qtbot, window,
     window.actions_.trigger("layer.table")
     panel = window.bottom.table
     name = number_column(window, key)
-    panel.choose_columns([name])
+    panel.columns.choose([name])
     assert panel.model.columnCount() == 2
     panel.copy()
     lines = QGuiApplication.clipboard().text().splitlines()
@@ -209,7 +209,7 @@ def test_the_table_chooses_columns_copies_and_saves_what_it_shows(qtbot, window,
         rows = list(csv.reader(file))
     assert rows[0] == ["id", name]
     assert [row[0] for row in rows[1:]] == [panel.model.feature_of(k) for k in range(panel.model.rowCount())]
-    panel.choose_columns([])
+    panel.columns.choose([])
     assert panel.model.columnCount() > 2
 
 
@@ -219,10 +219,10 @@ def test_figures_are_of_the_selection_where_there_is_one(qtbot, window):
     panel = window.bottom.table
     panel.figures_button.setChecked(True)
     table = window.desk.session.workspace.features(key)
-    qtbot.waitUntil(lambda: bool(panel.figures.lines))
+    qtbot.waitUntil(lambda: bool(panel.figures.panel.lines))
     if len(table) > 2:
         window.desk.session.selection.set(AssetRef(key, str(k)) for k in table.ids[:2])
-        qtbot.waitUntil(lambda: "2" in panel.figures.scope)
+        qtbot.waitUntil(lambda: "2" in panel.figures.panel.scope)
 
 
 def test_the_search_finds_flies_and_selects(qtbot, window):
