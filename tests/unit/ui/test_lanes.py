@@ -15,7 +15,7 @@ from cimdesk.ui.charts import thin
 from cimdesk.ui.lanes import Work, _rises, pack_rows, time_ticks
 from cimdesk.ui.overlays import nice_length
 from cimdesk.ui.palette import fuzzy_score
-from cimdesk.ui.timeline import work_rows
+from cimdesk.ui.timeline_lanes import work_rows
 from cimdesk.ui.viewport_input import measure_labels
 
 
