@@ -14,6 +14,7 @@ from cimdesk.commands.basemaps import is_picture_address
 from cimdesk.commands.session import Session
 from cimdesk.formats import registry
 from cimdesk.formats.pointcloud import PointCloudReader
+from cimdesk.formats.raster_aimed import AimedSource
 from cimdesk.formats.raster_tiles import is_terrain_address, read_served
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.formats.tiles3d import TilesetReader, place_of, read_from, title_of
@@ -21,7 +22,11 @@ from cimdesk.formats.tiles3d_paths import TilePlace, is_json
 from cimdesk.formats.tiles3d_stream import TileStream
 from cimdesk.model.imagery import Imagery
 from cimdesk.model.layers import LayerKind
+from cimdesk.model.points import PointCloud
+from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
+from cimdesk.model.workspace import LayerData
+from cimdesk.services.point_server import is_cloud_address, open_cloud
 from cimdesk.services.tile_http import TilesetServer
 from cimdesk.services.tile_store import TileStore
 
@@ -61,6 +66,8 @@ def read_source(path: Path, options: ReadOptions, streams: bool) -> ReadResult:
         from cimdesk.services.imagery_server import open_pictures
 
         return open_pictures(address, options)
+    if address is not None and is_cloud_address(address):
+        return open_cloud(address, options)
     if address is not None:
         server = TilesetServer(address)
         title = _title_of(server)
@@ -94,7 +101,7 @@ def check_source(path: Path, options: ReadOptions) -> ReadResult:
     address = address_of(path)
     if address is None:
         return registry.read(path, options)
-    if is_picture_address(address) or is_terrain_address(address):
+    if is_picture_address(address) or is_terrain_address(address) or is_cloud_address(address):
         return read_source(path, options, streams=False)
     server = TilesetServer(address)
     stream = TileStream(server, server.name)
@@ -151,11 +158,20 @@ def publish(session: Session) -> bool:
             found = data.tiles.problems()
             if len(found) > len(workspace.problems(layer.id)):
                 workspace.set_problems(layer.id, found)
-        if isinstance(data, Imagery) and len(found := data.source.problems()) > len(workspace.problems(layer.id)):
+        if len(found := _met_since(data)) > len(workspace.problems(layer.id)):
             workspace.set_problems(layer.id, found)
     if fresh:
         workspace.apply((), fresh)
     return bool(fresh)
+
+
+def _met_since(data: LayerData | None) -> tuple[Problem, ...]:
+    """Return what went wrong with pictures, elevations and points that come as they are looked at."""
+    if isinstance(data, Imagery):
+        return data.source.problems()
+    if isinstance(data, PointCloud) and data.points is not None:
+        return data.points.problems()
+    return data.source.problems() if isinstance(data, Terrain) and isinstance(data.source, AimedSource) else ()
 
 
 def _is_large(stream: TileStream, max_error: float) -> bool:

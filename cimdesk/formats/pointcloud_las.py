@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -113,13 +113,37 @@ def open_las(path: Path, findings: Findings) -> LasFile:
     DataError
         If it cannot be used.
     """
+    with path.open("rb") as file:
+        return open_stream(path, file, path.stat().st_size, findings)
+
+
+def open_stream(path: Path, file: BinaryIO, size: int, findings: Findings, reads_last: bool = True) -> LasFile:
+    """Read the header of a LAS or LAZ file of ``size`` bytes from a stream.
+
+    Parameters
+    ----------
+    path : Path
+        What to call it.
+    file : binary stream
+        Must be able to go back.
+    size : int
+    findings : Findings
+    reads_last : bool
+        Whether to look at the records after the points too.
+
+    Raises
+    ------
+    DataError
+        If it cannot be used.
+    """
     import laspy
 
-    facts = _checked(path, findings)
+    facts = _checked(path, file, size, findings)
     try:
         # Extended records come after the points; those of COPC are read by their place, and damaged ones would be fatal.
-        with decoding(), path.open("rb") as file:
-            header = laspy.LasHeader.read_from(file, read_evlrs=facts.reads_evlrs)
+        file.seek(0)
+        with decoding():
+            header = laspy.LasHeader.read_from(file, read_evlrs=facts.reads_evlrs and reads_last)
             sizes = header.point_format.size, header.point_format.id
     except DamagedPoints as error:
         raise DataError(path, "its header cannot be read ({reason}).", remedy=_DAMAGE, reason=str(error)) from error
@@ -145,11 +169,9 @@ class _Facts:
     reads_evlrs: bool
 
 
-def _checked(path: Path, findings: Findings) -> _Facts:
+def _checked(path: Path, file: BinaryIO, size: int, findings: Findings) -> _Facts:
     """Refuse headers that would lead a reader astray, before one sees them."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(375)
+    head = file.read(375)
     if len(head) < 227:
         raise DataError(path, "the file ends in its header.", remedy=_DAMAGE)
     start, vlrs = struct.unpack_from("<II", head, 96)

@@ -25,11 +25,14 @@ from cimdesk.formats.raster_tiles import DESCRIPTION, is_terrain_tile, is_tile_s
 from cimdesk.formats.raster_warp import reproject_terrain
 from cimdesk.formats.raster_write import write_ascii_grid, write_geotiff
 from cimdesk.formats.registry import HEAD_BYTES, ReadOptions, ReadResult, Source, read_head
+from cimdesk.formats.remote_raster import RemoteDataset
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.terrain import Terrain
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
+
+    from cimdesk.formats.remote_raster import Dataset
 
 __all__ = ["READER", "RasterReader", "reproject_terrain", "write_ascii_grid", "write_geotiff"]
 
@@ -98,6 +101,27 @@ class RasterReader:
 
 
 READER = RasterReader()
+
+
+def read_remote(dataset: RemoteDataset, title: str, options: ReadOptions) -> ReadResult:
+    """Read a GeoTIFF on a server: whole where it is small, else bit by bit when it is looked at.
+
+    Raises
+    ------
+    DataError
+        If no elevation in it can be read, or it is large and not laid out along the axes.
+    ServiceError
+        If the server gives no more.
+    """
+    path = Path(title)
+    if dataset.width * dataset.height > LARGE and not dataset.is_upright:
+        raise DataError(
+            path,
+            "the raster is rotated and has {cells} cells, too many to straighten.",
+            remedy="Straighten it with gdalwarp, then open the result.",
+            cells=dataset.width * dataset.height,
+        )
+    return _read_dataset(path, dataset, "", options)
 
 
 def _claim_folder(path: Path) -> float:
@@ -198,7 +222,7 @@ def _unzip(path: Path) -> tuple[str, bytes, str]:
     return info.filename, data, projection
 
 
-def _read_dataset(path: Path, dataset: DatasetReader, crs_text: str, options: ReadOptions) -> ReadResult:
+def _read_dataset(path: Path, dataset: Dataset, crs_text: str, options: ReadOptions) -> ReadResult:
     reading = Reading(path, options, [])
     found = Crs.parse(dataset.crs.to_wkt() if dataset.crs else crs_text)
     band = _band(reading, dataset)
@@ -235,14 +259,14 @@ def _read_dataset(path: Path, dataset: DatasetReader, crs_text: str, options: Re
     )
 
 
-def _is_large(reading: Reading, dataset: DatasetReader) -> bool:
+def _is_large(reading: Reading, dataset: Dataset) -> bool:
     """Whether a raster is to be read bit by bit, when it is looked at."""
     asked = {"max_cells", "window"} & reading.options.extra.keys()
     is_placed = bool(dataset.gcps[0]) or not dataset.transform.is_identity
     return dataset.width * dataset.height > LARGE and is_placed and not asked and reading.path.suffix.lower() != ".zip"
 
 
-def _band(reading: Reading, dataset: DatasetReader) -> int:
+def _band(reading: Reading, dataset: Dataset) -> int:
     band = int(reading.options.extra.get("band", 1))
     if not 1 <= band <= dataset.count:
         raise DataError(reading.path, "there is no band {band}; the raster has {count}.", band=band, count=dataset.count)
@@ -260,7 +284,7 @@ def _band(reading: Reading, dataset: DatasetReader) -> int:
     return band
 
 
-def _report(reading: Reading, dataset: DatasetReader, terrain: Terrain, found: Crs | None) -> None:
+def _report(reading: Reading, dataset: Dataset, terrain: Terrain, found: Crs | None) -> None:
     """Say what a planner should know before trusting the terrain."""
     if not np.isfinite(terrain.elevations).any():
         raise DataError(

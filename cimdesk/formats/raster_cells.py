@@ -15,8 +15,9 @@ from cimdesk.formats.registry import ReadOptions
 from cimdesk.model.terrain import Terrain
 
 if TYPE_CHECKING:
-    from rasterio.io import DatasetReader
     from rasterio.windows import Window
+
+    from cimdesk.formats.remote_raster import Dataset
 
 MAX_CELLS = 16_000_000
 """Cells read at full resolution; larger grids are thinned through their overviews to at most this many."""
@@ -45,7 +46,7 @@ def broken(path: Path, error: Exception) -> DataError:
     )
 
 
-def read_upright(reading: Reading, dataset: DatasetReader, band: int) -> Terrain:
+def read_upright(reading: Reading, dataset: Dataset, band: int) -> Terrain:
     """Read a raster whose rows and columns run along the axes."""
     from rasterio.windows import Window
     from rasterio.windows import transform as window_transform
@@ -65,7 +66,7 @@ def read_upright(reading: Reading, dataset: DatasetReader, band: int) -> Terrain
     return Terrain(np.ascontiguousarray(values), float(west), float(north), float(abs(cell_x)), float(abs(cell_y)))
 
 
-def _window(reading: Reading, dataset: DatasetReader, whole: Window) -> Window:
+def _window(reading: Reading, dataset: Dataset, whole: Window) -> Window:
     """Return the part that is asked for, in whole cells."""
     asked = reading.options.extra.get("window")
     if not asked:
@@ -108,7 +109,7 @@ def _thinning(reading: Reading, window: Window) -> int:
     return factor
 
 
-def _read_cells(reading: Reading, dataset: DatasetReader, band: int, window: Window, shape: tuple[int, int]) -> Float32:
+def _read_cells(reading: Reading, dataset: Dataset, band: int, window: Window, shape: tuple[int, int]) -> Float32:
     """Read a window as float32 of ``shape``, strip by strip; strips that are damaged stay NaN and are reported."""
     from rasterio.enums import Resampling
     from rasterio.errors import RasterioError
@@ -143,7 +144,7 @@ def _read_cells(reading: Reading, dataset: DatasetReader, band: int, window: Win
     return out
 
 
-def _read_blocks(dataset: DatasetReader, band: int, part: Window, out: Float32) -> int:
+def _read_blocks(dataset: Dataset, band: int, part: Window, out: Float32) -> int:
     """Save what can be read of a damaged strip, block by block; return the number of blocks lost."""
     from rasterio.errors import RasterioError
     from rasterio.windows import Window
@@ -167,7 +168,7 @@ def _read_blocks(dataset: DatasetReader, band: int, part: Window, out: Float32) 
     return lost
 
 
-def _elevations(dataset: DatasetReader, band: int, cells: Any) -> Float32:
+def _elevations(dataset: Dataset, band: int, cells: Any) -> Float32:
     """Return masked raw cells as metres: scale and offset applied, no-data and infinities as NaN."""
     scale, offset = dataset.scales[band - 1], dataset.offsets[band - 1]
     values = np.ma.getdata(cells).astype(np.float64 if (scale, offset) != (1.0, 0.0) else np.float32)
@@ -178,7 +179,7 @@ def _elevations(dataset: DatasetReader, band: int, cells: Any) -> Float32:
     return np.asarray(values, dtype=np.float32)
 
 
-def read_warped(reading: Reading, dataset: DatasetReader, band: int, found: Crs | None, gcps: bool) -> tuple[Terrain, Crs | None]:
+def read_warped(reading: Reading, dataset: Dataset, band: int, found: Crs | None, gcps: bool) -> tuple[Terrain, Crs | None]:
     """Read a rotated or control-point raster, resampled to a grid that points north."""
     from rasterio.crs import CRS
     from rasterio.errors import RasterioError
@@ -211,13 +212,13 @@ def read_warped(reading: Reading, dataset: DatasetReader, band: int, found: Crs 
     return Terrain(out, west, north, cell, cell), found
 
 
-def _read_raw(reading: Reading, dataset: DatasetReader, band: int) -> Float32:
+def _read_raw(reading: Reading, dataset: Dataset, band: int) -> Float32:
     from rasterio.windows import Window
 
     return _read_cells(reading, dataset, band, Window(0, 0, dataset.width, dataset.height), (dataset.height, dataset.width))
 
 
-def _upright_grid(path: Path, dataset: DatasetReader, gcps: bool) -> tuple[float, float, float, tuple[int, int]]:
+def _upright_grid(path: Path, dataset: Dataset, gcps: bool) -> tuple[float, float, float, tuple[int, int]]:
     """Return west, north, cell size and shape of the grid that covers a slanted raster."""
     if gcps:
         points = dataset.gcps[0]

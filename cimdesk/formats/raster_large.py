@@ -11,9 +11,11 @@ import numpy as np
 
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem, Severity
+from cimdesk.formats.raster_aimed import AimedSource
 from cimdesk.formats.raster_pyramid import with_pyramid
 from cimdesk.formats.raster_source import MosaicSource, RasterFile
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
+from cimdesk.formats.remote_raster import RemoteDataset
 from cimdesk.model.elevation import LargeSource
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.terrain import Terrain
@@ -42,11 +44,14 @@ def vertical_name(crs: Crs | None) -> str:
     return str(crs.name) if crs.pyproj.is_geographic and len(crs.pyproj.axis_info) == 3 else ""
 
 
-def read_large(path: Path, dataset: DatasetReader, band: int, found: Crs | None, options: ReadOptions) -> Terrain:
+def read_large(path: Path, dataset: DatasetReader | RemoteDataset, band: int, found: Crs | None, options: ReadOptions) -> Terrain:
     """Return a terrain that reads its elevations from the file when they are needed, with an overview in memory.
 
     A file without overviews, or one that cannot be read in parts, gets coarser copies in the cache folder first.
     """
+    if isinstance(dataset, RemoteDataset):
+        served = RasterFile(path, band, str(dataset.driver), found, vertical=vertical_name(found), remote=dataset)
+        return overview_of(AimedSource(served, found, found))
     base = RasterFile(path, band, str(dataset.driver), found, vertical=vertical_name(found))
     block = int(np.prod(dataset.block_shapes[band - 1]))
     is_plain = dataset.driver == "GTiff" and block <= BIG_BLOCK

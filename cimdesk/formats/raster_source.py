@@ -22,6 +22,9 @@ from cimdesk.model.elevation import LargeSource, PatchSampler, Rectangle, resamp
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
+    from cimdesk.base.errors import Problem
+    from cimdesk.formats.remote_raster import Dataset, RemoteDataset
+
 SPARE_HANDLES = 3
 GDAL_CACHE = 96 << 20
 """Bytes of blocks that GDAL keeps."""
@@ -46,6 +49,8 @@ class RasterFile:
     offset : float
         Added to all heights [m].
     vertical : str
+    remote : RemoteDataset or None
+        Read instead of the path.
     """
 
     path: Path
@@ -55,6 +60,7 @@ class RasterFile:
     target: Crs | None = None
     offset: float = 0.0
     vertical: str = ""
+    remote: RemoteDataset | None = None
     is_quick = False
     _spare: list[Any] = field(default_factory=list, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -88,12 +94,16 @@ class RasterFile:
         """Return the same in another system; ``crs`` is the file's own."""
         return replace(self, crs=crs, target=target, _spare=[], _lock=threading.Lock())
 
+    def problems(self) -> tuple[Problem, ...]:
+        """Return what could not be fetched so far."""
+        return () if self.remote is None else self.remote.problems()
+
     def read(self, area: Rectangle, rows: int, columns: int) -> Float32:
         """Return (rows, columns) heights at the centres of equal cells over ``area``; NaN where there are none."""
         with self._handle() as handle:
             return self._window(handle, area, rows, columns)
 
-    def _window(self, handle: DatasetReader, area: Rectangle, rows: int, columns: int) -> Float32:
+    def _window(self, handle: Dataset, area: Rectangle, rows: int, columns: int) -> Float32:
         west, south, east, north = area
         transform = handle.transform
         step_x, step_y = (east - west) / columns, (north - south) / rows
@@ -114,7 +124,7 @@ class RasterFile:
         out[np.ix_(within_y, within_x)] = inner + np.float32(self.offset)
         return out
 
-    def _cells(self, handle: DatasetReader, part: tuple[int, int, int, int], factor: int) -> Float32:
+    def _cells(self, handle: Dataset, part: tuple[int, int, int, int], factor: int) -> Float32:
         """Return the cells of a part of the file, ``factor`` times coarser; damaged blocks are NaN."""
         from rasterio.enums import Resampling
         from rasterio.errors import RasterioError
@@ -130,7 +140,7 @@ class RasterFile:
         except RasterioError:
             return self._undamaged(handle, part, factor, shape)
 
-    def _undamaged(self, handle: DatasetReader, part: tuple[int, int, int, int], factor: int, shape: tuple[int, int]) -> Float32:
+    def _undamaged(self, handle: Dataset, part: tuple[int, int, int, int], factor: int, shape: tuple[int, int]) -> Float32:
         from rasterio.enums import Resampling
         from rasterio.errors import RasterioError
         from rasterio.windows import Window
@@ -150,11 +160,11 @@ class RasterFile:
                 out[r : r + size[0], c : c + size[1]] = piece
         return out
 
-    def _band_in(self, handle: DatasetReader) -> int:
+    def _band_in(self, handle: Dataset) -> int:
         return int(min(self.band, handle.count))
 
     @contextmanager
-    def _handle(self) -> Iterator[DatasetReader]:
+    def _handle(self) -> Iterator[Dataset]:
         """Lend an open file that no other thread uses meanwhile."""
         import rasterio
 
@@ -173,8 +183,11 @@ class RasterFile:
                 if not is_kept:
                     handle.close()
 
-    def _opened(self) -> DatasetReader:
+    def _opened(self) -> Dataset:
         import rasterio
+
+        if self.remote is not None:
+            return self.remote
 
         dataset = rasterio.open(self.path, driver=self.driver or None, sharing=False)
         place = dataset.transform
@@ -206,7 +219,7 @@ def _warped(dataset: DatasetReader, crs: Crs | None, target: Crs | None, gcps: b
     return vrt
 
 
-def _metres(handle: DatasetReader, band: int, window: Any, shape: tuple[int, int], resampling: Any) -> Float32:
+def _metres(handle: Dataset, band: int, window: Any, shape: tuple[int, int], resampling: Any) -> Float32:
     """Return a window as metres: scale and offset applied, no-data and infinities NaN."""
     cells = handle.read(band, window=window, out_shape=shape, masked=True, resampling=resampling)
     base = getattr(handle, "src_dataset", handle)

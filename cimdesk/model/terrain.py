@@ -105,6 +105,11 @@ class Terrain:
         """Spacing of the finest elevations there are [m]."""
         return min(self.cell_x, self.cell_y) if self.source is None else self.source.cell
 
+    @property
+    def at_hand(self) -> Terrain:
+        """The terrain as far as it can be asked between two frames: of one whose elevations are fetched, what is in memory."""
+        return replace(self, source=None) if getattr(self.source, "is_far", False) else self
+
     def raised(self, offset: float) -> Terrain:
         """Return the same with all heights ``offset`` metres higher."""
         if offset == 0.0:

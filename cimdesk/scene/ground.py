@@ -49,7 +49,7 @@ class Ground:
         loaded = [(layer, self.context.workspace.data(layer.id)) for layer in layers]
         terrains = [(data, layer.id) for layer, data in loaded if isinstance(data, Terrain)]
         terrains += [(data.terrain, "") for _, data in loaded if isinstance(data, FloodResult)]
-        self.terrain, self._layer = terrains[0] if terrains else (None, "")
+        self.terrain, self._layer = (terrains[0][0].at_hand, terrains[0][1]) if terrains else (None, "")
         self.base = self._base([data for _, data in loaded])
         surfaces = [data.bounds if not isinstance(data, TiledCity) else data.city.bounds for data in _surfaces(loaded)]
         buried = [data.bounds for _, data in loaded if isinstance(data, UtilityNetwork)]

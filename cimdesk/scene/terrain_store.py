@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from cimdesk.base.errors import ServiceError
 from cimdesk.scene.terrain_chunks import ChunkBlock
 from cimdesk.scene.terrain_tree import Key
 
 WORKERS = 2
+RETRY_AFTER = 20.0
+"""Seconds until a chunk that did not come from a server is asked for again."""
 log = logging.getLogger(__name__)
 
 
@@ -33,7 +38,7 @@ class ChunkStore:
         self._errands: deque[Callable[[], None]] = deque()
         self._at_work: set[Key] = set()
         self._done: dict[Key, ChunkBlock | None] = {}
-        self._lost: set[Key] = set()
+        self._lost: dict[Key, float] = {}
         self._threads = 0
 
     @property
@@ -45,13 +50,13 @@ class ChunkStore:
     def want(self, wishes: Mapping[Key, float]) -> None:
         """Replace what is asked for; what cannot be had is not asked for again."""
         with self._lock:
-            taken = self._at_work | self._lost | self._done.keys()
+            taken = self._at_work | {key for key in self._lost if self.is_lost(key)} | self._done.keys()
             self._wanted = {key: pixels for key, pixels in wishes.items() if key not in taken}
             self._start()
 
     def is_lost(self, key: Key) -> bool:
-        """Whether a chunk could not be read."""
-        return key in self._lost
+        """Whether a chunk could not be read, for good or for now."""
+        return time.monotonic() < self._lost.get(key, 0.0)
 
     def run(self, errand: Callable[[], None]) -> None:
         """Do something small in one of the threads, before the next chunk."""
@@ -100,17 +105,20 @@ class ChunkStore:
 
     def _bring(self, key: Key) -> None:
         block: ChunkBlock | None = None
-        is_lost = False
+        lost_until = 0.0
         try:
             block = self.build(key)
+        except ServiceError:
+            # The server is away: the coarser parent stays meanwhile.
+            lost_until = time.monotonic() + RETRY_AFTER
         except Exception:
             # A chunk that breaks its reader is one chunk lost, not the thread; its coarser parent stays.
             log.exception("terrain chunk %s", key)
-            is_lost = True
+            lost_until = math.inf
         with self._lock:
             self._at_work.discard(key)
-            if is_lost:
-                self._lost.add(key)
+            if lost_until:
+                self._lost[key] = lost_until
             else:
                 self._done[key] = block
         self.wake()

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
-import threading
-import time
-import urllib.error
-import urllib.request
-import zlib
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from cimdesk.base.crs import Crs
-from cimdesk.base.errors import Cancelled, DataError, Problem, ServiceError, Severity
+from cimdesk.base.errors import DataError, Problem, ServiceError, Severity
 from cimdesk.base.jobs import CancelToken
 from cimdesk.formats.imagery.decode import BadTileError, decoded, kind_of
 from cimdesk.formats.imagery.grids import Level, Tile, web_mercator
@@ -27,127 +20,16 @@ from cimdesk.formats.imagery.vector_tiles import VectorPyramid
 from cimdesk.formats.registry import ReadOptions, ReadResult
 from cimdesk.formats.tiles3d_paths import BrokenPart
 from cimdesk.model.imagery import SPHERE_HALF, PictureSource
+from cimdesk.services.http_ranges import RangeServer
+from cimdesk.services.raster_server import open_raster
 from cimdesk.services.tile_cache import TileCache
-from cimdesk.services.tile_http import Limits, TilesetServer
 
 MAX_TILE = 16 << 20
 MAX_CAPABILITIES = 32 << 20
 WORKERS = 6
 """Tiles asked for at a time: they mostly wait."""
-PATIENCE = Limits(timeout=8.0, longest=30.0, tries=2, pause=0.25)
-SILENT_FOR = 15.0
-"""Seconds for which a server that failed a few times running is not asked at all."""
-FAILURES = 3
 LAST_ZOOM = 19
 LAYER_MARK = "#layer="
-
-
-@dataclass
-class PictureServer(TilesetServer):
-    """Files of one server, asked for by several threads that may each lose interest.
-
-    Attributes
-    ----------
-    token : threading.local
-        Holds the calling thread's cancel token.
-    """
-
-    limits: Limits = field(default_factory=lambda: PATIENCE)
-    token: threading.local = field(default_factory=threading.local)
-
-    def __post_init__(self) -> None:
-        parts = urlsplit(self.address)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise ServiceError("{address} is no http address.", address=self.address[:120])
-        self._home = (parts.hostname.lower(), parts.port)
-        self._dead_until = 0.0
-        self._failures = 0
-        self.is_unwanted = self._is_unwanted
-
-    def fetch(self, address: str, limit: int, cancel: CancelToken) -> bytes:
-        """Return the bytes of a file, from the disk while it is fresh; raises BrokenPart and Cancelled."""
-        if not self._may_ask(address):
-            raise BrokenPart("unsafe-uri", "“{uri}” may not be asked for by this tileset; it is not read.", uri=_plain(address))
-        self.token.cancel = cancel
-        try:
-            data = self._fetch(address, limit)
-        except BrokenPart as broken:
-            self._note(broken)
-            raise
-        finally:
-            self.token.cancel = None
-        self._failures = 0
-        return data
-
-    def part(self, address: str, offset: int, length: int, cancel: CancelToken) -> bytes:
-        """Return some bytes of a file by a range request; raises BrokenPart and Cancelled."""
-        name = f"{address}#bytes={offset}+{length}"
-        kept = self.cache.get(name)
-        if kept is not None and kept.is_fresh:
-            return kept.data
-        self.token.cancel = cancel
-        reason = "offline"
-        try:
-            for attempt in range(self.limits.tries if time.monotonic() >= self._dead_until else 0):
-                time.sleep(self.limits.pause * attempt)
-                self._stop_if_unwanted()
-                try:
-                    return self._part_once(address, offset, length, name)
-                except urllib.error.HTTPError as error:
-                    with error:
-                        reason = f"HTTP {error.code}"
-                        if 400 <= error.code < 500 and error.code != 429:
-                            break
-                except (OSError, http.client.HTTPException, zlib.error, ValueError) as error:
-                    reason = str(getattr(error, "reason", error))[:120]
-        except BrokenPart as broken:
-            self._note(broken)
-            raise
-        finally:
-            self.token.cancel = None
-        if kept is not None:
-            return kept.data
-        lost = BrokenPart("unreachable", "“{uri}” cannot be fetched: {reason}", uri=_plain(address), reason=reason)
-        self._note(lost)
-        raise lost
-
-    def _part_once(self, address: str, offset: int, length: int, name: str) -> bytes:
-        request = urllib.request.Request(
-            address,
-            headers={"User-Agent": "cimdesk", "Range": f"bytes={offset}-{offset + length - 1}", "Accept-Encoding": "identity"},
-        )
-        with self._opener().open(request, timeout=self.limits.timeout) as response:
-            if response.status != 206:
-                raise BrokenPart("no-ranges", "The server gives whole files only, no parts of them.")
-            data = _whole_body(response, length, self)
-            self._failures = 0
-            self.cache.put(name, data, dict(response.headers.items()))
-            return data
-
-    def _note(self, broken: BrokenPart) -> None:
-        """Leave a server alone for a while that fails again and again, so that nobody waits for it."""
-        if broken.code == "cancelled":
-            raise Cancelled from broken
-        if broken.code == "unreachable":
-            self._failures += 1
-            if self._failures >= FAILURES:
-                self._dead_until = max(self._dead_until, time.monotonic() + SILENT_FOR)
-
-    def _is_unwanted(self) -> bool:
-        cancel = getattr(self.token, "cancel", None)
-        return cancel is not None and cancel.cancelled
-
-
-def _whole_body(response: http.client.HTTPResponse, length: int, server: PictureServer) -> bytes:
-    deadline = time.monotonic() + server.limits.longest
-    data = bytearray()
-    while len(data) < length and (chunk := response.read1(min(1 << 16, length - len(data)))):
-        data += chunk
-        if time.monotonic() > deadline:
-            raise OSError("too slow")
-        if server.is_unwanted():
-            raise BrokenPart("cancelled", "No longer wanted.")
-    return bytes(data)
 
 
 class ServerTiles:
@@ -155,7 +37,7 @@ class ServerTiles:
 
     workers = WORKERS
 
-    def __init__(self, server: PictureServer, template: Template, levels: tuple[Level, ...]) -> None:
+    def __init__(self, server: RangeServer, template: Template, levels: tuple[Level, ...]) -> None:
         self._server = server
         self._template = template
         self._levels = levels
@@ -198,18 +80,14 @@ def open_pictures(address: str, options: ReadOptions, cache: TileCache | None = 
         If it cannot be used; several maps of a service are told by name.
     """
     address, _, layer = address.partition(LAYER_MARK)
-    server = PictureServer(_filled_example(address), cache or TileCache())
+    server = RangeServer(_filled_example(address), cache or TileCache())
     path = urlsplit(address).path.lower()
     if is_template(address):
         return _from_template(server, address, options)
     if path.endswith(".pmtiles"):
         return _from_archive(server, address, options)
     if path.endswith((".tif", ".tiff")):
-        raise DataError(
-            address,
-            "a GeoTIFF on a server cannot be opened in place.",
-            remedy="Download it and open the file, or open it through a WMTS service.",
-        )
+        return open_raster(address, options, cache)
     found = offers(address, server)
     if layer:
         found = [offer for offer in found if offer.name == layer]
@@ -225,10 +103,10 @@ def open_pictures(address: str, options: ReadOptions, cache: TileCache | None = 
     return _from_offer(server, found[0], options)
 
 
-def offers(address: str, server: PictureServer | None = None) -> list[Offer]:
+def offers(address: str, server: RangeServer | None = None) -> list[Offer]:
     """Return the maps of a WMTS or WMS; raises DataError and ServiceError."""
     address = _with_request(address.partition(LAYER_MARK)[0])
-    server = server or PictureServer(address)
+    server = server or RangeServer(address)
     try:
         data = server.fetch(address, MAX_CAPABILITIES, CancelToken())
     except BrokenPart as broken:
@@ -236,7 +114,7 @@ def offers(address: str, server: PictureServer | None = None) -> list[Offer]:
     return offers_of(data, address)
 
 
-def _from_template(server: PictureServer, address: str, options: ReadOptions) -> ReadResult:
+def _from_template(server: RangeServer, address: str, options: ReadOptions) -> ReadResult:
     if gaps := unknown_gaps(address):
         raise DataError(
             address,
@@ -263,7 +141,7 @@ def _from_template(server: PictureServer, address: str, options: ReadOptions) ->
     return tiled_result("XYZ tiles", None, source, {}, options)
 
 
-def _from_archive(server: PictureServer, address: str, options: ReadOptions) -> ReadResult:
+def _from_archive(server: RangeServer, address: str, options: ReadOptions) -> ReadResult:
     def fetch(offset: int, length: int, cancel: CancelToken) -> bytes:
         try:
             return server.part(address, offset, length, cancel)
@@ -278,7 +156,7 @@ def _from_archive(server: PictureServer, address: str, options: ReadOptions) -> 
         raise ServiceError("{reason}", remedy="Check the address and the connection.", reason=reason) from error
 
 
-def _from_offer(server: PictureServer, offer: Offer, options: ReadOptions) -> ReadResult:
+def _from_offer(server: RangeServer, offer: Offer, options: ReadOptions) -> ReadResult:
     files = ServerTiles(server, offer.template, offer.levels)
     source = RasterPyramid(offer.title, offer.attribution, offer.crs, offer.bounds, offer.levels, files)
     return tiled_result("WMS" if "{bbox}" in offer.template.text else "WMTS", None, source, {}, options)
@@ -346,8 +224,3 @@ def _with_request(address: str) -> str:
 
 def _unreachable(broken: BrokenPart) -> ServiceError:
     return ServiceError(broken.template, remedy="Check the address and the connection, then try again.", **broken.values)
-
-
-def _plain(address: str) -> str:
-    """Return an address without what may be a key."""
-    return address.split("?", 1)[0][-120:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -12,13 +13,18 @@ import numpy as np
 
 from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs
-from cimdesk.base.errors import CimdeskError, Problem, Severity
+from cimdesk.base.errors import Cancelled, CimdeskError, Problem, ServiceError, Severity
 from cimdesk.base.signals import Signal
 from cimdesk.model.points import HEIGHT, Dimension, PointBlock, PointCloud, PointNodes, PointTree, name_of
+from cimdesk.services.point_server import ServedNodes
 
 MEMORY = 400 << 20
 """Bytes that the points of one cloud may take."""
 MAX_PROBLEMS = 100
+SERVER_WORKERS = 6
+"""Nodes fetched at a time from a server: they mostly wait."""
+RETRY_AFTER = 20.0
+"""Seconds until a node that did not come from a server is asked for again."""
 log = logging.getLogger(__name__)
 
 
@@ -100,7 +106,7 @@ class PointStore:
         self.arrived: Signal[None] = Signal()
         self.memory = memory
         self.used = 0
-        self.workers = workers
+        self.workers = SERVER_WORKERS if isinstance(nodes, ServedNodes) else workers
         self._lock = threading.Lock()
         self._blocks: OrderedDict[int, PointBlock] = OrderedDict()
         self._wishes: dict[int, dict[int, float]] = {}
@@ -109,6 +115,7 @@ class PointStore:
         self._at_work: set[int] = set()
         self._threads = 0
         self._lost: dict[int, Problem] = {}
+        self._until: dict[int, float] = {}
         self._is_full = False
 
     # --- what the scene asks ------------------------------------------------------------------------------------------
@@ -155,8 +162,8 @@ class PointStore:
         return self._blocks.get(row)
 
     def is_lost(self, row: int) -> bool:
-        """Return whether a node cannot be had."""
-        return row in self._lost
+        """Return whether a node cannot be had, for good or for now."""
+        return row in self._lost and time.monotonic() < self._until.get(row, np.inf)
 
     def problems(self) -> tuple[Problem, ...]:
         """Return what is broken so far."""
@@ -179,9 +186,13 @@ class PointStore:
                 self._at_work.add(row)
             problem: Problem | None = None
             block: PointBlock | None = None
+            is_passing = False
             try:
-                block = self._placed(self.nodes.read(row))
+                block = self._placed(self._read(row))
+            except Cancelled:
+                pass
             except CimdeskError as error:
+                is_passing = isinstance(error, ServiceError)
                 problem = Problem(Severity.ERROR, "broken-node", error.where, error.template, dict(error.values))
             except Exception as error:
                 # A node that breaks its reader is one node lost, not the thread.
@@ -200,9 +211,19 @@ class PointStore:
                     wishes.pop(row, None)
                 if problem is not None:
                     self._lost[row] = problem
+                    self._until[row] = time.monotonic() + RETRY_AFTER if is_passing else np.inf
                 elif block is not None:
+                    self._lost.pop(row, None)
                     self._keep_block(block)
             self.arrived.emit(None)
+
+    def _read(self, row: int) -> PointBlock:
+        if isinstance(self.nodes, ServedNodes):
+            return self.nodes.read_while(row, lambda: self._is_asked(row))
+        return self.nodes.read(row)
+
+    def _is_asked(self, row: int) -> bool:
+        return any(row in asked for asked in list(self._asked.values()))
 
     def _keep_block(self, block: PointBlock) -> None:
         if not self._make_room(block.size):
@@ -229,7 +250,7 @@ class PointStore:
         best: tuple[float, int] | None = None
         for wishes in self._wishes.values():
             for row, priority in wishes.items():
-                is_open = row not in self._blocks and row not in self._at_work and row not in self._lost
+                is_open = row not in self._blocks and row not in self._at_work and not self.is_lost(row)
                 if is_open and (best is None or priority > best[0]):
                     best = (priority, row)
         return None if best is None else best[1]

@@ -172,7 +172,7 @@ class TilesetServer:
         except BrokenPart:
             raise
         except (OSError, http.client.HTTPException, zlib.error, ValueError) as error:
-            if isinstance(error, urllib.error.URLError) and isinstance(error.reason, _PrivateError):
+            if isinstance(error, urllib.error.URLError) and isinstance(error.reason, PrivateError):
                 raise BrokenPart(
                     "unsafe-uri", "“{uri}” may not be asked for by this tileset; it is not read.", uri=_short(address)
                 ) from error
@@ -232,8 +232,8 @@ class TilesetServer:
         return urllib.request.build_opener(*handlers)
 
 
-class _PrivateError(OSError):
-    pass
+class PrivateError(OSError):
+    """What answered is in the local network and may not be asked."""
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -255,7 +255,7 @@ def _guarded(kind: type[http.client.HTTPConnection], home: str | None) -> Any:
             peer = self.sock.getpeername()[0]
             if self.host.lower() != home and not ipaddress.ip_address(peer.split("%")[0]).is_global:
                 self.close()
-                raise _PrivateError(peer)
+                raise PrivateError(peer)
 
     if kind is http.client.HTTPSConnection:
 

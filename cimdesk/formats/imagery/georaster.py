@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +14,11 @@ import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float, UInt8
 from cimdesk.base.crs import Crs
-from cimdesk.base.errors import DataError, Problem
+from cimdesk.base.errors import DataError, Problem, ServiceError
 from cimdesk.base.jobs import CancelToken
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.imagery.warp import WarpGrid, placing, warp_grid, warped
+from cimdesk.formats.remote_raster import RemoteDataset
 from cimdesk.model.imagery import Picture
 
 if TYPE_CHECKING:
@@ -52,12 +53,15 @@ class Frame:
     bounds : (2, 2) float64
     size : tuple of 2 ints
         Columns and rows.
+    remote : RemoteDataset or None
+        Read instead of the path.
     """
 
     path: Path
     to_pixel: Float
     bounds: Float
     size: tuple[int, int]
+    remote: RemoteDataset | None = None
 
 
 class GeoPicture:
@@ -87,8 +91,9 @@ class GeoPicture:
 
     def problems(self) -> tuple[Problem, ...]:
         """Return what was found broken so far."""
+        fetched = [problem for frame in self.frames if frame.remote is not None for problem in frame.remote.problems()]
         with self._lock:
-            return self._findings.problems()
+            return (*self._findings.problems(), *fetched)
 
     def picture(self, box: Float, crs: Crs, width: int, height: int, theme: str, cancel: CancelToken) -> Picture:
         """Return the picture of a box; the files of a mosaic are laid over each other in order."""
@@ -97,14 +102,21 @@ class GeoPicture:
         needed = grid.box
         if not np.isfinite(needed).all():
             return Picture(out)
+        missing = 0
         for frame in self.frames:
             cancel.raise_if_cancelled()
             if (frame.bounds[0] >= needed[1]).any() or (needed[0] >= frame.bounds[1]).any():
                 continue
-            found = self._of_frame(frame, grid)
+            try:
+                with frame.remote.parts.heeding(cancel) if frame.remote is not None else nullcontext():
+                    found = self._of_frame(frame, grid)
+            except ServiceError:
+                # The server is away; its file says so among its problems.
+                missing += 1
+                continue
             if found is not None:
                 np.copyto(out, found, where=found[..., 3:] >= np.maximum(out[..., 3:], 1))
-        return Picture(out)
+        return Picture(out, missing)
 
     def _of_frame(self, frame: Frame, grid: WarpGrid) -> UInt8 | None:
         places = grid.places @ frame.to_pixel[:, :2].T + frame.to_pixel[:, 2]
@@ -153,6 +165,8 @@ class GeoPicture:
 
     def _handle(self, frame: Frame) -> Handle:
         """Return the file opened for this thread: GDAL's handles are not shared."""
+        if frame.remote is not None:
+            return Handle.of(frame.remote)
         known: dict[Path, Handle] = self._open.__dict__.setdefault("known", {})
         if frame.path not in known:
             if len(known) > 32:
@@ -168,12 +182,12 @@ class Handle:
     All is asked for before anything is read: an error in one read is met again by the next question.
     """
 
-    dataset: DatasetReader
+    dataset: DatasetReader | RemoteDataset
     bands: tuple[int, ...]
     palette: UInt8 | None
 
     @staticmethod
-    def of(dataset: DatasetReader) -> Handle:
+    def of(dataset: DatasetReader | RemoteDataset) -> Handle:
         """Return the handle of an open file."""
         from rasterio.enums import ColorInterp
 
@@ -211,7 +225,7 @@ def open_picture(path: Path) -> DatasetReader:
         return rasterio.open(path, driver=DRIVERS.get(path.suffix.lower(), "GTiff"), sharing=False)
 
 
-def color_bands(dataset: DatasetReader) -> list[int]:
+def color_bands(dataset: DatasetReader | RemoteDataset) -> list[int]:
     """Return the bands (from 1) that are red, green and blue, or the one that is grey or paletted."""
     from rasterio.enums import ColorInterp
 
@@ -222,7 +236,7 @@ def color_bands(dataset: DatasetReader) -> list[int]:
     return [1, 2, 3] if dataset.count >= 3 and ColorInterp.palette not in kinds else [1]
 
 
-def palette_of(dataset: DatasetReader, band: int) -> UInt8:
+def palette_of(dataset: DatasetReader | RemoteDataset, band: int) -> UInt8:
     """Return the (256, 4) or (65536, 4) uint8 colours of a paletted band."""
     table = np.zeros((65536 if dataset.dtypes[band - 1] == "uint16" else 256, 4), dtype=np.uint8)
     for value, color in dataset.colormap(band).items():
@@ -238,7 +252,7 @@ def stretched(values: AnyArray, stretch: Float) -> UInt8:
     return (np.clip(share, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
 
 
-def stretch_of(dataset: DatasetReader, values: AnyArray, mask: UInt8) -> Float | None:
+def stretch_of(dataset: DatasetReader | RemoteDataset, values: AnyArray, mask: UInt8) -> Float | None:
     """Return the values (B, 2) that become black and white, from a look at the picture; None for bytes."""
     if values.dtype == np.uint8:
         return None
@@ -250,8 +264,10 @@ def stretch_of(dataset: DatasetReader, values: AnyArray, mask: UInt8) -> Float |
     return np.array(rows)
 
 
-def open_pictures(paths: Sequence[Path], title: str, crs: Crs | None) -> tuple[GeoPicture, dict[str, int], Findings, Crs | None]:
-    """Open one picture, or several as a mosaic.
+def open_pictures(
+    paths: Sequence[Path], title: str, crs: Crs | None, remote: RemoteDataset | None = None
+) -> tuple[GeoPicture, dict[str, int], Findings, Crs | None]:
+    """Open one picture, or several as a mosaic; with ``remote`` that one instead, under the name of the path.
 
     Returns
     -------
@@ -274,7 +290,7 @@ def open_pictures(paths: Sequence[Path], title: str, crs: Crs | None) -> tuple[G
     for path in paths:
         try:
             with ExitStack() as stack:
-                dataset = stack.enter_context(open_picture(path))
+                dataset = stack.enter_context(open_picture(path) if remote is None else remote)
                 own = Crs.parse(dataset.crs.to_wkt()) if dataset.crs else None
                 if not frames:
                     said, system = own, crs or own
@@ -302,7 +318,7 @@ def open_pictures(paths: Sequence[Path], title: str, crs: Crs | None) -> tuple[G
     return GeoPicture(title, system or Crs.epsg(3857), frames, finest, stretch), objects, findings, said
 
 
-def _frame(path: Path, dataset: DatasetReader) -> tuple[Frame, float]:
+def _frame(path: Path, dataset: DatasetReader | RemoteDataset) -> tuple[Frame, float]:
     transform = dataset.transform
     points, _ = dataset.gcps
     if points and transform.is_identity:
@@ -319,15 +335,18 @@ def _frame(path: Path, dataset: DatasetReader) -> tuple[Frame, float]:
     inverse = np.linalg.inv(matrix[:, :2])
     to_pixel = np.column_stack([inverse, -inverse @ matrix[:, 2]])
     pixel = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    return Frame(path, to_pixel, np.array([world.min(axis=0), world.max(axis=0)]), (dataset.width, dataset.height)), pixel
+    size = (dataset.width, dataset.height)
+    remote = dataset if isinstance(dataset, RemoteDataset) else None
+    return Frame(path, to_pixel, np.array([world.min(axis=0), world.max(axis=0)]), size, remote), pixel
 
 
-def _look(path: Path, dataset: DatasetReader, findings: Findings) -> tuple[AnyArray, UInt8] | None:
+def _look(path: Path, dataset: DatasetReader | RemoteDataset, findings: Findings) -> tuple[AnyArray, UInt8] | None:
     """Read the picture coarsely: what can be read, and what its values are; None where only parts can."""
     from rasterio.errors import RasterioError
 
     bands = color_bands(dataset)
-    is_small = dataset.width * dataset.height <= CHECKED
+    # Of a picture on a server nothing is fetched before it is looked at.
+    is_small = dataset.width * dataset.height <= CHECKED and not isinstance(dataset, RemoteDataset)
     shape = (dataset.height, dataset.width) if is_small else (min(LOOK, dataset.height), min(LOOK, dataset.width))
     if dataset.width * dataset.height > WHOLE and not dataset.overviews(bands[0]):
         findings.info("no-overviews", path.name, "The picture has no overviews; far views of it are slow.")
@@ -340,7 +359,7 @@ def _look(path: Path, dataset: DatasetReader, findings: Findings) -> tuple[AnyAr
         return None
 
 
-def _corner(dataset: DatasetReader, bands: list[int]) -> tuple[AnyArray, UInt8]:
+def _corner(dataset: DatasetReader | RemoteDataset, bands: list[int]) -> tuple[AnyArray, UInt8]:
     from rasterio.windows import Window
 
     part = Window(max(0, dataset.width // 2 - LOOK), max(0, dataset.height // 2 - LOOK), 2 * LOOK, 2 * LOOK)

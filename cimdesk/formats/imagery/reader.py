@@ -25,6 +25,7 @@ from cimdesk.formats.imagery.pyramid import LostTileError, RasterPyramid, TileFi
 from cimdesk.formats.imagery.tiff_head import looks_like_picture
 from cimdesk.formats.imagery.vector_tiles import VectorPyramid
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
+from cimdesk.formats.remote_raster import RemoteDataset
 from cimdesk.model.imagery import SPHERE_HALF, Imagery, PictureSource
 from cimdesk.model.layers import LayerKind
 
@@ -58,21 +59,28 @@ class PictureReader:
     def read(self, path: Path, options: ReadOptions) -> ReadResult:
         """Open the pictures; raises `DataError` when none can be read or the file has no place."""
         paths = pictures_in(path) if path.is_dir() else [path]
-        source, objects, findings, said = open_pictures(paths, path.stem, options.crs_for(None) if options.force_crs else None)
-        crs = options.crs_for(said)
-        source.crs = crs or source.crs
-        extent = Imagery.of(source).bounds
-        problems = list(findings.problems())
-        kind = {"GTiff": "GeoTIFF", "JP2OpenJPEG": "JPEG 2000"}.get(DRIVERS.get(paths[0].suffix.lower(), ""), "picture")
-        return ReadResult(
-            format=f"{kind} picture" if kind != "picture" else "Georeferenced picture",
-            version=None,
-            crs=said.code if said else None,
-            objects=objects,
-            extent=extent,
-            sources=(Source(path.stem, LayerKind.IMAGERY, Imagery.of(source), crs, options=dict(options.extra)),),
-            problems=tuple(problems),
-        )
+        return _opened(paths, path.stem, options)
+
+
+def read_remote(dataset: RemoteDataset, title: str, options: ReadOptions) -> ReadResult:
+    """Open a picture on a server; raises `DataError` when it cannot be read or has no place, and `ServiceError`."""
+    return _opened([Path(title)], Path(title).stem, options, dataset)
+
+
+def _opened(paths: list[Path], title: str, options: ReadOptions, remote: RemoteDataset | None = None) -> ReadResult:
+    source, objects, findings, said = open_pictures(paths, title, options.crs_for(None) if options.force_crs else None, remote)
+    crs = options.crs_for(said)
+    source.crs = crs or source.crs
+    kind = {"GTiff": "GeoTIFF", "JP2OpenJPEG": "JPEG 2000"}.get(DRIVERS.get(paths[0].suffix.lower(), ""), "picture")
+    return ReadResult(
+        format=f"{kind} picture" if kind != "picture" else "Georeferenced picture",
+        version=None,
+        crs=said.code if said else None,
+        objects=objects,
+        extent=Imagery.of(source).bounds,
+        sources=(Source(title, LayerKind.IMAGERY, Imagery.of(source), crs, options=dict(options.extra)),),
+        problems=tuple(findings.problems()),
+    )
 
 
 class MbtilesReader:

@@ -17,36 +17,18 @@ from cimdesk.commands.basemaps import is_picture_address, is_service, maps_of
 from cimdesk.commands.session import Session
 from cimdesk.commands.sources import import_files
 from cimdesk.formats.registry import ReadOptions
-from cimdesk.services import imagery_server
+from cimdesk.services import http_ranges
 from cimdesk.services.address_keys import with_keys, without_keys
 from cimdesk.services.imagery_server import open_pictures
 from cimdesk.services.tile_cache import TileCache
 from cimdesk.services.tile_http import Limits
 from tests.unit.formats.imagery.tile_samples import color_of, feature, layer, png, ring, tiles_of, write_pmtiles
-from tests.unit.services.tile_server import TileServer
+from tests.unit.services.tile_server import PartServer
 
 HALF = 20037508.342789244
 QUICK = Limits(timeout=0.8, longest=1.5, tries=2, pause=0.02)
 WMTS = (Path(__file__).parent / "wmts.xml").read_text()
 WMS = (Path(__file__).parent / "wms.xml").read_text()
-
-
-class PartServer(TileServer):
-    """Gives parts of files where it is asked for them."""
-
-    def _answer(self, request):
-        said = request.headers.get("Range", "")
-        path = request.path.split("?")[0]
-        if not said.startswith("bytes=") or path in self.manners or path not in self.files:
-            super()._answer(request)
-            return
-        self.asked[path] += 1
-        first, last = (int(v) for v in said[6:].split("-"))
-        data = self.files[path][first : last + 1]
-        request.send_response(206)
-        request.send_header("Content-Length", str(len(data)))
-        request.end_headers()
-        request.wfile.write(data)
 
 
 @pytest.fixture
@@ -60,7 +42,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(imagery_server, "PATIENCE", QUICK)
+    monkeypatch.setattr(http_ranges, "PATIENCE", QUICK)
 
 
 def opened(server, tmp_path, path="/t/{z}/{x}/{y}.png"):
@@ -206,7 +188,7 @@ def test_pmtiles_are_read_in_parts(server, tmp_path):
 
 def test_a_server_of_whole_files_is_refused_for_pmtiles(server, tmp_path):
     server.files["/a.pmtiles"] = write_pmtiles(tmp_path / "a.pmtiles", tiles_of(range(2))).read_bytes()
-    server.manners["/a.pmtiles"] = ""
+    server.manners["/a.pmtiles"] = "whole"
     with pytest.raises(ServiceError, match="whole files only"):
         open_pictures(server.url("/a.pmtiles"), ReadOptions(), TileCache(tmp_path / "cache"))
 

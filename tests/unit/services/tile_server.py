@@ -18,9 +18,13 @@ class TileServer:
     manners : dict of path to callable or str
         ``drop``, ``truncate``, ``gzip``, ``slow``, a status code, or ``to:ADDRESS`` for a redirect; a list is worked off in
         turn, its last entry stays.
+    gives_parts : bool
+        Whether a range that is asked for is given alone; ``whole`` and ``other-part`` are manners of servers that do not.
     asked : Counter of path
     seen : list of (path, headers)
     """
+
+    gives_parts = False
 
     def __init__(self):
         self.files: dict[str, bytes] = {}
@@ -78,6 +82,11 @@ class TileServer:
             status, data = 404, b"no"
         elif extra.get("ETag") and request.headers.get("If-None-Match") == extra["ETag"]:
             status, data = 304, b""
+        elif self.gives_parts and manner != "whole" and request.headers.get("Range", "").startswith("bytes="):
+            first, last = (int(v) for v in request.headers["Range"][6:].split("-"))
+            first += 1 if manner == "other-part" else 0
+            status, total, data = 206, len(data), data[first : last + 1]
+            extra["Content-Range"] = f"bytes {first}-{first + len(data) - 1}/{total}"
         elif manner == "gzip":
             data = gzip.compress(data)
             extra["Content-Encoding"] = "gzip"
@@ -99,3 +108,9 @@ class TileServer:
                 request.wfile.write(data)
         except OSError:
             request.close_connection = True
+
+
+class PartServer(TileServer):
+    """Gives parts of files where it is asked for them."""
+
+    gives_parts = True
