@@ -11,8 +11,8 @@ import numpy as np
 
 from cimdesk.base.arrays import AnyArray, UInt8
 from cimdesk.base.errors import DataError, Problem
-from cimdesk.formats.imagery.tiff_head import PALETTE, PHOTOMETRIC, RGB, YCBCR
 from cimdesk.formats.remote_parts import RemoteParts
+from cimdesk.formats.tiff_head import PALETTE, PHOTOMETRIC, RGB, YCBCR
 from cimdesk.formats.tiff_parts import BadTiffError, Image, TiffParts
 
 if TYPE_CHECKING:

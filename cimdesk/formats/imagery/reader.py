@@ -22,10 +22,10 @@ from cimdesk.formats.imagery.grids import Tile, lonlat_box, web_mercator
 from cimdesk.formats.imagery.mbtiles import SQLITE_MAGIC, MbtilesFile
 from cimdesk.formats.imagery.pmtiles_file import MAGIC, BrokenArchiveError, LocalParts, PmtilesFile, unpacked
 from cimdesk.formats.imagery.pyramid import LostTileError, RasterPyramid, TileFiles
-from cimdesk.formats.imagery.tiff_head import looks_like_picture
 from cimdesk.formats.imagery.vector_tiles import VectorPyramid
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.formats.remote_raster import RemoteDataset
+from cimdesk.formats.tiff_head import looks_like_picture
 from cimdesk.model.imagery import SPHERE_HALF, Imagery, PictureSource
 from cimdesk.model.layers import LayerKind
 

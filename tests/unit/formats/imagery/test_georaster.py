@@ -11,7 +11,7 @@ from rasterio.transform import Affine, from_origin
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError
 from cimdesk.formats import registry
-from cimdesk.formats.imagery.tiff_head import looks_like_picture
+from cimdesk.formats.tiff_head import looks_like_picture
 from cimdesk.model.imagery import Imagery
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.terrain import Terrain
