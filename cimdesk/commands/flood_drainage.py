@@ -153,13 +153,17 @@ def coupled(scenario: FloodScenario) -> Iterator[DrainageRun]:
     require_swmm()
     drains = scenario.drainage
     placed = place_drains(scenario, drains)
+    beyond = () if drains.outside is None else np.setdiff1d(drains.outside.rows, placed.inlets)
+    inlets = np.concatenate([placed.inlets, beyond]).astype(np.int64)
     plan = SewerPlan(
-        source=Path(drains.source), ids=drains.ids, inlets=placed.inlets, outfalls=placed.outfalls,
+        source=Path(drains.source), ids=drains.ids, inlets=inlets, outfalls=placed.outfalls,
         manhole_area=drains.manhole_area, step=drains.step, start=scenario.start_time or None, duration=scenario.duration,
         encoding=drains.encoding,
     )  # fmt: skip
     with SewerProcess(plan) as process:
         sewers = RecordedSewers(process, drains.source)
+        if drains.outside is not None:
+            sewers = SewersBeyond(process, drains, len(placed.inlets), np.asarray(beyond))
         wide = 1 if scenario.subgrid is None else scenario.subgrid.factor
         area = scenario.terrain.cell_x * scenario.terrain.cell_y * wide**2
         exchange = DrainageExchange(
@@ -202,7 +206,7 @@ class RecordedSewers:
         """
         for steps, volumes, levels in zip(self._steps, self._volumes, self._levels, strict=True):
             self._process.advance(steps, volumes, levels)
-        if not np.array_equal(self._process.heads, heads):
+        if not np.array_equal(self.heads, heads):
             raise DataError(
                 self._source, "the drains do not come to where they were: the network or SWMM has changed.",
                 remedy="Run the scenario from its beginning.",
@@ -215,6 +219,33 @@ class RecordedSewers:
     def totals(self) -> SewerTotals:
         """Return SWMM's own account so far."""
         return self._process.totals()
+
+
+class SewersBeyond(RecordedSewers):
+    """Sewers of which only some manholes are on the grid; the others take what they took in another run."""
+
+    def __init__(self, process: SewerProcess, drains: Drainage, inside: int, beyond: Any) -> None:
+        super().__init__(process, drains.source)
+        assert drains.outside is not None
+        self._inside, self._step, self._known = inside, drains.step, drains.outside
+        self._columns = np.array([int(np.flatnonzero(drains.outside.rows == row)[0]) for row in beyond], dtype=np.int64)
+        self._time = 0.0
+        self._carried: Float = np.zeros(len(beyond))
+
+    @property
+    def heads(self) -> Float:
+        """(K,) float64 head at each inlet on the grid now [m]."""
+        return super().heads[: self._inside]
+
+    def advance(self, steps: int, volumes: Float, levels: Float) -> SewerState:
+        """Take some steps, with what came in beyond the grid meanwhile."""
+        span = steps * self._step
+        row = min(int(np.searchsorted(self._known.times, self._time + 0.5 * span)), len(self._known.times) - 1)
+        self._carried += self._known.flows[row, self._columns].astype(np.float64) * span
+        self._time += span
+        state = super().advance(steps, np.concatenate([volumes, self._carried]), levels)
+        self._carried -= state.received[self._inside :]
+        return replace(state, heads=state.heads[: self._inside], received=state.received[: self._inside])
 
 
 class DrainageRun:

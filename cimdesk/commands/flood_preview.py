@@ -10,7 +10,7 @@ from cimdesk.base.i18n import tr
 from cimdesk.commands.flood_apart import ApartRun
 from cimdesk.commands.session import Session
 from cimdesk.formats.flood_result import PackedFrames
-from cimdesk.formats.flood_run import LiveWater, RunFolder
+from cimdesk.formats.flood_run import FrameNote, LiveWater, RunFolder, flow_of
 from cimdesk.model.flood import FloodResult, FloodScenario
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.live_flood import LiveFlood
@@ -32,19 +32,21 @@ class Preview:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._water: LiveWater | None = None
+        self._scenario: FloodScenario | None = None
         self._flood: LiveFlood | None = None
         self._frames = PackedFrames((1, 1))
         self._count = -1
         self._place = 0
         self._last = math.nan
         self._hidden: list[str] = []
+        self._notes: list[FrameNote] = []
 
     def look(self, run: ApartRun) -> bool:
         """Show what is new; return whether anything was."""
         scenario = run.scenario
         if scenario is None or not run.control.status.is_ready:
             return False
-        if self._water is None or self._flood is None:
+        if self._water is None or self._flood is None or scenario is not self._scenario:
             self._begin(run, scenario)
         if self._water is None or self._flood is None or self._water.count == self._count:
             return False
@@ -55,6 +57,9 @@ class Preview:
             self._flood.times.append(note.time)
             self._flood.volumes.append(note.volume)
             self._flood.wet_areas.append(note.wet_area)
+            self._notes.append(note)
+        if frames:
+            self._flood.flow = flow_of(scenario, self._notes)
         found = self._water.depth()
         if found is None or (self._flood.times and found[0] < self._flood.times[-1]):
             return False
@@ -74,6 +79,7 @@ class Preview:
         shape = scenario.result_terrain.shape
         self._water = LiveWater.opened(run.folder.live_file, shape)
         self._frames = PackedFrames(shape)
+        self._scenario, self._count, self._place = scenario, -1, 0
         self._flood = LiveFlood(scenario, self._frames)
 
     def _show(self, scenario: FloodScenario, flood: LiveFlood, time: float, depth: Float32) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,38 +10,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cimdesk.analysis.flood.lines import cells_along
-from cimdesk.base.arrays import AnyArray, Float, Float32
+from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.base.errors import DataError, UsageError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
 from cimdesk.commands.flood import attach, free_name, inputs_hash, results_folder, run_job, simulate, summary, write_beside
-from cimdesk.commands.flood_drainage import place_drains, unblocked
+from cimdesk.commands.flood_apart import ApartRun
+from cimdesk.commands.flood_drainage import unblocked
 from cimdesk.commands.flood_kept import kept_scenario
 from cimdesk.commands.flood_measures import place_measures
+from cimdesk.commands.flood_nested import MARGIN_CELLS, SAME, Nested, extent, run_nested
 from cimdesk.commands.history import Edit
 from cimdesk.commands.measures import as_inputs, measures
 from cimdesk.commands.measures import summary as words_of
 from cimdesk.commands.session import Session
+from cimdesk.formats.flood_run import SUFFIX, RunFolder
 from cimdesk.model.flood import FloodResult, FloodScenario
 from cimdesk.model.measures import Measure
 
 if TYPE_CHECKING:
-    from cimdesk.analysis.flood.exchange import Exchange
     from cimdesk.analysis.flood.window import Window
-    from cimdesk.commands.flood_apart import ApartRun
     from cimdesk.formats.scenario_inputs import MeasureInput
 
-MARGIN, MARGIN_CELLS, MARGIN_SHARE = 250.0, 16, 0.75
+MARGIN, MARGIN_SHARE = 250.0, 0.75
 """Around the measures: at least so far [m], so many cells, and this share of their extent."""
 QUICK = 15.0
 """A run that took no longer than this is run again as a whole [s]."""
 MOST_SHARE = 0.6
 """A window that covers more than this share of the cells is no gain over the whole."""
-RIM_CELLS, RIM_CHANGE = 3, 0.05
-"""Where the water changes by more than this [m] so many cells from the rim, the window was too narrow and is widened."""
-ROUNDS = 3
-SAME = 0.01
-"""Depths that differ less are the same [m]."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +50,17 @@ class Whatif:
     window : Window or None
         None runs the whole again.
     chosen : tuple of Measure
+    live_drains : bool
+        Whether the drains run again too where a window is run.
     """
 
     parent: FloodResult
     window: Window | None
     chosen: tuple[Measure, ...]
+    live_drains: bool = False
 
 
-def plan(parent: FloodResult, chosen: Sequence[Measure], whole: bool | None = None) -> Whatif:
+def plan(parent: FloodResult, chosen: Sequence[Measure], whole: bool | None = None, live_drains: bool | None = None) -> Whatif:
     """Decide whether a window around the measures is run, or the whole.
 
     Parameters
@@ -72,6 +69,8 @@ def plan(parent: FloodResult, chosen: Sequence[Measure], whole: bool | None = No
     chosen : sequence of Measure
     whole : bool or None
         None decides by the time that the parent took and by the share of the grid that the window would have.
+    live_drains : bool or None
+        Whether the drains run again in a window; None lets them where a measure unblocks some.
 
     Raises
     ------
@@ -85,7 +84,9 @@ def plan(parent: FloodResult, chosen: Sequence[Measure], whole: bool | None = No
         share = window.shape[0] * window.shape[1] / parent.max_depth.size
         if share > MOST_SHARE or float(parent.statistics.get("seconds", np.inf)) <= QUICK:
             window = None
-    return Whatif(parent, window, tuple(chosen))
+    if live_drains is None:
+        live_drains = any(measure.nodes for measure in chosen)
+    return Whatif(parent, window, tuple(chosen), live_drains and parent.drainage is not None)
 
 
 def _window(parent: FloodResult, chosen: Sequence[Measure]) -> Window:
@@ -128,116 +129,15 @@ def with_measures(scenario: FloodScenario, asked: Sequence[MeasureInput], name: 
         scenario, name=name, terrain=placed.ground, beds=(*scenario.beds, *placed.beds),
         devices=(*scenario.devices, *placed.devices), metadata={**scenario.metadata, "measures": [m.name for m in asked]},
     )  # fmt: skip
+    if changed.subgrid is not None and placed.beds:
+        text = "gates and breaches cannot be simulated on coarse cells."
+        raise DataError(path, text, remedy="Run it in a window, which has full detail.")
     return unblocked(changed, nodes) if nodes else changed
 
 
 def name_of(parent: FloodResult, chosen: Sequence[Measure]) -> str:
     """Return what a run with measures is called."""
     return f"{parent.name} + {words_of(chosen)}"
-
-
-def run_window(
-    scenario: FloodScenario,
-    whatif: Whatif,
-    threads: int = 0,
-    progress: Progress = no_progress,
-    cancel: CancelToken | None = None,
-) -> FloodResult:
-    """Run the window of a what-if and return the result of the whole grid: the window's inside it, the parent's elsewhere.
-
-    The window is widened and run again while the change of the water reaches its rim.
-
-    Parameters
-    ----------
-    scenario : FloodScenario
-        Of the whole grid, with the measures.
-    """
-    from cimdesk.analysis.flood.window import Rim, cut, holding_devices, largest_near_rim, rim_cells
-
-    assert whatif.window is not None
-    parent, shape = whatif.parent, whatif.parent.terrain.shape
-    scenario = replace(scenario, duration=float(parent.times[-1]))
-    started = time.perf_counter()
-    window = holding_devices(whatif.window, scenario.devices, shape, MARGIN_CELLS)
-    for turn in range(ROUNDS):
-        nested = cut(scenario, window)
-        rim = Rim(scenario, window, parent)
-        exchanges: list[Exchange] = [rim, *_drains(scenario, parent, window)]
-        result = simulate(nested, threads, progress, cancel, exchanges)
-        change = result.max_depth - parent.max_depth[window.part]
-        reach = largest_near_rim(change, window.own(rim_cells(scenario, window)), window.shape, RIM_CELLS)
-        wider = holding_devices(window.grown(max(window.shape) // 2, shape), scenario.devices, shape, MARGIN_CELLS)
-        if reach <= RIM_CHANGE or turn == ROUNDS - 1 or wider == window:
-            break
-        window = wider
-    figures = {
-        "seconds": time.perf_counter() - started, "parent": parent.name, "window": _extent(parent, window),
-        "window_cells": int(result.max_depth.size), "window_rounds": turn + 1, "rim_change_m": reach, "rim_in_m3": rim.came,
-        "rim_out_m3": rim.went, "threads": threads or (os.cpu_count() or 1), "inputs": inputs_hash(scenario),
-        "measures": list(scenario.metadata.get("measures", ())),
-    }  # fmt: skip
-    return _composed(scenario, parent, result, window, figures)
-
-
-def _drains(scenario: FloodScenario, parent: FloodResult, window: Window) -> list[Exchange]:
-    from cimdesk.analysis.flood.window import RecordedDrains
-
-    if scenario.drainage is None or parent.drainage is None:
-        return []
-    placed = place_drains(scenario, scenario.drainage)
-    inlets, outfalls = placed.inlet_places, placed.outfall_places
-    taken, let_out = window.holds(inlets.cells), window.holds(outfalls.cells)
-    inside = replace(
-        inlets, cells=window.own(inlets.cells[taken]), crests=inlets.crests[taken], open_share=inlets.open_share[taken],
-        limits=inlets.limits[taken],
-    )  # fmt: skip
-    return [
-        RecordedDrains(parent.drainage, inside, placed.inlets[taken], window.own(outfalls.cells[let_out]), placed.outfalls[let_out])
-    ]
-
-
-def _extent(parent: FloodResult, window: Window) -> list[float]:
-    """Return west, south, east and north of a window."""
-    grid = parent.terrain
-    return [
-        grid.west + window.left * grid.cell_x, grid.north - window.bottom * grid.cell_y,
-        grid.west + window.right * grid.cell_x, grid.north - window.top * grid.cell_y,
-    ]  # fmt: skip
-
-
-def _composed(
-    scenario: FloodScenario, parent: FloodResult, nested: FloodResult, window: Window, figures: Mapping[str, Any]
-) -> FloodResult:
-    from cimdesk.analysis.flood.inundation import WET_DEPTH
-    from cimdesk.analysis.flood.window import merged_grids, rim_cells
-    from cimdesk.formats.flood_result import PackedFrames
-
-    area = parent.terrain.cell_x * parent.terrain.cell_y
-    held = rim_cells(scenario, window)
-    frames = PackedFrames(parent.terrain.shape)
-    volume, wet_area = np.array(parent.volume, dtype=np.float64), np.array(parent.wet_area, dtype=np.float64)
-    for k, whole in enumerate(parent.depths):
-        depth: Float32 = np.array(whole, dtype=np.float32, copy=True)
-        before = depth[window.part].copy()
-        depth[window.part] = nested.depths[k]
-        depth[held[:, 0], held[:, 1]] = np.asarray(whole)[held[:, 0], held[:, 1]]
-        after = depth[window.part]
-        volume[k] += float(after.sum(dtype=np.float64) - before.sum(dtype=np.float64)) * area
-        wet_area[k] += float(np.count_nonzero(after > WET_DEPTH) - np.count_nonzero(before > WET_DEPTH)) * area
-        frames.append(depth)
-    grids = merged_grids(parent, nested, window, scenario.terrain)
-    for name in ("max_depth", "max_speed", "max_depth_speed", "arrival"):
-        grids[name][held[:, 0], held[:, 1]] = getattr(parent, name)[held[:, 0], held[:, 1]]
-    gauges = {series.gauge.name: series for series in (*parent.gauges, *nested.gauges)}
-    lines = {line.gauge.name: line for line in parent.lines}
-    statistics = {
-        **nested.statistics, "cells": int(grids["max_depth"].size), "max_depth_m": float(grids["max_depth"].max()),
-        "wet_area_m2": float(np.count_nonzero(grids["max_depth"] > WET_DEPTH)) * area, **figures,
-    }  # fmt: skip
-    return replace(
-        parent, name=scenario.name, depths=frames.finish(), volume=volume, wet_area=wet_area, statistics=statistics,
-        gauges=tuple(gauges[series.gauge.name] for series in parent.gauges), lines=tuple(lines.values()), **grids,
-    )  # fmt: skip
 
 
 def whatif_job(
@@ -247,6 +147,7 @@ def whatif_job(
     whole: bool | None = None,
     threads: int = 0,
     run: ApartRun | None = None,
+    live_drains: bool | None = None,
 ) -> JobSpec[FloodResult]:
     """Return the job that runs a flood of the project again with measures and adds the result as a layer named after them.
 
@@ -262,7 +163,9 @@ def whatif_job(
     threads : int
         0 for all cores.
     run : ApartRun or None
-        By which a run of the whole can be looked at, held and left.
+        By which the run can be looked at, held and left.
+    live_drains : bool or None
+        See `plan`.
 
     Raises
     ------
@@ -276,7 +179,7 @@ def whatif_job(
     known = measures(session)
     keys = tuple(keys) or tuple(key for key, measure in known.items() if measure.enabled)
     chosen = [known[key] for key in keys if key in known]
-    whatif = plan(parent, chosen, whole)
+    whatif = plan(parent, chosen, whole, live_drains)
     name = name_of(parent, chosen)
 
     def changed() -> FloodScenario:
@@ -284,23 +187,86 @@ def whatif_job(
 
     record = {
         "name": name, "description": words_of(chosen), "storm": parent.name, "parent": parent_id, "measures": list(keys),
-        "window": None if whatif.window is None else _extent(parent, whatif.window),
+        "window": None if whatif.window is None else extent(parent, whatif.window),
     }  # fmt: skip
     _keep_scenario_record(session, record)
     if whatif.window is None:
         return run_job(session, changed, threads, run, name)
-    place: dict[str, Path] = {}
+    return _window_job(session, whatif, changed, lambda: kept_scenario(file), record, run or ApartRun(RunFolder(Path()), threads))
+
+
+def _window_job(
+    session: Session, whatif: Whatif, changed: Callable[[], FloodScenario], before: Callable[[], FloodScenario],
+    record: Mapping[str, Any], run: ApartRun,
+) -> JobSpec[FloodResult]:  # fmt: skip
+    files: dict[str, Path] = {}
+    found: dict[str, Nested] = {}
 
     def work(progress: Progress, cancel: CancelToken) -> FloodResult:
-        scenario = changed()
-        result = run_window(scenario, whatif, threads, progress, cancel)
-        place["file"] = write_beside(free_name(results_folder(session), result.name), result, scenario)
-        return result
+        scenario, base = changed(), before()
+        assert whatif.window is not None
+
+        def simulate_window(nested: FloodScenario, is_shown: bool, share: Progress) -> FloodResult:
+            return _simulate_apart(session, nested, run, is_shown, share, cancel)
+
+        nested = run_nested(scenario, base, whatif.parent, whatif.window, simulate_window, whatif.live_drains, progress)
+        found["nested"] = nested
+        folder = results_folder(session)
+        if nested.is_baseline_needed and nested.baseline is not None:
+            files["baseline"] = write_beside(free_name(folder, nested.baseline.name), nested.baseline, base)
+        files["result"] = write_beside(free_name(folder, nested.result.name), nested.result, scenario)
+        return nested.result
 
     def done(result: FloodResult) -> None:
-        attach(session, result, place["file"])
+        baseline = found["nested"].baseline
+        if "baseline" in files and baseline is not None:
+            _keep_scenario_record(session, {**record, "baseline": attach(session, baseline, files["baseline"])})
+        attach(session, result, files["result"])
 
-    return JobSpec(tr("Simulating {name}").format(name=name), work, done, key="flood")
+    return JobSpec(tr("Simulating {name}").format(name=record["name"]), work, done, key="flood")
+
+
+def _simulate_apart(
+    session: Session, nested: FloodScenario, run: ApartRun, is_shown: bool, progress: Progress, cancel: CancelToken
+) -> FloodResult:
+    """Run a window in a process of its own; held, shown and left by ``run``, or only held by it."""
+    one = run if is_shown else ApartRun(RunFolder(Path()), run.threads, control=run.control)
+    file = free_name(results_folder(session), nested.name)
+    one.folder = RunFolder(file.with_name(file.name + SUFFIX))
+    try:
+        result = one.start(nested, inputs_hash(nested), progress, cancel)
+        if (failure := one.told(result)) is not None:
+            raise failure
+    finally:
+        # A window says nothing by itself: what is left of one is not gone on with.
+        one.folder.remove()
+    return result
+
+
+def run_window(
+    scenario: FloodScenario,
+    whatif: Whatif,
+    threads: int = 0,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+    base: FloodScenario | None = None,
+) -> Nested:
+    """Run the window of a what-if in this process; without ``base`` it is not run without the measures."""
+    assert whatif.window is not None
+
+    def simulate_window(nested: FloodScenario, is_shown: bool, share: Progress) -> FloodResult:
+        return simulate(nested, threads, share, cancel)
+
+    return run_nested(scenario, base, whatif.parent, whatif.window, simulate_window, whatif.live_drains, progress)
+
+
+def baseline_of(session: Session, parent_id: str, result: FloodResult) -> str:
+    """Return the layer to compare a run with measures with: its window without them where that was needed, else the parent."""
+    for record in session.workspace.document.records("scenario").values():
+        found = str(record.get("baseline", ""))
+        if record.get("name") == result.name and isinstance(session.workspace.data(found), FloodResult):
+            return found
+    return parent_id
 
 
 def storm_with_measures(
@@ -362,8 +328,11 @@ def whatif_file(
     threads: int = 0,
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
+    live_drains: bool | None = None,
 ) -> tuple[dict[str, Any], FloodResult, FloodResult]:
     """Run a flood file again with the measures of another file; return the figures, the result before and the one after.
+
+    The result before is that of the window without the measures, where a window was run.
 
     Raises
     ------
@@ -378,11 +347,12 @@ def whatif_file(
     asked = read_measures(measures_file)
     parent, scenario = read_result(result_file), kept_scenario(result_file)
     chosen = [Measure(one.kind, one.name, one.line, one.to, one.numbers, one.nodes) for one in asked]
-    whatif = plan(parent, chosen, whole)
+    whatif = plan(parent, chosen, whole, live_drains)
     changed = with_measures(scenario, asked, name_of(parent, chosen), measures_file)
     if whatif.window is None:
         result = simulate(changed, threads, progress, cancel)
     else:
-        result = run_window(changed, whatif, threads, progress, cancel)
+        nested = run_window(changed, whatif, threads, progress, cancel, scenario)
+        result, parent = nested.result, nested.baseline or parent
     write_beside(out, result, changed)
     return {"result": str(out), **summary(result)}, parent, result

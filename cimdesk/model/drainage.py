@@ -6,10 +6,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cimdesk.base.arrays import Bool, Float, Float32, Strings
+from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Strings
 
 SPILLS = 0.002
 """Flow out of a manhole from which it is said to spill [m3/s]."""
+
+
+@dataclass(frozen=True)
+class OutsideFlows:
+    """What the drains took beyond the part of a grid that is simulated, as another run had it.
+
+    Attributes
+    ----------
+    rows : (J,) int64
+        Of the nodes.
+    times : (T,) float64
+        [s from the start].
+    flows : (T, J) float32
+        Flow into the drains in the span before each time [m3/s].
+    """
+
+    rows: AnyArray
+    times: Float
+    flows: Float32
 
 
 @dataclass(frozen=True)
@@ -38,6 +57,8 @@ class Drainage:
         Time step of the pipes [s].
     encoding : str
         Of the SWMM file.
+    outside : OutsideFlows or None
+        What is known of the manholes beyond the grid.
     """
 
     source: str
@@ -53,6 +74,7 @@ class Drainage:
     manhole_area: float = 1.167
     step: float = 1.0
     encoding: str = "utf-8"
+    outside: OutsideFlows | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from cimdesk.base.arrays import Float, Float32
 from cimdesk.model.drainage import Drainage, DrainageSeries
+from cimdesk.model.flood_flow import FlowFrames
 from cimdesk.model.flood_inputs import Device, LineGauge, LineSeries, MovingBed, RainField, Soil, Subgrid
 from cimdesk.model.terrain import Terrain
 
@@ -129,6 +130,8 @@ class FloodScenario:
         Whether the time of the peak, further times of arrival and durations are kept too.
     subgrid : Subgrid or None
         Coarse cells to compute on; everything else is placed on the cells of the terrain.
+    begin_time : float
+        Seconds from the start at which the run begins, in the water of ``initial_level``; an output time.
     """
 
     name: str
@@ -155,6 +158,7 @@ class FloodScenario:
     lines: tuple[LineGauge, ...] = ()
     timings: bool = False
     subgrid: Subgrid | None = None
+    begin_time: float = 0.0
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -212,6 +216,8 @@ class FloodResult:
         What crossed the lines of the scenario.
     envelopes : mapping of name to (R, C) float32
         Further grids over the run: ``peak_time``, ``arrival_0.10``, ``arrival_0.30``, ``duration_0.05`` and so on [s].
+    flow : FlowFrames or None
+        Velocities of each frame, where they are known.
     """
 
     name: str
@@ -232,6 +238,7 @@ class FloodResult:
     drainage: DrainageSeries | None = None
     lines: tuple[LineSeries, ...] = ()
     envelopes: Mapping[str, Float32] = field(default_factory=dict)
+    flow: FlowFrames | None = None
 
     def frame_at(self, time: float) -> tuple[int, int, float]:
         """Return the frames around a clock ``time`` [POSIX s] and the weight of the second, for blending."""

@@ -238,7 +238,55 @@ class LineBoundary:
     manning_n: float = 0.035
 
 
-Device: TypeAlias = Pump | Culvert | Storage | LineBoundary
+@dataclass(frozen=True)
+class HeldDepths:
+    """Cells held at the depths that another run had there, such as the rim of a window in it.
+
+    Attributes
+    ----------
+    cells : (N, 2) int
+    times : (T,) float64
+        [s from the start]; depths are linear between.
+    depths : (T, N) float32
+        [m].
+    """
+
+    cells: AnyArray
+    times: Float
+    depths: Float32
+
+
+@dataclass(frozen=True)
+class KnownDrains:
+    """Drains that do not run again: manholes take water by their law under the head of another run; what they gave they give.
+
+    Attributes
+    ----------
+    cells : (K + M, 2) int
+        Of manholes, then of outfalls.
+    times : (T,) float64
+        [s from the start].
+    flows : (T, K + M) float64
+        Into the drains in the span before each time [m3/s].
+    heads : (T, K) float64
+        In the manholes [m].
+    crests, open_share, limits : (K,) float64
+        Ground around each manhole [m], what of it is not clogged, the most it takes [m3/s].
+    area : float
+        Open area of a manhole [m2].
+    """
+
+    cells: AnyArray
+    times: Float
+    flows: Float
+    heads: Float
+    crests: Float
+    open_share: Float
+    limits: Float
+    area: float
+
+
+Device: TypeAlias = Pump | Culvert | Storage | LineBoundary | HeldDepths | KnownDrains
 
 
 @dataclass(frozen=True)

@@ -32,4 +32,8 @@ ROWS: tuple[Action, ...] = (
         "measure.run", "Run with measures", "Simulate the flood again with the measures that are switched on", "Flood",
         handlers.run_again, "Shift+F9", Need.FLOOD | Need.IDLE, group=2,
     ),
+    Action(
+        "measure.whole", "Run the whole with measures", "Simulate the whole flood again with the measures, its drains included",
+        "Flood", handlers.run_whole, "", Need.FLOOD | Need.IDLE, group=2,
+    ),
 )  # fmt: skip

@@ -33,7 +33,7 @@ def test_a_wall_in_the_demo_city_is_answered_within_a_minute(data):
     parent = simulate(scenario, 2)
     changed = with_measures(scenario, as_inputs([WALL]), "wall")
     started = time.perf_counter()
-    nested = run_window(changed, plan(parent, [WALL], whole=False), 2)
+    nested = run_window(changed, plan(parent, [WALL], whole=False), 2).result
     seconds = time.perf_counter() - started
     whole = simulate(changed, 2)
     off = np.abs(nested.max_depth - whole.max_depth)

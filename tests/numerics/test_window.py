@@ -9,13 +9,14 @@ import pytest
 
 from cimdesk.analysis.flood.drainage import Inlets
 from cimdesk.analysis.flood.inundation import run_inundation
-from cimdesk.analysis.flood.window import RecordedDrains, Rim, Window, cut, holding_devices, rim_cells, window_around
+from cimdesk.analysis.flood.recorded import KnownDrainsExchange
+from cimdesk.analysis.flood.window import Window, cut, holding_devices, known_drains, rim_cells, rim_of, window_around
 from cimdesk.commands.flood import simulate
 from cimdesk.commands.flood_whatif import difference, plan, run_window, with_measures
 from cimdesk.commands.measures import as_inputs
 from cimdesk.model.drainage import DrainageSeries
 from cimdesk.model.flood import EdgeBoundary, FloodScenario, Gauge, Inflow, Series
-from cimdesk.model.flood_inputs import Pump
+from cimdesk.model.flood_inputs import MovingBed, Pump
 from cimdesk.model.measures import Measure
 from cimdesk.model.terrain import Terrain
 
@@ -54,12 +55,13 @@ def whole(parent):
 
 @pytest.fixture(scope="module")
 def nested(parent):
-    return run_window(with_measures(valley(), as_inputs([WALL]), "nested"), plan(parent, [WALL], whole=False), 2)
+    return run_window(with_measures(valley(), as_inputs([WALL]), "nested"), plan(parent, [WALL], whole=False), 2).result
 
 
 def test_a_window_without_any_measure_gives_the_run_it_came_from(parent):
     window = Window(30, 110, 50, 140)
-    again = run_inundation(cut(valley(), window), 2, exchanges=[Rim(valley(), window, parent)])
+    nested = cut(valley(), window)
+    again = run_inundation(replace(nested, devices=(*nested.devices, rim_of(valley(), window, parent))), 2)
     off = np.abs(again.max_depth - parent.max_depth[window.part])[2:-2, 2:-2]
     assert np.sqrt((off**2).mean()) < 0.003
     assert np.percentile(off, 99) < 0.01
@@ -97,7 +99,7 @@ def test_a_window_loses_no_water(nested):
 
 def test_water_behind_a_wall_that_reaches_the_rim_widens_the_window(parent):
     narrow = replace(plan(parent, [WALL], whole=False), window=Window(55, 85, 80, 105))
-    result = run_window(with_measures(valley(), as_inputs([WALL]), "narrow"), narrow, 2)
+    result = run_window(with_measures(valley(), as_inputs([WALL]), "narrow"), narrow, 2).result
     assert result.statistics["window_rounds"] > 1
     assert result.statistics["window_cells"] > 30 * 25
 
@@ -128,7 +130,57 @@ def test_gauges_and_inflows_follow_into_the_window():
     assert cut(valley(), Window(50, 90, 60, 120)).gauges[0].name == "middle"
 
 
-def recorded() -> tuple[RecordedDrains, DrainageSeries]:
+@pytest.fixture(scope="module")
+def compared(parent):
+    changed = with_measures(valley(), as_inputs([WALL]), "nested")
+    return run_window(changed, plan(parent, [WALL], whole=False), 2, base=valley())
+
+
+def test_a_window_is_compared_with_itself_without_the_measures(parent, whole, compared):
+    """What the measures do is the difference of two windows: the error of nesting is in both of them."""
+    assert compared.result.statistics["nesting_error_m"] < 0.01
+    assert not compared.is_baseline_needed
+    baseline = compared.baseline
+    assert baseline.terrain.elevations.tolist() == parent.terrain.elevations.tolist()
+    true = whole.max_depth - parent.max_depth
+    own = compared.result.max_depth - baseline.max_depth
+    through = compared.result.max_depth - parent.max_depth
+    assert np.sqrt(((own - true) ** 2).mean()) <= np.sqrt(((through - true) ** 2).mean()) + 1e-6
+    far = np.abs(true) < 1e-4
+    assert np.sqrt((own[far] ** 2).mean()) < 0.5 * max(np.sqrt((through[far] ** 2).mean()), 1e-4)
+
+
+def test_a_window_begins_shortly_before_its_measure_does(parent):
+    from cimdesk.commands.flood_nested import SPIN_UP, first_frame
+
+    base = valley()
+    ground = base.terrain.elevations
+    cells = np.array([[r, 94] for r in range(58, 83)])
+    heights = np.stack([ground[cells[:, 0], cells[:, 1]]] * 3).astype(np.float64)
+    heights[2] += 1.5
+    gate = MovingBed(cells, np.array([0.0, 2400.0, 2401.0]), heights)
+    changed = replace(base, name="gate", beds=(gate,))
+    frame = first_frame(changed, base, parent)
+    assert parent.times[frame] == 2400.0 - SPIN_UP
+    late = run_window(changed, replace(plan(parent, [WALL], whole=False)), 2, base=base)
+    full = simulate(changed, 2)
+    assert late.result.statistics["begin_s"] == 1800.0
+    assert len(late.result.depths) == len(parent.depths)
+    assert np.abs(np.asarray(late.result.depths[-1]) - np.asarray(full.depths[-1])).max() < 0.05
+    rise = np.asarray(full.depths[-1]) - np.asarray(parent.depths[-1])
+    own = np.asarray(late.result.depths[-1]) - np.asarray(late.baseline.depths[-1])
+    assert rise.max() > 0.1
+    assert np.sqrt(((own - rise) ** 2).mean()) < 0.004
+    assert np.array_equal(late.result.depths[3], parent.depths[3])
+
+
+def test_a_measure_from_the_start_has_its_window_begin_there(parent):
+    from cimdesk.commands.flood_nested import first_frame
+
+    assert first_frame(with_measures(valley(), as_inputs([WALL]), "wall"), valley(), parent) == 0
+
+
+def recorded() -> tuple[KnownDrainsExchange, DrainageSeries]:
     """Two manholes and an outfall: the first manhole gave water, the second was far from full, the outfall let out."""
     times = np.array([0.0, 300.0, 600.0])
     flows = np.array([[0.0, 0.0, 0.0], [-0.2, 0.1, -0.5], [-0.2, 0.1, -0.5]], dtype=np.float32)
@@ -138,7 +190,8 @@ def recorded() -> tuple[RecordedDrains, DrainageSeries]:
         depths, flows,
     )  # fmt: skip
     inlets = Inlets(np.array([[0, 0], [0, 1]], dtype=np.int32), np.full(2, 10.0), np.ones(2), np.full(2, np.inf), 1.167)
-    return RecordedDrains(series, inlets, np.array([0, 1]), np.array([[0, 2]]), np.array([2])), series
+    known = known_drains(series, inlets, np.array([0, 1]), np.array([[0, 2]]), np.array([2]))
+    return KnownDrainsExchange(known, 25.0), series
 
 
 def test_drains_in_a_window_give_back_what_they_gave():

@@ -76,16 +76,16 @@ class Envelopes:
         Seconds from the start of the last note.
     """
 
-    def __init__(self, is_wanted: bool, state: GridState, tiles: Tiles, workers: Workers) -> None:
+    def __init__(self, is_wanted: bool, state: GridState, tiles: Tiles, workers: Workers, begin: float = 0.0) -> None:
         self._is_wanted, self._state, self._tiles, self._workers = is_wanted, state, tiles, workers
         shape = state.h.shape if is_wanted else (1, 1)
-        self.noted = 0.0
+        self.noted = begin
         self.seen: Float32 = np.zeros(shape, dtype=np.float32)
         self.peak: Float32 = np.full(shape, np.nan, dtype=np.float32)
         self.arrivals: Float32 = np.full((len(ARRIVALS), *shape), np.inf, dtype=np.float32)
         self.durations: Float32 = np.zeros((len(DURATIONS), *shape), dtype=np.float32)
         if is_wanted:
-            self._note(0.0)
+            self._note(begin)
 
     def __bool__(self) -> bool:
         return self._is_wanted

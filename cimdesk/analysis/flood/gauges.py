@@ -41,7 +41,7 @@ class GaugeLog:
         self._depths: list[AnyArray] = []
         self._discharges: list[list[float]] = []
         self._next = 0.0
-        self.note(0.0)
+        self.note(scenario.begin_time)
 
     def note(self, time: float) -> None:
         """Keep depths and discharges when it is time."""

@@ -48,7 +48,7 @@ class Hydrology:
         if soil is not None:
             state.inside(self._classes)[:] = soil.classes
         self._fallen: Float = np.zeros(state.h.shape if self._rain is not None else (1, 1))
-        self.applied = 0.0
+        self.applied = scenario.begin_time
         self._tile_rain = np.zeros_like(tiles.losses)
         self._tile_loss = np.zeros_like(tiles.losses)
 

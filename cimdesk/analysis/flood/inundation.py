@@ -6,6 +6,7 @@ What one step does to the water is the engine's: `inertial` or `dynamic`. Result
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,6 +29,7 @@ from cimdesk.base.arrays import AnyArray, Bool, Float, Float32
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, Progress, no_progress
 from cimdesk.model.flood import FloodResult, FloodScenario, Series
+from cimdesk.model.flood_flow import FlowFrames, block_flow, blocks_over, packed_flow
 
 WET_DEPTH = 0.03
 FROUDE_LIMIT = 0.8
@@ -125,17 +127,22 @@ def run_inundation(
     """
     run = new_run(scenario, max(1, threads), cancel or CancelToken(), exchanges)
     store = StackedFrames() if frames is None else frames
+    flow: list[bytes] = []
     watch = watch or NobodyWatches()
     outputs = output_times(scenario.duration, scenario.output_every)
+    outputs = outputs[outputs >= scenario.begin_time]
     watch.began(run)
     with run:
         for end in outputs[run.frames_kept :]:
             run.advance(float(end), progress, watch)
             depth = run.frame()
             store.append(depth)
+            flow.append(run.flow())
             watch.kept(run, depth)
     progress(1.0, tr("Flood simulated"))
-    return run.result(outputs, store.finish())
+    result = run.result(outputs, store.finish())
+    # A run that went on from an earlier moment knows the flow since then only; who kept the rest puts it together.
+    return replace(result, flow=run.flow_blocks.with_frames(flow)) if len(flow) == len(outputs) else result
 
 
 def new_run(scenario: FloodScenario, threads: int, cancel: CancelToken, exchanges: Sequence[Exchange] = ()) -> Run:
@@ -186,7 +193,7 @@ class Run:
 
     def __init__(self, scenario: FloodScenario, threads: int, cancel: CancelToken, exchanges: Sequence[Exchange] = ()) -> None:
         self.scenario = scenario
-        self.time = self._due = 0.0
+        self.time = self._due = scenario.begin_time
         self.steps = 0
         self._cancel = cancel
         self._dx = float(scenario.terrain.cell_x)
@@ -205,7 +212,7 @@ class Run:
         self.ledger = FloodLedger(self.state.volume(self._dx**2))
         self._hydrology = Hydrology(scenario, self.state, self.tiles, self._workers, self.ledger)
         self.engine: Engine = self._new_engine()
-        self._envelopes = Envelopes(scenario.timings, self.state, self.tiles, self._workers)
+        self._envelopes = Envelopes(scenario.timings, self.state, self.tiles, self._workers, scenario.begin_time)
         self.gauges = GaugeLog(scenario, self.state, self.engine)
         self.wet_areas: list[float] = []
         self._froude_high = 0.0
@@ -318,7 +325,7 @@ class Run:
         ):
             self.tiles.activate_all()
         if self.scenario.initial_level is not None:
-            self.state.arrival[self.state.h > kernels.ARRIVAL_DEPTH] = 0.0
+            self.state.arrival[self.state.h > kernels.ARRIVAL_DEPTH] = self.scenario.begin_time
 
     def _place_inflows(self) -> list[tuple[AnyArray, AnyArray, Float, Series]]:
         placed = []
@@ -358,6 +365,17 @@ class Run:
             high = np.hypot(qx[wet], qy[wet]) > FROUDE_LIMIT * np.sqrt(GRAVITY * depth[wet].astype(np.float64) ** 3)
             self._froude_high = max(self._froude_high, int(np.count_nonzero(high)) / int(count))
         return depth
+
+    @property
+    def flow_blocks(self) -> FlowFrames:
+        """Blocks of cells whose velocities are kept, without frames."""
+        return blocks_over(self.scenario.terrain, self.scenario.duration / self.scenario.output_every)[1]
+
+    def flow(self) -> bytes:
+        """Return the velocities of blocks of cells now, as `FlowFrames` keep them."""
+        factor, _ = blocks_over(self.scenario.terrain, self.scenario.duration / self.scenario.output_every)
+        east, south = self.engine.cell_discharges()
+        return packed_flow(*block_flow(self.state.inside(self.state.h), east, -south, factor))
 
     def envelopes(self) -> tuple[Float32, Float32, Float32, Float32]:
         """Return the (R, C) greatest depth [m], speed [m/s] and depth times speed [m2/s] so far, and the time of arrival [s]."""

@@ -10,7 +10,7 @@ import numpy as np
 from cimdesk.analysis.flood.exchange import Exchange
 from cimdesk.analysis.flood.grid import GRAVITY, GridState
 from cimdesk.base.arrays import AnyArray, Float
-from cimdesk.model.flood_inputs import Culvert, Device, LineBoundary, MovingBed, Pump, Storage
+from cimdesk.model.flood_inputs import Culvert, Device, HeldDepths, KnownDrains, LineBoundary, MovingBed, Pump, Storage
 
 WEIR = 0.54
 """Discharge coefficient of a free weir: Q = 2/3 WEIR w d^1.5 sqrt(2 g)."""
@@ -162,14 +162,19 @@ class LineExchange:
 
 def exchanges_of(devices: Sequence[Device], area: float) -> list[Exchange]:
     """Return the exchange of each device, for cells of an ``area`` [m2]."""
+    from cimdesk.analysis.flood.recorded import HeldExchange, KnownDrainsExchange
+
     kinds: dict[type, Any] = {
         Pump: PumpExchange, Culvert: CulvertExchange, Storage: StorageExchange, LineBoundary: LineExchange,
+        HeldDepths: HeldExchange, KnownDrains: KnownDrainsExchange,
     }  # fmt: skip
     return [kinds[type(device)](device, area) for device in devices]
 
 
 def devices_statistics(devices: Sequence[Exchange]) -> dict[str, float]:
-    """Return what pumps and storages hold or have lifted out of the model [m3], where there are any."""
+    """Return what pumps and storages hold or have lifted out, and what crossed a held rim [m3], where there are any."""
+    from cimdesk.analysis.flood.recorded import HeldExchange
+
     storages = [device.held for device in devices if isinstance(device, StorageExchange)]
     pumps = [device.removed for device in devices if isinstance(device, PumpExchange)]
     found = {}
@@ -177,6 +182,9 @@ def devices_statistics(devices: Sequence[Exchange]) -> dict[str, float]:
         found["stored_m3"] = float(sum(storages))
     if pumps:
         found["pumped_out_m3"] = float(sum(pumps))
+    for device in devices:
+        if isinstance(device, HeldExchange):
+            found |= {"rim_in_m3": device.came, "rim_out_m3": device.went}
     return found
 
 

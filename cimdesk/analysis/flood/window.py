@@ -8,12 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.analysis.flood.drainage import Coefficients, Inlets, exchange_flow
+from cimdesk.analysis.flood.drainage import Inlets
 from cimdesk.analysis.flood.grid import cells_of
 from cimdesk.base.arrays import AnyArray, Bool, Float, Float32
 from cimdesk.model.drainage import DrainageSeries
 from cimdesk.model.flood import FloodResult, FloodScenario, Inflow, Series
-from cimdesk.model.flood_inputs import Device, GaugedRain, LineBoundary, LineGauge, MovingBed, RadarRain, RainField
+from cimdesk.model.flood_inputs import (
+    Device,
+    GaugedRain,
+    HeldDepths,
+    KnownDrains,
+    LineBoundary,
+    LineGauge,
+    MovingBed,
+    RadarRain,
+    RainField,
+)
 from cimdesk.model.terrain import Terrain
 
 SIDES = ("west", "east", "north", "south")
@@ -98,7 +108,7 @@ def cut(scenario: FloodScenario, window: Window) -> FloodScenario:
         if window.holds(np.column_stack(cells_of(scenario, np.array([[gauge.x, gauge.y]]))[:2]))[0]
     )  # fmt: skip
     return replace(
-        scenario, terrain=terrain, is_blocked=np.ascontiguousarray(scenario.is_blocked[part]),
+        scenario, subgrid=None, terrain=terrain, is_blocked=np.ascontiguousarray(scenario.is_blocked[part]),
         manning_n=manning if isinstance(manning, float) else np.ascontiguousarray(manning[part]),
         initial_level=level if level is None or isinstance(level, int | float) else np.ascontiguousarray(level[part]),
         soil=None if soil is None else replace(soil, classes=np.ascontiguousarray(soil.classes[part])),
@@ -179,35 +189,14 @@ def _cut_line(gauge: LineGauge, window: Window) -> LineGauge | None:
     return LineGauge(gauge.name, gauge.west_faces - shift, gauge.north_faces - shift)
 
 
-class Rim:
-    """Holds the cells along the rim of a window at the depths that the whole run had there: one of a run's `exchanges`.
+def rim_of(scenario: FloodScenario, window: Window, parent: FloodResult) -> HeldDepths:
+    """Return what holds the cells along the rim of a window at the depths that the whole run had there, frame by frame.
 
-    Depths are linear between the frames of the whole run. Edges of the window that are edges of the whole grid are left to the
-    boundaries of the scenario there.
+    Edges of the window that are edges of the whole grid are left to the boundaries of the scenario there.
     """
-
-    def __init__(self, scenario: FloodScenario, window: Window, parent: FloodResult) -> None:
-        self.cells: AnyArray = window.own(rim_cells(scenario, window))
-        rows, columns = (self.cells + np.array([window.top, window.left])).T
-        self._times = np.asarray(parent.times, dtype=np.float64)
-        self._depths = np.stack([np.asarray(depth)[rows, columns] for depth in parent.depths]).astype(np.float64)
-        self._area = parent.terrain.cell_x * parent.terrain.cell_y
-        self.came = self.went = 0.0
-
-    def step(self, time: float, dt: float, depths: Float, levels: Float) -> Float:
-        """Return the volumes that bring every cell to the depth of the whole run [m3]."""
-        at = min(time + dt, float(self._times[-1]))
-        later = min(int(np.searchsorted(self._times, at, side="right")), len(self._times) - 1)
-        first = max(later - 1, 0)
-        span = self._times[later] - self._times[first]
-        share = (at - self._times[first]) / span if span > 0.0 else 0.0
-        wanted = (1.0 - share) * self._depths[first] + share * self._depths[later]
-        return np.asarray((wanted - depths) * self._area)
-
-    def accepted(self, volumes: Float) -> None:
-        """Book what crossed the rim."""
-        self.came += float(volumes[volumes > 0.0].sum())
-        self.went -= float(volumes[volumes < 0.0].sum())
+    whole = rim_cells(scenario, window)
+    depths = np.stack([np.asarray(depth)[whole[:, 0], whole[:, 1]] for depth in parent.depths]).astype(np.float32)
+    return HeldDepths(window.own(whole), np.asarray(parent.times, dtype=np.float64), depths)
 
 
 def rim_cells(scenario: FloodScenario, window: Window) -> AnyArray:
@@ -223,48 +212,17 @@ def rim_cells(scenario: FloodScenario, window: Window) -> AnyArray:
     return cells
 
 
-class RecordedDrains:
-    """Drains inside a window that do not run again: a manhole takes water by its law under the head it had in the whole run,
-    and gives back what it gave there; so do outfalls.
-
-    How the pipes would answer to other water on the street is left out. One of a run's `exchanges`.
-    """
-
-    def __init__(
-        self, series: DrainageSeries, inlets: Inlets, inlet_rows: AnyArray, outfalls: AnyArray, outfall_rows: AnyArray
-    ) -> None:
-        self.cells: AnyArray = np.concatenate([inlets.cells, outfalls]).astype(np.int64)
-        self._inlets = inlets
-        rows = np.concatenate([inlet_rows, outfall_rows]).astype(np.int64)
-        self._times = np.asarray(series.times, dtype=np.float64)
-        self._flows = series.exchange[:, rows].astype(np.float64)
-        self._heads = (series.depths[:, inlet_rows] + series.inverts[inlet_rows]).astype(np.float64)
-        self._laws = Coefficients()
-        self.taken: Float = np.zeros(len(rows))
-
-    def step(self, time: float, dt: float, depths: Float, levels: Float) -> Float:
-        """Return the volumes that should come to the surface [m3]."""
-        middle = time + 0.5 * dt
-        later = min(int(np.searchsorted(self._times, middle, side="right")), len(self._times) - 1)
-        first = max(later - 1, 0)
-        span = self._times[later] - self._times[first]
-        share = min((middle - self._times[first]) / span, 1.0) if span > 0.0 else 0.0
-        count = len(self._inlets.crests)
-        flows = self._flows[later].copy()
-        heads = (1.0 - share) * self._heads[first] + share * self._heads[later]
-        places = self._inlets
-        law = exchange_flow(heads, depths[:count], places.crests, places.area, self._laws)
-        law = np.minimum(np.maximum(law, 0.0) * places.open_share, places.limits)
-        # A manhole that gave water keeps giving it; any other takes what the law and the water there allow.
-        flows[:count] = np.where(flows[:count] < 0.0, flows[:count], law)
-        volumes = flows * dt
-        most = np.maximum(levels[:count] - heads, 0.0) * places.area
-        volumes[:count] = np.where(volumes[:count] > 0.0, np.minimum(volumes[:count], most), volumes[:count])
-        return np.asarray(-volumes)
-
-    def accepted(self, volumes: Float) -> None:
-        """Book what the drains took."""
-        self.taken -= volumes
+def known_drains(
+    series: DrainageSeries, inlets: Inlets, inlet_rows: AnyArray, outfalls: AnyArray, outfall_rows: AnyArray
+) -> KnownDrains:
+    """Return the drains of a window as another run had them: inlets and cells (M, 2) of outfalls, with rows in its series."""
+    rows = np.concatenate([inlet_rows, outfall_rows]).astype(np.int64)
+    return KnownDrains(
+        np.concatenate([inlets.cells, outfalls]).astype(np.int64), np.asarray(series.times, dtype=np.float64),
+        series.exchange[:, rows].astype(np.float64),
+        (series.depths[:, inlet_rows] + series.inverts[inlet_rows]).astype(np.float64),
+        inlets.crests, inlets.open_share, inlets.limits, inlets.area,
+    )  # fmt: skip
 
 
 def largest_near_rim(change: Float32, held: AnyArray, shape: tuple[int, int], within: int) -> float:
