@@ -196,7 +196,7 @@ def _moment(workspace: Workspace) -> float:
 
 def _captions(workspace: Workspace, scene: Scene, request: SnapshotRequest, time: float, scale: int) -> Captions:
     settings = workspace.settings
-    shown = [layer for layer in scene.shown_layers() if layer.visible and workspace.data(layer.id) is not None]
+    shown = [layer for layer in scene.drawn.layers() if layer.visible and workspace.data(layer.id) is not None]
     frame = workspace.frame
     facts = [frame.crs.code or frame.crs.name if frame and frame.crs else tr("no reference system")]
     if time > 0.0:

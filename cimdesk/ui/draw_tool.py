@@ -190,7 +190,7 @@ class Drawing:
         x, y, z = found
         near = self._snapping.near(x, y, SNAP_PX * max(self._canvas.metres_per_pixel(), 0.01))
         self._is_snapped = near is not None
-        return (x, y, z) if near is None else (*near, scene.ground_at(*near))
+        return (x, y, z) if near is None else (*near, scene.places.ground_at(*near))
 
     # --- ink -------------------------------------------------------------------------------------------------------------------
 
@@ -236,11 +236,11 @@ class Drawing:
 
 def ground_under(scene: Scene, x: float, y: float) -> World | None:
     """Return the place on the ground under a pixel, behind trees and houses that stand before it; None for the sky."""
-    found = scene.world_at(x, y)
+    found = scene.places.world_at(x, y)
     if found is None:
         return None
     east, north, height = found
-    ground = scene.ground_at(east, north)
+    ground = scene.places.ground_at(east, north)
     if height - ground < STANDS_ABOVE:
         return found
     eye, way = scene.camera.eye, scene.camera.ray(x, y)
@@ -248,7 +248,7 @@ def ground_under(scene: Scene, x: float, y: float) -> World | None:
         return None
     for _ in range(MOST_STEPS):
         east, north, _ = (eye + way * ((ground - eye[2]) / way[2])).tolist()
-        before, ground = ground, scene.ground_at(east, north)
+        before, ground = ground, scene.places.ground_at(east, north)
         if abs(ground - before) < 0.02:
             break
     return east, north, ground

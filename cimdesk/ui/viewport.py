@@ -188,7 +188,7 @@ class Viewport(QWidget):
         if self.scene is None or not len(points):
             return []
         scale = cast(Surface, self.surface).scale()
-        return [QPointF(x / scale, y / scale) for x, y in self.scene.screen_of(points)[:, :2].tolist()]
+        return [QPointF(x / scale, y / scale) for x, y in self.scene.places.screen_of(points)[:, :2].tolist()]
 
     def draw_ink(self) -> None:
         """Draw the rubber band, lasso or measured line again; the scene is not drawn for it."""

@@ -136,7 +136,7 @@ class Pointer:
         scene = self._host.scene
         self._pivot = None
         if scene is not None and self._mode == "orbit":
-            self._pivot = scene.world_at(*self._host.device(self._start))
+            self._pivot = scene.places.world_at(*self._host.device(self._start))
         if self._mode in ("box", "lasso"):
             self.gesture = Gesture()
             self.gesture.kind = self._mode
@@ -280,15 +280,15 @@ class Pointer:
         scene = self._host.scene
         if scene is None or len(points) < 2:
             return
+        corners = [self._host.device(point) for point in points]
         if self._mode == "box":
-            refs = scene.pick_box(*self._host.device(points[0]), *self._host.device(points[1]))
-        else:
-            refs = scene.pick_polygon([self._host.device(point) for point in points])
-        self._host.picking.choose_area(refs, toggle)
+            (x0, y0), (x1, y1) = corners[:2]
+            corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+        self._host.picking.choose_area(scene.pick_inside(corners), toggle)
 
     def _add_measure_point(self, position: QPointF) -> None:
         scene = self._host.scene
-        point = scene.world_at(*self._host.device(position)) if scene is not None else None
+        point = scene.places.world_at(*self._host.device(position)) if scene is not None else None
         if point is None:
             return
         if self.gesture.kind != "measure":
@@ -306,7 +306,7 @@ class Pointer:
     def _update_measure(self, follow: bool) -> None:
         world = list(self.gesture.world)
         scene = self._host.scene
-        if follow and scene is not None and (under := scene.world_at(*self._host.device(self.position))) is not None:
+        if follow and scene is not None and (under := scene.places.world_at(*self._host.device(self.position))) is not None:
             world.append(under)
         self.gesture.points = self._host.to_logical(np.array(world))
         self.gesture.labels = measure_labels(world)

@@ -47,7 +47,7 @@ class Picking(QObject):
         at = view.device(position)
         pick = scene.pick(*at)
         refs = [pick.ref] if pick is not None and pick.ref is not None else []
-        view.placed.emit(pick.world if pick is not None else scene.world_at(*at))
+        view.placed.emit(pick.world if pick is not None else scene.places.world_at(*at))
         self.choose(refs, toggle)
 
     def choose(self, refs: list[AssetRef] | frozenset[AssetRef], toggle: bool) -> None:
@@ -76,4 +76,4 @@ class Picking(QObject):
         pick = scene.pick(x, y)
         scene.set_hover(pick.ref if pick is not None else None)
         view.hovered.emit(pick)
-        view.pointed.emit(pick.world if pick is not None else scene.world_at(x, y))
+        view.pointed.emit(pick.world if pick is not None else scene.places.world_at(x, y))

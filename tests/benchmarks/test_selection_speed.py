@@ -38,7 +38,7 @@ def shown_after(stage, count):
     frames = []
     begun = time.process_time()
     stage.scene.set_selection(refs)
-    while stage.scene._outlines_stale:
+    while stage.scene.marking.is_stale:
         start = time.process_time()
         stage.scene.prepare()
         frames.append(time.process_time() - start)

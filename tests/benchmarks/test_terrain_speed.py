@@ -86,7 +86,7 @@ def views(stage):
     moving = steady(stage)
     stage.scene.set_quality("still")
     at = np.array([410_000.0, 2_590_000.0, 0.0])
-    stage.scene.camera.set_view(30.0, 12.0, 900.0, (at[0], at[1], stage.scene._ground_under(at)))
+    stage.scene.camera.set_view(30.0, 12.0, 900.0, (at[0], at[1], stage.scene.places.ground_under(at)))
     settled(stage)
     return first, worst, whole, overview, moving, steady(stage)
 

@@ -62,7 +62,7 @@ def picture(qtbot, window, file: Path) -> None:
 def click_at(window, world: tuple[float, float]) -> None:
     """Click on the ground at a place of the world."""
     scene = window.view.scene
-    (at,) = window.view.to_logical(np.array([[*world, scene.ground_at(*world)]]))
+    (at,) = window.view.to_logical(np.array([[*world, scene.places.ground_at(*world)]]))
     QTest.mouseMove(window.view, at.toPoint())
     QTest.mouseClick(window.view, Qt.MouseButton.LeftButton, pos=at.toPoint())
 
@@ -80,7 +80,7 @@ def test_a_wall_drawn_at_the_underpass_changes_the_demo_storm(qtbot, project, fo
     before = session.workspace.data(parent)
     assert isinstance(before, FloodResult)
     scene = window.view.scene
-    target = (431_172.0, 2_558_405.0, scene.ground_at(431_172.0, 2_558_405.0))
+    target = (431_172.0, 2_558_405.0, scene.places.ground_at(431_172.0, 2_558_405.0))
     scene.camera.from_record({"target": list(target), "azimuth": 200.0, "elevation": 52.0, "distance": 210.0})
     session.clock.set_time(before.start_time + 7200.0)
     qtbot.wait(3000)

@@ -33,7 +33,7 @@ def test_a_city_is_opened_seen_and_picked(qtbot, tmp_path):
     qtbot.wait(300)
     scene = window.view.scene
     middle = np.array([[431_005.0, 2_558_005.0, 6.0]])
-    x, y, _ = scene.screen_of(middle)[0]
+    x, y, _ = scene.places.screen_of(middle)[0]
     pick = scene.pick(float(x), float(y))
     assert pick is not None
     assert pick.ref == AssetRef(buildings, "b0")

@@ -29,7 +29,7 @@ def test_a_tileset_fills_by_itself_and_a_click_tells_what_a_building_is(qtbot, t
     (visual,) = scene.visuals.values()
     scene.camera.set_view(0.0, 89.0, 400.0, tuple(visual.anchors()[table.row_of(name)] + scene.context.origin))
     qtbot.waitUntil(lambda: visual.choice.complete and not window.view.surface.pending, timeout=30_000)
-    x, y, _ = scene.screen_of(visual.anchors()[[table.row_of(name)]] + scene.context.origin)[0]
+    x, y, _ = scene.places.screen_of(visual.anchors()[[table.row_of(name)]] + scene.context.origin)[0]
     pick = scene.pick(float(x), float(y))
     assert pick is not None
     assert pick.ref.feature == name

@@ -43,7 +43,7 @@ def test_the_picture_shows_the_city_and_no_noise(window):
 
 
 def test_a_point_on_a_roof_picks_its_building(window):
-    x, y, _ = window.view.scene.screen_of(np.array([[431_045.0, 2_558_005.0, 12.0]]))[0]
+    x, y, _ = window.view.scene.places.screen_of(np.array([[431_045.0, 2_558_005.0, 12.0]]))[0]
     pick = window.view.scene.pick(float(x), float(y))
     assert pick is not None
     assert pick.ref == AssetRef(layer_named(window, "buildings"), "b2")

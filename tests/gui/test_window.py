@@ -186,7 +186,7 @@ def test_a_click_selects_and_a_click_on_nothing_clears(qtbot, tmp_path):
     window.actions_.trigger("view.top")
     scene.fit()
     qtbot.wait(600)
-    x, y, _ = scene.screen_of(np.array([[431_025.0, 2_558_005.0, 9.0]]))[0]
+    x, y, _ = scene.places.screen_of(np.array([[431_025.0, 2_558_005.0, 9.0]]))[0]
     scale = window.view.device(QPointF(1.0, 1.0))[0]
     window.view.picking.click(QPointF(x / scale, y / scale), toggle=False)
     assert window.desk.session.selection.refs == {AssetRef(buildings, "b1")}

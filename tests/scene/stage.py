@@ -41,7 +41,7 @@ class Stage:
 
     def pixel(self, world) -> tuple[int, int]:
         """Return column and row of a world point."""
-        x, y, _ = self.scene.screen_of(np.asarray(world, dtype=float)[None])[0]
+        x, y, _ = self.scene.places.screen_of(np.asarray(world, dtype=float)[None])[0]
         return round(float(x)), round(float(y))
 
     def close(self):

@@ -161,7 +161,7 @@ def test_a_hidden_building_gives_way_to_the_one_behind_when_picked(session, stag
     stage.draw()
     hit = visual.pick(top, 5.0)
     assert hit is None or hit.row != 0
-    assert AssetRef("buildings", str(visual_ids[0])) not in stage.scene.pick_box(0, 0, 640, 360)
+    assert AssetRef("buildings", str(visual_ids[0])) not in stage.scene.pick_inside([(0, 0), (640, 0), (640, 360), (0, 360)])
 
 
 def test_a_preview_is_drawn_and_forgotten_without_an_edit(session, stage_of):
@@ -234,7 +234,7 @@ def test_labels_cover_neither_each_other_nor_a_pin(demo, stage_of):
             cities.restyle(demo, layer.id, style={**layer.style.to_record(), "labels": "id"})
     stage = stage_of(demo)
     stage.look(20, 35, 1500, (1200, 1000, 10))
-    view = stage.scene._view()
+    view = stage.scene.view()
     boxes = stage.scene.labels.boxes(view)
     assert len(boxes) > 10
     assert boxes_apart(boxes)

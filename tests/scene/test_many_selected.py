@@ -54,7 +54,7 @@ def test_many_selected_buildings_have_the_colour_of_the_selection_and_no_outline
     stage.scene.set_selection(refs(range(50)))
     picture = stage.draw()
     (visual,) = stage.scene.visuals.values()
-    assert not stage.scene._selected.actors[0].GetVisibility()
+    assert not stage.scene.marking.selected.actors[0].GetVisibility()
     assert np.abs(colour_of(stage, picture, 22) - colour_of(stage, before, 22)).max() > 40
     assert np.abs(colour_of(stage, picture, 77) - colour_of(stage, before, 77)).max() <= 2
     stage.scene.set_selection(frozenset())
@@ -69,7 +69,7 @@ def test_fewer_are_outlined_again(stage):
     stage.draw()
     (visual,) = stage.scene.visuals.values()
     assert len(visual._marked_rows) == 0
-    assert stage.scene._selected.actors[2].GetVisibility()
+    assert stage.scene.marking.selected.actors[2].GetVisibility()
 
 
 def test_another_style_and_another_theme_keep_the_selection_in_sight(stage):

@@ -18,7 +18,7 @@ def test_the_roof_of_a_building_picks_that_building(stage_of, demo):
     stage = stage_of(demo)
     stage.look(0, 80, 900, (1000, 1100, 10))
     anchors = stage.scene.visuals["buildings"].anchors() + stage.scene.context.origin
-    screen = stage.scene.screen_of(anchors)
+    screen = stage.scene.places.screen_of(anchors)
     inside = np.flatnonzero((screen[:, 0] > 30) & (screen[:, 0] < 610) & (screen[:, 1] > 30) & (screen[:, 1] < 330))
     right = 0
     for row in inside[:60]:
@@ -32,15 +32,15 @@ def test_world_at_finds_the_point_that_is_drawn(stage_of, demo):
     stage = stage_of(demo)
     stage.look(20, 70, 700, (1350, 1500, 8))
     for x, y in ((320, 180), (200, 250), (500, 90)):
-        world = stage.scene.world_at(x, y)
-        back = stage.scene.screen_of(np.array([world]))[0]
+        world = stage.scene.places.world_at(x, y)
+        back = stage.scene.places.screen_of(np.array([world]))[0]
         assert back[:2] == pytest.approx([x, y], abs=1.0)
 
 
 def test_the_sky_is_nothing(stage_of, demo):
     stage = stage_of(demo)
     stage.look(0, 3, 2000, (1200, 1200, 10))
-    assert stage.scene.world_at(320, 3) is None
+    assert stage.scene.places.world_at(320, 3) is None
     assert stage.scene.pick(320, 3) is None
 
 
@@ -71,7 +71,7 @@ def test_a_pipe_is_picked_through_the_ground_in_the_xray_view(stage_of):
     stage.scene.set_xray(True)
     stage.look(20, 60, 300, (1200, 1200, 5))
     middle = stage.scene.visuals["drainage"].anchors() + stage.scene.context.origin
-    screen = stage.scene.screen_of(middle)
+    screen = stage.scene.places.screen_of(middle)
     near = np.argmin(np.hypot(screen[:, 0] - 320, screen[:, 1] - 180))
     pick = stage.scene.pick(*screen[near, :2])
     assert pick.ref == AssetRef("drainage", f"YS-{near}")
@@ -81,9 +81,9 @@ def test_a_pipe_is_picked_through_the_ground_in_the_xray_view(stage_of):
 def test_a_box_selects_what_has_its_reference_point_inside(stage_of, demo):
     stage = stage_of(demo)
     stage.look(0, 89, 900, (1000, 1100, 10))
-    refs = stage.scene.pick_box(200, 100, 420, 260)
+    refs = stage.scene.pick_inside([(200, 100), (420, 100), (420, 260), (200, 260)])
     anchors = stage.scene.visuals["buildings"].anchors() + stage.scene.context.origin
-    screen = stage.scene.screen_of(anchors)
+    screen = stage.scene.places.screen_of(anchors)
     inside = (screen[:, 0] > 200) & (screen[:, 0] < 420) & (screen[:, 1] > 100) & (screen[:, 1] < 260)
     assert {ref.feature for ref in refs if ref.layer == "buildings"} == {f"B{row:05d}" for row in np.flatnonzero(inside)}
 
@@ -108,7 +108,7 @@ def test_a_see_through_building_is_picked_in_front_of_what_shows_through_it(stag
     stage = stage_of(demo)
     stage.look(0, 60, 900, (1000, 1100, 10))
     anchors = stage.scene.visuals["buildings"].anchors() + stage.scene.context.origin
-    screen = stage.scene.screen_of(anchors)
+    screen = stage.scene.places.screen_of(anchors)
     inside = np.flatnonzero((screen[:, 0] > 60) & (screen[:, 0] < 580) & (screen[:, 1] > 60) & (screen[:, 1] < 300))[:40]
     solid = [stage.scene.pick(*screen[row, :2]) for row in inside]
     buildings = next(layer for layer in stage.scene.workspace.layers() if layer.id == "buildings")
