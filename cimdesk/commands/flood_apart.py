@@ -16,7 +16,7 @@ from cimdesk.base.jobs import CancelToken, Progress
 from cimdesk.base.workers import WorkerDiedError
 from cimdesk.formats.flood_records import read_records
 from cimdesk.formats.flood_result import PackedFrames
-from cimdesk.formats.flood_run import RunFolder
+from cimdesk.formats.flood_run import RunFolder, flow_of
 from cimdesk.model.flood import FloodResult, FloodScenario
 from cimdesk.services.flood_process import SPARE, RunControl, RunStatus
 
@@ -142,10 +142,12 @@ class ApartRun:
     def _finished(self, scenario: FloodScenario, seconds: float, threads: int, inputs: str) -> FloodResult:
         result = read_records(self.folder.answer_file)
         assert isinstance(result, FloodResult)
-        frames = PackedFrames(scenario.result_terrain.shape, [blob for _, blob in self.folder.frames()])
+        kept = self.folder.frames()
+        frames = PackedFrames(scenario.result_terrain.shape, [blob for _, blob in kept])
         updates = result.statistics["cells"] * result.statistics["steps"] / seconds
         figures = {"seconds": seconds, "cell_updates_per_s": updates, "threads": threads, "inputs": inputs}
-        return replace(result, depths=frames.finish(), statistics={**result.statistics, **figures})
+        flow = flow_of(scenario, [note for note, _ in kept])
+        return replace(result, depths=frames.finish(), flow=flow, statistics={**result.statistics, **figures})
 
     def _so_far(self, inputs: str, threads: int, error: CimdeskError) -> FloodResult:
         result = self.folder.result_so_far() if self.control.status.is_ready else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import json
 import math
@@ -195,7 +196,8 @@ class Observer:
         times, depths, discharges = run.gauges.since(self._noted)
         self._noted += len(times)
         figures = {**run.statistics(), "seconds": self.seconds}
-        note = FrameNote(run.time, run.ledger.volumes[-1], run.wet_area, figures, times, depths, discharges)
+        flow = base64.b64encode(run.flow()).decode()
+        note = FrameNote(run.time, run.ledger.volumes[-1], run.wet_area, figures, times, depths, discharges, flow)
         try:
             self._frames.note(note)
         except OSError as error:

@@ -128,7 +128,7 @@ def export_result(
         If a file cannot be written; what was there stays.
     """
     what, kind, numbers = _settled(result, wish)
-    chosen = replace(result, times=result.times[numbers], depths=_Chosen(result.depths, numbers)) if wish.times else result  # type: ignore[arg-type]
+    chosen = _at_times(result, numbers) if wish.times else result
     cancel = cancel or CancelToken()
     if not wish.path.absolute().parent.is_dir():
         raise DataError(wish.path, "there is no folder to write the result into.", remedy="Make the folder first.")
@@ -147,6 +147,13 @@ def export_result(
     progress(1.0)
     frames = len(numbers) if DEPTH in what else 0
     return {"path": str(wish.path), "format": kind, "what": list(what), "files": [str(file) for file in files], "frames": frames}
+
+
+def _at_times(result: FloodResult, numbers: AnyArray) -> FloodResult:
+    """Return a flood with some of its frames."""
+    flow = None if result.flow is None else result.flow.with_frames(result.flow.packed[int(k)] for k in numbers)
+    frames: Any = _Chosen(result.depths, numbers)
+    return replace(result, times=result.times[numbers], depths=frames, flow=flow)
 
 
 class _Chosen:

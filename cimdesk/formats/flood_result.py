@@ -1,7 +1,8 @@
 """Flood results on disk: one ``.flood`` file, written whole or not at all and read lazily.
 
 The container is a plain zip. ``result.json`` says what the run was; ``frames/NNNNN`` is one output time: depths as uint16
-steps of ``depth_step`` (1 mm), deflated, row 0 north; the other members are ``.npy`` arrays. Anything that opens a zip and
+steps of ``depth_step`` (1 mm), deflated, row 0 north; ``flow/NNNNN`` are the velocities of blocks of cells then, to the east and to
+the north, as int16; the other members are ``.npy`` arrays. Anything that opens a zip and
 numpy can read it.
 """
 
@@ -27,6 +28,7 @@ from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.model.drainage import DrainageSeries
 from cimdesk.model.features import as_strings
 from cimdesk.model.flood import FloodResult, Gauge, GaugeSeries, Series
+from cimdesk.model.flood_flow import FlowFrames
 from cimdesk.model.flood_inputs import LineGauge, LineSeries
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.terrain import Terrain
@@ -126,6 +128,9 @@ def write_result(path: Path | str, result: FloodResult, crs: Crs | None = None) 
         "envelopes": sorted(result.envelopes),
         "nodes": None if result.drainage is None else [str(node) for node in result.drainage.ids],
         "has_rain": result.rain is not None, "statistics": dict(result.statistics),
+        "flow": None if result.flow is None else {
+            "grid": list(result.flow.grid), "shape": list(result.flow.shape), "step": result.flow.step,
+        },
     }  # fmt: skip
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(_HEADER, json.dumps(header, ensure_ascii=False, indent=1))
@@ -133,6 +138,8 @@ def write_result(path: Path | str, result: FloodResult, crs: Crs | None = None) 
             archive.writestr(f"{name}.npy", _npy(array), zipfile.ZIP_DEFLATED, 1)
         for k, packed in enumerate(frames.packed):
             archive.writestr(f"frames/{k:05d}", packed)
+        for k, packed in enumerate(result.flow.packed if result.flow is not None else ()):
+            archive.writestr(f"flow/{k:05d}", packed)
     return Path(path)
 
 
@@ -241,8 +248,21 @@ def _assemble(archive: zipfile.ZipFile, header: dict[str, Any]) -> FloodResult:
         name=str(header["name"]), terrain=terrain, start_time=float(header["start_time"]), times=times,
         depths=PackedFrames(shape, packed, float(header["depth_step"])).finish(), gauges=gauges,
         volume=array("volume"), wet_area=array("wet_area"), rain=Series(*array("rain")) if header["has_rain"] else None,
-        statistics=header["statistics"], drainage=drainage, lines=lines, envelopes=envelopes, **grids,
+        statistics=header["statistics"], drainage=drainage, lines=lines, envelopes=envelopes, flow=_flow(archive, header), **grids,
     )  # fmt: skip
+
+
+def _flow(archive: zipfile.ZipFile, header: dict[str, Any]) -> FlowFrames | None:
+    said = header.get("flow")
+    if said is None:
+        return None
+    west, north, width, height = map(float, said["grid"])
+    rows, columns = map(int, said["shape"])
+    packed = [archive.read(f"flow/{k:05d}") for k in range(int(header["frames"]))]
+    flow = FlowFrames((west, north, width, height), (rows, columns), tuple(packed), float(said["step"]))
+    if any(len(zlib.decompress(frame)) != 4 * rows * columns for frame in packed if frame):
+        raise ValueError("velocities of different size")
+    return flow
 
 
 def export_geotiffs(result: FloodResult, folder: Path | str, crs: Crs | None = None) -> list[Path]:

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from cimdesk.base.processes import is_running, started_mark
 from cimdesk.formats.flood_records import read_records, write_records
 from cimdesk.formats.flood_result import PackedFrames
 from cimdesk.model.flood import FloodResult, FloodScenario, GaugeSeries
+from cimdesk.model.flood_flow import FlowFrames, blocks_over
 from cimdesk.model.flood_inputs import LineSeries
 
 SUFFIX = ".part"
@@ -49,6 +51,8 @@ class FrameNote:
         The figures of the run so far.
     gauge_times : list of float, gauge_depths, discharges : lists of lists
         What gauges and lines saw since the frame before.
+    flow : str
+        Velocities of blocks of cells, in base64; empty where they were not kept.
     """
 
     time: float
@@ -58,6 +62,7 @@ class FrameNote:
     gauge_times: list[float]
     gauge_depths: list[list[float]]
     discharges: list[list[float]]
+    flow: str = ""
 
 
 class RunFolder:
@@ -189,7 +194,7 @@ class RunFolder:
             gauges=_gauges(scenario, noted, depths),
             lines=tuple(LineSeries(line, noted, flows[:, k]) for k, line in enumerate(scenario.lines)),
             statistics={**notes[-1].statistics, **until},
-            max_depth=grids[0], max_speed=grids[1], max_depth_speed=grids[2], arrival=grids[3],
+            max_depth=grids[0], max_speed=grids[1], max_depth_speed=grids[2], arrival=grids[3], flow=flow_of(scenario, notes),
         )  # fmt: skip
 
     def _envelopes(self, packed: PackedFrames) -> list[Float32]:
@@ -334,6 +339,15 @@ def allocate(file: Path, size: int) -> None:
                 opened.write(zeros[: size - start])
 
 
+def flow_of(scenario: FloodScenario, notes: Sequence[FrameNote]) -> FlowFrames | None:
+    """Return the velocities that go with frames; None where some have none."""
+    if not notes or not all(note.flow for note in notes):
+        return None
+    grid = scenario.terrain if scenario.subgrid is None else scenario.subgrid.terrain
+    blocks = blocks_over(grid, scenario.duration / scenario.output_every)[1]
+    return blocks.with_frames(base64.b64decode(note.flow) for note in notes)
+
+
 def unfinished(folder: Path) -> list[RunFolder]:
     """Return the runs in a folder that were broken off, can go on and are not at work, the latest first."""
     found = [RunFolder(path) for path in folder.glob(f"*{SUFFIX}") if path.is_dir()]
@@ -343,4 +357,4 @@ def unfinished(folder: Path) -> list[RunFolder]:
 
 def without_frames(result: FloodResult) -> FloodResult:
     """Return a result whose frames are elsewhere."""
-    return replace(result, depths=np.zeros((0, 1, 1), dtype=np.float32))
+    return replace(result, depths=np.zeros((0, 1, 1), dtype=np.float32), flow=None)

@@ -11,6 +11,7 @@ from cimdesk.base.arrays import AnyArray, Float32
 from cimdesk.base.crs import Crs
 from cimdesk.formats.flood_result import PackedFrames
 from cimdesk.model.flood import FloodResult, Gauge, GaugeSeries
+from cimdesk.model.flood_flow import FlowFrames, blocks_over, packed_flow
 from cimdesk.model.terrain import Terrain
 
 MOST_CELLS = 16_000_000
@@ -53,7 +54,26 @@ def reproject_flood(result: FloodResult, source: Crs, target: Crs) -> FloodResul
         envelopes={name: moved(grid, nan, nearest) for name, grid in result.envelopes.items()},
         gauges=tuple(_moved_gauge(series, source, target) for series in result.gauges),
         max_speed=moved(result.max_speed, nan, mean), max_depth_speed=moved(result.max_depth_speed, nan, mean),
+        flow=None if result.flow is None else _moved_flow(result.flow, terrain, source, target),
     )  # fmt: skip
+
+
+def _moved_flow(flow: FlowFrames, terrain: Terrain, source: Crs, target: Crs) -> FlowFrames:
+    """Return velocities of blocks of the new grid: those of the old one there, turned as the grids are to each other."""
+    _, blocks = blocks_over(terrain, float(len(flow)))
+    rows, columns = blocks.shape
+    west, north, width, height = blocks.grid
+    x, y = np.meshgrid(west + (np.arange(columns) + 0.5) * width, north - (np.arange(rows) + 0.5) * height)
+    there = np.column_stack([x.ravel(), y.ravel(), np.zeros(x.size)])
+    here = target.transform(source, there)[:, :2]
+    ahead = np.column_stack([here + np.array([flow.grid[2], 0.0]), np.zeros(len(here))])
+    east = source.transform(target, ahead)[:, :2] - there[:, :2]
+    east /= np.maximum(np.hypot(*east.T), 1e-300)[:, None]
+    packed = []
+    for k in range(len(flow)):
+        u, v = flow.at_points(k, here).T
+        packed.append(packed_flow(east[:, 0] * u - east[:, 1] * v, east[:, 1] * u + east[:, 0] * v))
+    return blocks.with_frames(packed)
 
 
 def _moved_gauge(series: GaugeSeries, source: Crs, target: Crs) -> GaugeSeries:

@@ -22,6 +22,7 @@ from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_areas import CLASS, OPACITY, classes_of, is_flood_map
 from cimdesk.model.flood_chance import CHANCE, CHANCES
 from cimdesk.model.flood_comparison import comparison_legend, comparison_of
+from cimdesk.model.flood_flow import flow_legend
 from cimdesk.model.flood_maps import map_legend, map_named, shown_map
 from cimdesk.model.imagery import Imagery
 from cimdesk.model.layers import Layer, LayerKind
@@ -180,12 +181,19 @@ def depth_legend(options: Mapping[str, Any] | None = None) -> tuple[LegendEntry,
     return tuple(entries)
 
 
+def _flow_lines(workspace: Workspace, layer: Layer, result: FloodResult) -> tuple[LegendEntry, ...]:
+    """Return what arrows or streaks of a flood mean, where they are drawn: not on maps nor on differences."""
+    compared = comparison_of(workspace, layer)
+    is_water = not shown_map(layer, result) if compared is None else compared[0].mode == "swipe"
+    return flow_legend(layer.options, result.flow) if is_water else ()
+
+
 def spill_legend(result: FloodResult, time: float) -> tuple[LegendEntry, ...]:
     """Return the line of the manholes that water comes out of, where there are some."""
     if result.drainage is None:
         return ()
     count = int(np.count_nonzero(result.drainage.spilling_at(time - result.start_time) > SPILLS))
-    return (LegendEntry(tr("manholes spilling: {count}").format(count=count), SPILL_COLOR, count),) if count else ()
+    return (LegendEntry(tr("manholes spilling: {count}").format(count=count), SPILL_COLOR),) if count else ()
 
 
 def active_flood(workspace: Workspace) -> tuple[Layer, FloodResult] | None:
@@ -298,6 +306,8 @@ def legend_cards(workspace: Workspace, time: float) -> list[LegendCard]:
             card = LegendCard(_card_title(layer, data), entries, layer.id, _symbol(layer, data))
             # A map of a flood was asked for: its legend comes before all that is always there.
             cards.insert(0 if shown_map(layer, data) else len(cards), card)
+        if isinstance(data, FloodResult) and (lines := _flow_lines(workspace, layer, data)):
+            cards.append(LegendCard(tr("Flow"), lines, layer.id, "line"))
     if utilities:
         cards.append(LegendCard(tr("Utilities"), _summed(entry for _, entry in utilities), utilities[0][0], "line"))
     return cards

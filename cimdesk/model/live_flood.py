@@ -9,6 +9,7 @@ import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float32
 from cimdesk.model.flood import FloodResult, FloodScenario
+from cimdesk.model.flood_flow import FlowFrames
 
 LIVE = "live"
 """In the statistics of such a result."""
@@ -65,6 +66,8 @@ class LiveFlood:
         Grows; those of `times` are there.
     times, volumes, wet_areas : list of float
         Of the frames kept.
+    flow : FlowFrames or None
+        Of the frames kept; the water now is said to flow as that of the last of them.
     """
 
     scenario: FloodScenario
@@ -72,6 +75,7 @@ class LiveFlood:
     times: list[float] = field(default_factory=list)
     volumes: list[float] = field(default_factory=list)
     wet_areas: list[float] = field(default_factory=list)
+    flow: FlowFrames | None = None
 
     def __post_init__(self) -> None:
         self._deepest: Float32 = np.zeros(self.scenario.result_terrain.shape, dtype=np.float32)
@@ -87,10 +91,13 @@ class LiveFlood:
         times = [*self.times, time] if is_new else self.times
         volumes = [*self.volumes, float(depth.sum(dtype=np.float64)) * area] if is_new else self.volumes
         areas = [*self.wet_areas, float(np.count_nonzero(depth > WET_DEPTH)) * area] if is_new else self.wet_areas
+        flow = self.flow
+        if flow is not None and is_new:
+            flow = flow.with_frames([*flow.packed, flow.packed[-1] if len(flow) else b""])
         unknown = np.full(depth.shape, np.nan, dtype=np.float32)
         return FloodResult(
             name=scenario.name, terrain=scenario.result_terrain, is_blocked=scenario.result_blocked, start_time=scenario.start_time,
             times=np.array(times), depths=cast(Float32, frames), max_depth=self._deepest, max_speed=unknown,
             max_depth_speed=unknown, arrival=self._arrival, gauges=(), volume=np.array(volumes), wet_area=np.array(areas),
-            rain=scenario.rain, statistics={LIVE: True, "engine": scenario.engine, "cell": scenario.terrain.cell_x},
+            rain=scenario.rain, flow=flow, statistics={LIVE: True, "engine": scenario.engine, "cell": scenario.terrain.cell_x},
         )  # fmt: skip
