@@ -10,6 +10,7 @@ from cimdesk.base.errors import DataError
 from cimdesk.commands.flood_tables import design_storm
 from cimdesk.commands.placing import place
 from cimdesk.formats import registry, series
+from cimdesk.formats.class_rasters import is_class_raster, name_of_code, read_classes
 from cimdesk.formats.rain_rasters import read_bands
 from cimdesk.formats.scenario_inputs import RainInput, ScenarioInput, SoilInput
 from cimdesk.model.features import VectorLayer
@@ -140,27 +141,23 @@ def soil_of(asked: SoilInput | None, grid: Terrain, crs: Crs | None) -> Soil | N
     if asked.source is None:
         return Soil(asked.model, parameters, np.zeros(grid.shape, dtype=np.uint8))
     names = {name: k for k, (name, _) in enumerate(asked.rows)}
-    data = [source for source in registry.read(asked.source).sources if isinstance(source.data, Terrain | VectorLayer)]
-    if not data:
-        raise DataError(asked.source, "this file holds nothing of the kind that the scenario needs here.")
-    found = data[0]
-    if isinstance(found.data, Terrain):
-        classes = _raster_classes(asked, found.data, grid, names)
+    if is_class_raster(asked.source):
+        classes = _raster_classes(asked, read_classes(asked.source, grid, crs), names)
     else:
+        data = [source for source in registry.read(asked.source).sources if isinstance(source.data, VectorLayer)]
+        if not data:
+            raise DataError(asked.source, "this file holds nothing of the kind that the scenario needs here.")
+        found = data[0]
         placed = place(found.data, found.crs, LocalFrame(crs, (0.0, 0.0, 0.0)))
         assert isinstance(placed, VectorLayer)
         classes = _polygon_classes(asked, placed, grid, names)
     return Soil(asked.model, parameters, classes)
 
 
-def _raster_classes(asked: SoilInput, raster: Terrain, grid: Terrain, names: dict[str, int]) -> UInt8:
-    x, y = np.meshgrid(grid.column_centres(), grid.row_centres())
-    columns = np.clip(np.floor((x - raster.west) / raster.cell_x), 0, raster.shape[1] - 1).astype(int)
-    rows = np.clip(np.floor((raster.north - y) / raster.cell_y), 0, raster.shape[0] - 1).astype(int)
-    values = raster.elevations[rows, columns]
-    classes: UInt8 = np.zeros(grid.shape, dtype=np.uint8)
+def _raster_classes(asked: SoilInput, values: Float, names: dict[str, int]) -> UInt8:
+    classes: UInt8 = np.zeros(values.shape, dtype=np.uint8)
     for value in np.unique(values[np.isfinite(values)]):
-        classes[values == value] = _row(asked, f"{value:g}", names)
+        classes[values == value] = _row(asked, name_of_code(value), names)
     return classes
 
 

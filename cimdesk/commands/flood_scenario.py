@@ -13,6 +13,7 @@ import numpy as np
 from cimdesk.base.arrays import Bool, Float, Float32, Int32
 from cimdesk.base.crs import Crs, LocalFrame
 from cimdesk.base.errors import DataError, UsageError
+from cimdesk.commands.flood_cover import roughness_of
 from cimdesk.commands.flood_drainage import place_drains, read_drainage
 from cimdesk.commands.flood_measures import place_line_boundary, place_line_gauge, place_measures
 from cimdesk.commands.flood_rain import (
@@ -341,9 +342,11 @@ def _outlines(path: Path, crs: Crs | None) -> list[LayerData]:
 
 
 def _roughness(asked: ScenarioInput, grid: Terrain, crs: Crs | None) -> float | Float32:
-    if not asked.zones:
+    if not asked.zones and asked.cover is None:
         return asked.manning_n
     manning: Float32 = np.full(grid.shape, asked.manning_n, dtype=np.float32)
+    if asked.cover is not None:
+        manning = roughness_of(asked.cover, asked.manning_n, grid, crs)
     for zone in asked.zones:
         manning[building_cells(grid, _outlines(zone.source, crs)) >= 0] = zone.manning_n
     return manning

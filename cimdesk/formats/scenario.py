@@ -12,6 +12,7 @@ from typing import Any
 from cimdesk.base.units import parse_time
 from cimdesk.formats.scenario_inputs import (
     BoundaryInput,
+    CoverInput,
     DrainageInput,
     InflowInput,
     Points,
@@ -112,9 +113,13 @@ def _surface(table: ScenarioTable) -> dict[str, Any]:
     manning = table.take("manning")
     if isinstance(manning, Mapping):
         zoned = ScenarioTable(table.path, "surface.manning", manning)
+        has_default = "default" in manning
         fields["manning_n"] = zoned.number("default", 0.035, above=0.0)
         zones = zoned.tables("zones")
-        if "source" in manning:
+        if "table" in manning:
+            column = str(zoned.take("column") or "class")
+            fields["cover"] = CoverInput(zoned.file("source"), zoned.file("table"), column, has_default)
+        elif "source" in manning:
             zones = [ScenarioTable(table.path, "surface.manning", {key: zoned.take(key) for key in ("source", "value")})]
         fields["zones"] = tuple(ZoneInput(zone.file("source"), zone.need("value", above=0.0)) for zone in zones)
         zoned.close()

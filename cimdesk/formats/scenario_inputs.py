@@ -131,6 +131,25 @@ class ZoneInput:
 
 
 @dataclass(frozen=True)
+class CoverInput:
+    """Roughness by class: a raster of codes or polygons, and a table of Manning's n.
+
+    Attributes
+    ----------
+    source, table : Path
+    column : str
+        Attribute of the polygons that names the class.
+    has_default : bool
+        Whether ground without a class, or of a class that is not in the table, takes the default; otherwise it is refused.
+    """
+
+    source: Path
+    table: Path
+    column: str = "class"
+    has_default: bool = False
+
+
+@dataclass(frozen=True)
 class DrainageInput:
     """Drains below the surface: a SWMM file and how its inlets take water [SI]."""
 
@@ -168,6 +187,7 @@ class ScenarioInput:
     extent: tuple[float, float, float, float] | None = None
     manning_n: float = 0.035
     zones: tuple[ZoneInput, ...] = ()
+    cover: CoverInput | None = None
     buildings: Path | None = None
     treatment: str = "block"
     raise_by: float = 3.0
