@@ -132,3 +132,29 @@ def test_every_result_becomes_a_layer_in_metres(real_data: Path) -> None:
             assert len(layers) == 1, path
             assert frame is not None
             assert frame.crs is None or frame.crs.pyproj.axis_info[0].unit_conversion_factor == 1.0
+
+
+def test_hydrographs_of_hecras_without_a_mesh_are_gauges(real_data: Path) -> None:
+    import h5py
+
+    path = real_data / "flood/hecras/BaldEagleDamBrk.reflines-refpts.p18.hdf"
+    session = Session()
+    (layer,) = import_files(session, [path])
+    sensors = session.workspace.data(layer.id)
+    assert len(sensors.features) == 2 * 4 + 2 * 3
+    assert set(sensors.features.columns["quantity"]) == {"flow_rate", "water_level", "velocity"}
+    names = sensors.features.columns["name"].tolist()
+    quantities = sensors.features.columns["quantity"].tolist()
+    row = next(k for k, both in enumerate(zip(names, quantities, strict=True)) if both == ("Reference Line 2", "flow_rate"))
+    with h5py.File(path) as data:
+        flow = data["Results/Unsteady/Output/Output Blocks/Base Output/Unsteady Time Series/Reference Lines/Flow"][:, 1]
+    times, values = sensors.observations.series(row)
+    assert len(times) == 37
+    assert np.diff(times) == pytest.approx(2 * 3600.0)
+    assert values == pytest.approx(flow * 0.3048**3, rel=1e-6)
+    assert np.isfinite(sensors.positions[:, :2]).all()
+    # The place is that of the flow areas whose mesh lies beside it.
+    mesh = flood_of(real_data / "flood/hecras/BaldEagleDamBrk.p18.timeseries.hdf").terrain.bounds
+    x, y = sensors.positions[row, :2]
+    assert mesh[0, 0] < x < mesh[1, 0]
+    assert mesh[0, 1] < y < mesh[1, 1]

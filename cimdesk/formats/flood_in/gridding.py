@@ -143,11 +143,16 @@ def in_metres(flow: MeshFlow) -> MeshFlow:
         return flow
     placed = np.isfinite(flow.mesh.nodes).all(axis=1)
     points = np.column_stack([flow.mesh.nodes, np.zeros(len(flow.mesh.nodes))])
-    lon, lat = crs.transform(Crs.epsg(4326), np.nanmean(points[placed], axis=0)[np.newaxis])[0, :2]
-    zone = Crs.epsg((32600 if lat >= 0 else 32700) + int((lon + 180.0) // 6.0) % 60 + 1)
+    zone = metre_system(crs, points[placed])
     nodes = np.full_like(flow.mesh.nodes, np.nan)
     nodes[placed] = crs.transform(zone, points[placed])[:, :2]
     return replace(flow, mesh=flow.mesh.moved(nodes), crs=zone)
+
+
+def metre_system(crs: Crs, points: Float) -> Crs:
+    """Return the zone of UTM in whose middle (N, 3) points of another system lie."""
+    lon, lat = crs.transform(Crs.epsg(4326), np.nanmean(points, axis=0)[np.newaxis])[0, :2]
+    return Crs.epsg((32600 if lat >= 0 else 32700) + int((lon + 180.0) // 6.0) % 60 + 1)
 
 
 def metres_per_unit(crs: Crs) -> float:

@@ -15,7 +15,9 @@ from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.formats.flood_in.finish import result_of
 from cimdesk.formats.flood_in.hecras_cells import Area, cells_of, joined, mean_depths
+from cimdesk.formats.flood_in.hecras_gauges import has_hydrographs, hydrographs, in_metres_too, version_of
 from cimdesk.formats.flood_in.mesh import MeshFlow, no_speed
+from cimdesk.formats.observations_build import result_of as sensors_of
 from cimdesk.formats.registry import ReadOptions, ReadResult
 
 AREAS = "Geometry/2D Flow Areas"
@@ -66,6 +68,8 @@ def read_hecras(path: Path, options: ReadOptions) -> ReadResult:
 def _read(path: Path, data: Any, options: ReadOptions) -> ReadResult:
     problems: list[Problem] = []
     named = area_names(data)
+    if not any(f"{base}/2D Flow Areas" in data for base in (SERIES, SUMMARY)) and has_hydrographs(data, SERIES):
+        return _read_hydrographs(path, data, options)
     if not named:
         raise DataError(path, "it has no two-dimensional flow areas.", remedy="Open a plan or a geometry with flow areas.")
     areas = _areas_of(path, data, named)
@@ -86,7 +90,7 @@ def _read(path: Path, data: Any, options: ReadOptions) -> ReadResult:
         "cells": sum(area.rows for area in areas),
         "facepoints": sum(area.face_points for area in areas),
     }
-    version = re.search(r"HEC-RAS\s+([\d.]+)", _text(data.attrs.get("File Version", "")))
+    version = version_of(_text(data.attrs.get("File Version", "")))
     times, start, level = _levels(data, areas)
     if not len(times) and not np.isfinite(bed).any():
         raise DataError(
@@ -111,7 +115,20 @@ def _read(path: Path, data: Any, options: ReadOptions) -> ReadResult:
         path.stem, mesh, False, bed, times, depth, _speeds(data, areas) if len(times) > 1 else no_speed, start, crs, unit,
         statistics={"engine": "HEC-RAS", "areas": ", ".join(area.name for area in areas)},
     )  # fmt: skip
-    return result_of("HEC-RAS", version[1] if version else None, flow, objects, options, problems)
+    return result_of("HEC-RAS", version, flow, objects, options, problems)
+
+
+def _read_hydrographs(path: Path, data: Any, options: ReadOptions) -> ReadResult:
+    """Return the hydrographs of a file without a mesh, as sensors."""
+    stamps = np.array([_moment(_text(stamp)) for stamp in data[_stamps(data)]])
+    records = hydrographs(data, SERIES, stamps, _text)
+    text = "it has hydrographs at {count} places and no mesh: they are gauges, there is no water to show between them."
+    count = len({record.name for record in records})
+    problem = Problem(Severity.INFO, "hydrographs-only", path.name, text, {"count": count})
+    crs = Crs.parse(_text(data.attrs.get("Projection", "")))
+    crs, records = in_metres_too(options.crs_for(crs), records)
+    version = version_of(_text(data.attrs.get("File Version", "")))
+    return sensors_of("HEC-RAS", path.stem, records, crs, options, things=count, version=version, problems=[problem])
 
 
 def area_names(data: Any) -> list[str]:
