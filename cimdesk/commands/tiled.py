@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,7 +26,7 @@ from cimdesk.model.layers import LayerKind
 from cimdesk.model.points import PointCloud
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
-from cimdesk.model.workspace import LayerData
+from cimdesk.model.workspace import LayerData, Workspace
 from cimdesk.services.point_server import is_cloud_address, open_cloud
 from cimdesk.services.tile_http import TilesetServer
 from cimdesk.services.tile_store import TileStore
@@ -152,21 +153,27 @@ def publish(session: Session) -> bool:
     fresh = {}
     for layer in workspace.layers():
         data = workspace.data(layer.id)
-        if isinstance(data, TiledCity) and data.tiles is not None:
-            if data.tiles.feature_count > len(data.city.features):
-                fresh[layer.id] = replace(data, tileset=data.tiles.tileset, city=data.tiles.city())
-            found = data.tiles.problems()
-            if len(found) > len(workspace.problems(layer.id)):
-                workspace.set_problems(layer.id, found)
-        if len(found := _met_since(data)) > len(workspace.problems(layer.id)):
-            workspace.set_problems(layer.id, found)
+        if isinstance(data, TiledCity) and data.tiles is not None and data.tiles.feature_count > len(data.city.features):
+            fresh[layer.id] = replace(data, tileset=data.tiles.tileset, city=data.tiles.city())
+        _tell_fresh(workspace, layer.id, _met_since(data))
     if fresh:
         workspace.apply((), fresh)
     return bool(fresh)
 
 
+def _tell_fresh(workspace: Workspace, layer_id: str, found: Sequence[Problem]) -> None:
+    """Add problems to those that a layer has already, each once."""
+    known = workspace.problems(layer_id)
+    keys = {(problem.code, problem.where, problem.template) for problem in known}
+    fresh = [problem for problem in found if (problem.code, problem.where, problem.template) not in keys]
+    if fresh:
+        workspace.set_problems(layer_id, (*known, *fresh))
+
+
 def _met_since(data: LayerData | None) -> tuple[Problem, ...]:
-    """Return what went wrong with pictures, elevations and points that come as they are looked at."""
+    """Return what went wrong with tiles, pictures, elevations and points that come as they are looked at."""
+    if isinstance(data, TiledCity):
+        return () if data.tiles is None else data.tiles.problems()
     if isinstance(data, Imagery):
         return data.source.problems()
     if isinstance(data, PointCloud) and data.points is not None:

@@ -45,9 +45,7 @@ def points_source(
     if crs is not None:
         points = GEOCENTRIC.transform(crs, points)
     columns: dict[str, AnyArray] = {axis: points[:, k] for k, axis in enumerate("xyz")}
-    names = dict.fromkeys(name for part in parts for name in part.columns)
-    for name in names:
-        columns.setdefault(name, _joined([(len(part), part.columns.get(name)) for part in parts]))
+    columns = {**joined_columns(parts), **columns}
     try:
         records, scale = packed_records(file, columns, findings)
     except DataError as error:
@@ -55,6 +53,12 @@ def points_source(
         return None
     result = result_of("3D Tiles", None, None, title, memory_nodes(file, [records], scale), options, ())
     return replace(result.sources[0], crs=options.crs_for(crs), part=POINTS)
+
+
+def joined_columns(parts: Sequence[PointPart]) -> dict[str, AnyArray]:
+    """Return the columns of all parts, one part below the other."""
+    names = dict.fromkeys(name for part in parts for name in part.columns)
+    return {name: _joined([(len(part), part.columns.get(name)) for part in parts]) for name in names}
 
 
 def _joined(pieces: Sequence[tuple[int, AnyArray | None]]) -> AnyArray:

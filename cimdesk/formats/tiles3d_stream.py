@@ -14,11 +14,13 @@ from cimdesk.formats.facing import outward_features
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_json import json_object
 from cimdesk.formats.tiles3d import is_geocentric, note_version, projected, tileset_of, up_axis
-from cimdesk.formats.tiles3d_city import build_city
-from cimdesk.formats.tiles3d_content import ContentReader, TileContent
+from cimdesk.formats.tiles3d_city import GEOCENTRIC, build_city
+from cimdesk.formats.tiles3d_cloud import cloud_of
+from cimdesk.formats.tiles3d_content import ContentReader, TileContent, merged_columns
 from cimdesk.formats.tiles3d_entities import add_entity_columns
 from cimdesk.formats.tiles3d_paths import JSON_BYTES, BrokenPart, TilePlace
 from cimdesk.formats.tiles3d_tree import TreeReader
+from cimdesk.model.features import as_strings
 from cimdesk.model.mesh import Surface, TriangleMesh
 from cimdesk.model.tileset import TileBlock, Tileset
 
@@ -118,13 +120,29 @@ class TileStream:
             for content in reader.read(reference, tileset.transforms[row]):
                 add_entity_columns(content, self._tree.described.get((row, reference), {}))
                 opened.append((reference, content))
-        count = sum(len(part) for _, content in opened for part in content.clouds)
-        if count:
-            findings.add("points", str(row), "Points of a streamed tileset are not drawn ({count} points).", count=count)
         city = build_city(opened, self._target if self._is_geocentric else None, {})
         mesh = self._placed(city.meshes["tiles"])
-        block = block_of(row, mesh, len(city.features)) if len(mesh.triangles) else None
-        return DecodedTile(block, city.features.ids, dict(city.features.columns), findings.problems())
+        ids, columns = city.features.ids, dict(city.features.columns)
+        own = len(ids)
+        found = cloud_of(opened, self._point_place, mesh.origin if len(mesh.triangles) else None, own)
+        if found is None:
+            block = block_of(row, mesh, own) if len(mesh.triangles) else None
+            return DecodedTile(block, ids, columns, findings.problems())
+        cloud, origin, names, said = found
+        ids = np.concatenate([ids, names])
+        columns = merged_columns([(own, columns), (len(names), said)])
+        columns["tile"] = np.concatenate([city.features.columns["tile"], as_strings([name.split(".points")[0] for name in names])])
+        block = block_of(row, mesh, len(ids)) if len(mesh.triangles) else empty_block(row, len(ids), origin)
+        anchors = block.anchors.copy()
+        anchors[own:] = _middles(cloud.xyz, cloud.owner - own, len(names))
+        return DecodedTile(replace(block, cloud=cloud, anchors=anchors), ids, columns, findings.problems())
+
+    def _point_place(self, points: Float) -> Float:
+        """Return tileset coordinates in the world; infinite where there is no place."""
+        own, target = (GEOCENTRIC, self._target) if self._is_geocentric else (self._own, self._target)
+        if own is None or target is None or own == target:
+            return points
+        return own.transform(target, points)
 
     def _placed(self, mesh: TriangleMesh) -> TriangleMesh:
         own, target = self._own, self._target
@@ -141,9 +159,16 @@ class TileStream:
         centres = tileset.centres.copy()
         rows = np.flatnonzero(np.isfinite(centres).all(axis=1))
         rows = rows[rows >= start]
+        reaches = None if tileset.reaches is None else tileset.reaches.copy()
+        if reaches is not None:
+            corners = [
+                own.transform(target, centres[rows] + np.column_stack([sign * reaches[rows], np.zeros(len(rows))]))
+                for sign in ((1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0))
+            ]
+            reaches[rows] = np.ptp([each[:, :2] for each in corners], axis=0) / 2.0
         centres[rows] = own.transform(target, centres[rows])
         requests = None if tileset.requests is None else tileset.requests.moved(lambda points: own.transform(target, points))
-        return replace(tileset, centres=centres, crs=target.definition, requests=requests)
+        return replace(tileset, centres=centres, reaches=reaches, crs=target.definition, requests=requests)
 
 
 def block_of(row: int, mesh: TriangleMesh, features: int) -> TileBlock:
@@ -181,6 +206,36 @@ def block_of(row: int, mesh: TriangleMesh, features: int) -> TileBlock:
         _tops(mesh, features),
         outward_features(mesh.vertices, mesh.triangles, mesh.feature_index, features)[mesh.feature_index],
     )
+
+
+def empty_block(row: int, features: int, origin: Float) -> TileBlock:
+    """Return a block without triangles."""
+    none = np.zeros(0, dtype=np.int32)
+    no_points = np.zeros((0, 3), dtype=np.float32)
+    return TileBlock(
+        row,
+        np.arange(features, dtype=np.int64),
+        np.asarray(origin, dtype=np.float64),
+        no_points,
+        none.reshape(0, 3),
+        none,
+        none,
+        np.zeros(0, dtype=bool),
+        none.astype(np.uint32),
+        none.astype(np.uint8),
+        no_points,
+        none.reshape(0, 2),
+        np.full((features, 3), np.nan, dtype=np.float32),
+    )
+
+
+def _middles(xyz: AnyArray, owner: AnyArray, count: int) -> AnyArray:
+    """Return (count, 3) float32 middles of groups of points, at the height of the highest."""
+    size = np.maximum(np.bincount(owner, minlength=count), 1)
+    middle = [np.bincount(owner, weights=xyz[:, k], minlength=count) / size for k in (0, 1)]
+    top = np.full(count, -np.inf)
+    np.maximum.at(top, owner, xyz[:, 2])
+    return np.column_stack([*middle, np.where(np.isfinite(top), top, np.nan)]).astype(np.float32)
 
 
 def _packed_colors(mesh: TriangleMesh) -> AnyArray:

@@ -13,6 +13,11 @@ from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int, Int32, UInt
 from cimdesk.base.errors import Problem
 from cimdesk.base.signals import Signal
 from cimdesk.model.city import CityModel
+from cimdesk.model.tile_points import PointNotes, TilePoints
+
+
+BENT = 60_000.0
+"""Radius of tiles from which on a map is bent noticeably [m]."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,8 @@ class Tileset:
     metadata : mapping
     rises : (N,) float64 or None
         Half of each tile's height [m]; None takes the radius.
+    reaches : (N, 2) float64 or None
+        Half of how far each tile reaches along x and y [m]; None takes the radius.
     stubs : frozenset of int
         Rows below which there is more that has not been read yet.
     requests : RequestVolumes or None
@@ -95,6 +102,7 @@ class Tileset:
     missing: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     rises: Float | None = None
+    reaches: Float | None = None
     stubs: frozenset[int] = frozenset()
     requests: RequestVolumes | None = None
 
@@ -122,6 +130,19 @@ class Tileset:
     def heights(self) -> Float:
         """(N,) half of each tile's height [m]."""
         return self.radii if self.rises is None else self.rises
+
+    @cached_property
+    def halves(self) -> Float:
+        """(N, 3) half sizes of upright boxes around the tiles; 0 for those that do not say where they are."""
+        radii = np.nan_to_num(self.radii)
+        if self.reaches is None:
+            rises = np.nan_to_num(self.heights)
+            # The sphere around an upright box is wider than the box is.
+            wide = np.where(rises < radii, np.sqrt(np.maximum(radii**2 - rises**2, 0.0)), radii)
+            return np.column_stack([wide, wide, rises])
+        # Where the map bends over a wide tile, its half axes say too little.
+        reaches = np.where((radii > BENT)[:, None], radii[:, None], np.minimum(np.nan_to_num(self.reaches), radii[:, None]))
+        return np.column_stack([reaches, np.nan_to_num(self.heights)])
 
     @cached_property
     def bounds(self) -> Float:
@@ -182,6 +203,8 @@ class TileBlock:
         Middle of the top of each feature; NaN for those without triangles.
     is_outward : (T,) bool or None
         Whether a triangle is seen from its front only, as part of a skin without holes.
+    cloud : TilePoints or None
+        Points that are no part of a face.
     size : int
         Memory it takes [bytes].
     """
@@ -200,12 +223,14 @@ class TileBlock:
     edges: Int32
     anchors: Float32
     is_outward: Bool | None = None
+    cloud: TilePoints | None = None
 
     @property
     def size(self) -> int:
         """Memory it takes, drawn [bytes]: its arrays, and copies of what the graphics need."""
         arrays = (self.points, self.triangles, self.owner, self.point_owner, self.point_color, self.edge_points, self.edges)
-        return sum(array.nbytes for array in arrays) + len(self.points) * 20 + len(self.triangles) * 13 + 2048
+        points = 0 if self.cloud is None else self.cloud.size
+        return sum(array.nbytes for array in arrays) + len(self.points) * 20 + len(self.triangles) * 13 + 2048 + points
 
 
 class TileSource(Protocol):
@@ -219,10 +244,13 @@ class TileSource(Protocol):
         Emitted in any thread when there is something new.
     is_gentle : bool
         Set while the camera moves: pictures come first then.
+    notes : PointNotes
+        Names single points.
     """
 
     arrived: Signal[None]
     is_gentle: bool
+    notes: PointNotes
 
     @property
     def tileset(self) -> Tileset: ...
@@ -294,6 +322,10 @@ class TiledCity:
     def whole(self) -> CityModel:
         """Return every feature with its geometry, for what must not leave out what nobody has looked at; may read for long."""
         return self.city if self.tiles is None else self.tiles.whole()
+
+    def point(self, feature: str) -> dict[str, Any]:
+        """Return everything known of a single point that was pointed at; nothing for all else."""
+        return {} if self.tiles is None else self.tiles.notes.attributes(feature)
 
     @property
     def bounds(self) -> Float:

@@ -30,6 +30,14 @@ def poly_data(points: Float32, triangles: AnyArray | None = None, lines: AnyArra
     return data
 
 
+def cell_of_points(rows: AnyArray) -> Any:
+    """Return a vtkCellArray of one cell that has all these points: a cell for each would cost four times the memory."""
+    cells = vtk.vtkCellArray()
+    offsets = np.array([0, len(rows)] if len(rows) else [0], dtype=np.int32)
+    cells.SetData(vtk.numpy_to_vtk(offsets, deep=True), vtk.numpy_to_vtk(np.ascontiguousarray(rows), deep=True))
+    return cells
+
+
 def cell_array(rows: AnyArray) -> Any:
     """Return a vtkCellArray of equal-sized cells, one per row of point indices."""
     cells = vtk.vtkCellArray()

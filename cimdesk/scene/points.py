@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int
+from cimdesk.base.arrays import Bool, Float, Float32, Int
 from cimdesk.model.layers import Layer
 from cimdesk.model.point_style import HIDDEN_CLASSES, color_points, shown_points
 from cimdesk.model.points import PointBlock, PointChoice, PointCloud, PointSource, PointView, locate, point_id, select_nodes
 from cimdesk.model.workspace import LayerData
-from cimdesk.scene import toolkit as vtk
-from cimdesk.scene.geometry import actor_of, poly_data, set_point_array
+from cimdesk.scene.geometry import actor_of, cell_of_points, poly_data, set_point_array
 from cimdesk.scene.visual import Context, Hit, View, Visual
 
 STILL_PIXELS, MOVING_PIXELS = 1.5, 3.0
@@ -152,7 +151,7 @@ class PointsVisual(Visual):
             shown = np.asarray(is_placed if shown is None else shown & is_placed)
         node.shown = shown
         rows = np.arange(len(block), dtype=np.int32) if shown is None else np.flatnonzero(shown).astype(np.int32)
-        node.data.SetVerts(_one_cell(rows))
+        node.data.SetVerts(cell_of_points(rows))
         node.data.Modified()
 
     def _drop_evicted(self) -> None:
@@ -238,11 +237,3 @@ def _side_planes(view: View, origin: Float) -> Float:
     planes /= np.linalg.norm(planes[:, :3], axis=1, keepdims=True)
     planes[:, 3] -= planes[:, :3] @ origin
     return planes
-
-
-def _one_cell(rows: AnyArray) -> Any:
-    """Return a vtkCellArray of one cell that has all these points: a cell for each would cost four times the memory."""
-    cells = vtk.vtkCellArray()
-    offsets = np.array([0, len(rows)] if len(rows) else [0], dtype=np.int32)
-    cells.SetData(vtk.numpy_to_vtk(offsets, deep=True), vtk.numpy_to_vtk(np.ascontiguousarray(rows), deep=True))
-    return cells

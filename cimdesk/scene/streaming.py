@@ -19,6 +19,7 @@ from cimdesk.model.workspace import LayerData
 from cimdesk.scene.cells import meets_box
 from cimdesk.scene.geometry import sharp_edges
 from cimdesk.scene.highlight import MOST_OUTLINED
+from cimdesk.scene.streamed_points import NOTED, POINTS_PER_TRIANGLE, StreamedPoints
 from cimdesk.scene.tile_colors import TileColors
 from cimdesk.scene.tile_drawing import DrawnTile, TileDrawing
 from cimdesk.scene.tile_style import ArrivingStyle
@@ -47,6 +48,7 @@ class StreamedVisual(Visual):
         self.source = source
         self.colors = TileColors()
         self.drawing = TileDrawing(context, self.colors)
+        self.points = StreamedPoints(context, self.colors, lambda row: float(self._known.geometric_error[row]))
         self.arriving = ArrivingStyle(context, source, layer)
         self.drawing.kept_edges = self.arriving.edges
         self.choice = TileChoice((), {}, frozenset(), False)
@@ -140,6 +142,7 @@ class StreamedVisual(Visual):
         coming = [row for row in self.choice.wanted if row not in wishes]
         self.source.want(self, wishes, self.choice.kept.union(coming))
         self._show()
+        self.points.prepare(view)
         has_more_edges = self.drawing.show_edges(view)
         self._exchange()
         self.is_pending = bool(coming) or has_more_edges
@@ -174,7 +177,9 @@ class StreamedVisual(Visual):
         return sorted(ready, key=lambda row: -wanted[row])
 
     def _drop_evicted(self) -> None:
-        self.drawing.drop([row for row, tile in self.tiles.items() if self.source.block(row) is not tile.block])
+        gone = [row for row, tile in self.tiles.items() if self.source.block(row) is not tile.block]
+        self.drawing.drop(gone)
+        self.drawing.left += self.points.drop(gone)
         self._exchange()
 
     def _exchange(self) -> None:
@@ -195,15 +200,17 @@ class StreamedVisual(Visual):
             grown[: len(self._anchors)] = self._anchors
             self._anchors = grown
         self._anchors[block.features] = block.anchors + (block.origin - self.context.origin)
-        self._triangles[block.row] = len(block.triangles)
+        self._triangles[block.row] = len(block.triangles) + (len(block.cloud) // POINTS_PER_TRIANGLE if block.cloud else 0)
         self._paint_fresh(block.features[block.features >= self.colors.painted])
         self.drawing.add(block)
+        self.drawing.joined += self.points.add(block)
 
     def _show(self) -> None:
         is_visible = self.layer.visible and self._opacity() > 0.0
         shown = frozenset(self.choice.shown).intersection(self.drawing.ready) if is_visible else frozenset()
         if self.drawing.show(shown):
             self.is_redrawn = True
+            self.points.show(shown)
 
     # --- colours --------------------------------------------------------------------------------------------------------
 
@@ -221,6 +228,7 @@ class StreamedVisual(Visual):
         if len(self._marked_rows):
             self.colors.mark(self._marked_rows, self.context.look)
         self.colors.flush()
+        self.points.paint(self._opacity(), self._marked_rows)
 
     def _paint_fresh(self, rows: Int) -> None:
         """Colour features that came since the last edit as the layer's style, filter and hidden features have it."""
@@ -242,7 +250,7 @@ class StreamedVisual(Visual):
             return False
         if features is self._marked or not (features or self._marked):
             return True
-        self._marked, self._marked_rows = features, rows
+        self._marked, self._marked_rows = features, rows[rows < NOTED]
         self.recolor()
         return True
 
@@ -268,7 +276,10 @@ class StreamedVisual(Visual):
             hit = tile.index.nearest(point, tolerance, None if shown is None else shown[tile.block.features])
             if hit is not None and (best is None or hit.distance < best.distance):
                 best = Hit(int(tile.block.features[hit.row]), hit.distance)
-        return best
+        found = self.points.nearest(point, tolerance)
+        if found is None or (best is not None and best.distance <= found.distance):
+            return best
+        return Hit(self.points.row_for(found, self.source.notes), found.distance)
 
     def pick_through(self, start: Float, end: Float) -> Hit | None:
         if self._opacity() >= 1.0 or self.context.xray:
@@ -289,10 +300,14 @@ class StreamedVisual(Visual):
         return known if len(known) == count else np.concatenate([known, np.full((count - len(known), 3), np.nan)])
 
     def feature_id(self, row: int) -> str:
-        return self.source.feature_id(row)
+        return self.points.noted.name_of(row) or self.source.feature_id(row)
 
     def rows_of(self, features: Iterable[str]) -> Int:
-        return self.source.rows_of(list(features))
+        names = list(features)
+        return np.concatenate([self.source.rows_of(names), self.points.noted.rows_of(names)])
+
+    def rows_in_sight(self, rows: Int) -> Int:
+        return np.concatenate([super().rows_in_sight(rows[rows < NOTED]), rows[rows >= NOTED]])
 
     def outline(self, rows: Int) -> tuple[Float32, Int] | None:
         points: list[Float32] = []
@@ -309,6 +324,10 @@ class StreamedVisual(Visual):
             points.append(part)
             lines.append(edges.astype(np.int64) + start)
             start += len(part)
+        for cloud, arms in self.points.outline(rows):
+            points.append(cloud)
+            lines.append(arms + start)
+            start += len(cloud)
         return (np.concatenate(points), np.concatenate(lines)) if points else None
 
     def bounds(self, rows: Int) -> Float | None:

@@ -97,7 +97,8 @@ class TileDrawing:
         set_aside(actor, True)
         if self._hides:
             hide_transparent_texels(actor)
-        low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
+        extent = points if len(points) or block.cloud is None else block.cloud.xyz + shift.astype(np.float32)
+        low, high = extent.min(axis=0).astype(np.float64), extent.max(axis=0).astype(np.float64)
         owner = block.owner if is_behind is None else np.concatenate([block.owner, block.owner[is_behind]])
         tile = DrawnTile(block, actor, low, high, (low.tolist(), high.tolist()), shift, CellIndex(data, owner))
         self._set_opacity(tile)

@@ -44,7 +44,7 @@ class LoadedMeshes(Mapping[str, TriangleMesh]):
 
 def merged_mesh(blocks: list[TileBlock], count: int) -> TriangleMesh:
     """Return tiles as one mesh of the first ``count`` features."""
-    return TriangleMesh.merged([_mesh_of(block, count) for block in blocks])
+    return TriangleMesh.merged([_mesh_of(block, count) for block in blocks if len(block.triangles)])
 
 
 def finest_of(tileset: Tileset, blocks: Mapping[int, TileBlock]) -> list[TileBlock]:

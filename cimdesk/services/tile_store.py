@@ -24,6 +24,7 @@ from cimdesk.model.tileset import TileBlock, Tileset
 from cimdesk.services.tile_features import FeaturePool
 from cimdesk.services.tile_memory import Losses, TileMemory
 from cimdesk.services.tile_meshes import LoadedMeshes, all_blocks, finest_of, merged_mesh
+from cimdesk.services.tile_notes import NotedPoints
 
 MEMORY = 600 << 20
 """Bytes that decoded tiles may take."""
@@ -65,6 +66,7 @@ class TileStore:
         Emitted by the thread that brought something.
     workers : int
         Threads at most.
+    notes : NotedPoints
     is_gentle : bool
         Whether half of them are to do, because pictures are being drawn one after the other.
     """
@@ -84,6 +86,7 @@ class TileStore:
         self._threads = 0
         self._is_full = False
         self._job = threading.local()
+        self.notes = NotedPoints(self.block)
         self._whole: weakref.ref[CityModel] | None = None
 
     def aim(self, own: Crs | None, target: Crs | None) -> Tileset:
