@@ -206,9 +206,12 @@ def tileset_of(
     """
     start = 0 if known is None else len(known.parent)
     centres = np.array(tree.centres[start:], dtype=np.float64).reshape(-1, 3)
+    axes = np.array(tree.axes[start:], dtype=np.float64).reshape(-1, 3, 3)
     if crs is not None:
         finite = np.isfinite(centres).all(axis=1)
+        ends = GEOCENTRIC.transform(crs, (centres[finite, None] + axes[finite]).reshape(-1, 3)).reshape(-1, 3, 3)
         centres[finite] = GEOCENTRIC.transform(crs, centres[finite])
+        axes[finite] = ends - centres[finite, None]
     fresh: dict[str, Any] = {
         "parent": np.array(tree.parent[start:], dtype=np.int32),
         "geometric_error": np.array(tree.geometric_error[start:], dtype=np.float64),
@@ -217,6 +220,7 @@ def tileset_of(
         "radii": np.array(tree.radii[start:], dtype=np.float64),
         "transforms": np.array(tree.transforms[start:], dtype=np.float64).reshape(-1, 4, 4),
         "rises": np.array(tree.rises[start:], dtype=np.float64),
+        "reaches": np.abs(axes[:, :, :2]).sum(axis=1),
     }
     if known is not None:
         fresh = {name: np.concatenate([getattr(known, name), values]) for name, values in fresh.items()}

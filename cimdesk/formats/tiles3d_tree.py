@@ -34,6 +34,8 @@ class TileTree:
     ----------
     parent, geometric_error, replaces, centres, radii, rises, contents, transforms : list
         As in `Tileset`; centres are in tileset coordinates.
+    axes : list of (3, 3) float64
+        Half axes of a box around each tile, in tileset coordinates.
     is_geocentric : bool
         Whether a region or a place on the globe says that tileset coordinates are earth-centred.
     requests : dict of int to ((4, 3) float64, bool)
@@ -57,6 +59,7 @@ class TileTree:
     centres: list[Float] = field(default_factory=list)
     radii: list[float] = field(default_factory=list)
     rises: list[float] = field(default_factory=list)
+    axes: list[Float] = field(default_factory=list)
     contents: list[tuple[str, ...]] = field(default_factory=list)
     transforms: list[Float] = field(default_factory=list)
     is_geocentric: bool = False
@@ -78,6 +81,7 @@ class TileTree:
         self.centres.append(volume[0])
         self.radii.append(volume[1])
         self.rises.append(volume[2])
+        self.axes.append(volume[3])
         self.contents.append(contents)
         self.transforms.append(matrix)
         return len(self.parent) - 1

@@ -1,4 +1,4 @@
-"""Bounding volumes of tiles as spheres with a height, and volumes that the eye must be in."""
+"""Bounding volumes of tiles as spheres with half axes and a height, and volumes that the eye must be in."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cimdesk.base.arrays import Float
 from cimdesk.formats.gltf_json import as_dict, number_list
 from cimdesk.formats.s2_cells import MAX_LEVEL, S2Cell, angles_on, cell_of_token
 
-Volume: TypeAlias = tuple[Float, float, float]
-"""Centre, radius, and half the height [m]."""
-NO_VOLUME: Volume = (np.full(3, np.nan), np.nan, np.nan)
+Volume: TypeAlias = tuple[Float, float, float, Float]
+"""Centre, radius, half the height [m], and (3, 3) half axes of the box around it, as rows."""
+NO_VOLUME: Volume = (np.full(3, np.nan), np.nan, np.nan, np.full((3, 3), np.nan))
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def read_volume(entry: Mapping[str, Any], matrix: Float) -> FoundVolume | None:
         if sphere[3] < 0:
             return None
         centre, radius = _moved(np.array(sphere[:3]), sphere[3], matrix)
-        return FoundVolume((centre, radius, radius))
+        return FoundVolume((centre, radius, radius, np.eye(3) * radius))
     if (region := number_list(entry.get("region"), 6)) is not None:
         return FoundVolume(region_sphere(region), True) if _is_region(region) else FoundVolume(NO_VOLUME)
     return None
@@ -60,10 +60,18 @@ def s2_sphere(cell: S2Cell, low: float, high: float) -> Volume:
 
 def _sphere_around(longitudes: Float, latitudes: Float, low: float, high: float) -> Volume:
     points = np.concatenate([geocentric(longitudes, latitudes, height) for height in (low, high)])
-    centre = (points.min(axis=0) + points.max(axis=0)) / 2.0
+    return _volume_of(points, (points.min(axis=0) + points.max(axis=0)) / 2.0, abs(high - low) / 2.0)
+
+
+def _volume_of(points: Float, centre: Float, half_height: float) -> Volume:
+    """Return the volume around (N, 3) earth-centred points that lie between two heights."""
     radius = float(np.linalg.norm(points - centre, axis=1).max())
+    up = centre / max(float(np.linalg.norm(centre)), 1.0)
+    east = np.array([-up[1], up[0], 0.0]) / max(float(np.hypot(up[0], up[1])), 1e-9)
+    directions = np.array([east, np.cross(up, east), up])
+    reach = np.abs((points - centre) @ directions.T).max(axis=0)
     # Over a wide area the ground itself bends away.
-    return centre, radius, min(abs(high - low) / 2.0 + radius**2 / 1.27e7, radius)
+    return centre, radius, min(half_height + radius**2 / 1.27e7, radius), directions * reach[:, None]
 
 
 def request_volume(entry: Mapping[str, Any], matrix: Float) -> tuple[Float, bool] | None:
@@ -101,7 +109,8 @@ def _box_sphere(box: Float, matrix: Float) -> Volume:
     centre, radius = _moved(box[:3], float(np.linalg.norm(np.linalg.norm(axes, axis=1))), matrix)
     far = float(np.linalg.norm(centre))
     up = centre / far if far > 6.3e6 else np.array([0.0, 0.0, 1.0])
-    return centre, radius, min(float(np.abs((axes @ matrix[:3, :3].T) @ up).sum()), radius)
+    axes = axes @ matrix[:3, :3].T
+    return centre, radius, min(float(np.abs(axes @ up).sum()), radius), axes
 
 
 def _is_region(region: list[float]) -> bool:
@@ -117,9 +126,7 @@ def region_sphere(region: list[float]) -> Volume:
     longitudes, latitudes = np.meshgrid(np.linspace(west, east, 3), np.linspace(south, north, 3))
     points = np.concatenate([geocentric(longitudes.ravel(), latitudes.ravel(), height) for height in (low, high)])
     centre = geocentric(np.array([(west + east) / 2]), np.array([(south + north) / 2]), (low + high) / 2)[0]
-    radius = float(np.linalg.norm(points - centre, axis=1).max())
-    # Over a wide region the ground itself bends away.
-    return centre, radius, min(abs(high - low) / 2.0 + radius**2 / 1.27e7, radius)
+    return _volume_of(points, centre, abs(high - low) / 2.0)
 
 
 def geocentric(longitudes: Float, latitudes: Float, height: float) -> Float:

@@ -170,17 +170,12 @@ def _walk(tileset: Tileset, view: TileView, allowed: float) -> _Walk:
 
 def _on_screen(tileset: Tileset, view: TileView, rows: Int) -> tuple[Float, Bool]:
     """Return (M,) errors of these tiles [px], and which are in view; one that does not say where it is counts as near."""
-    centres, radii = tileset.centres[rows], tileset.radii[rows]
-    is_placed = np.isfinite(radii) & np.isfinite(centres).all(axis=1)
-    away = np.abs(np.where(is_placed[:, None], centres, view.eye) - view.eye)
-    rises = np.nan_to_num(tileset.heights[rows])
-    # The sphere around an upright box is wider than the box is.
-    wide = np.nan_to_num(radii)
-    wide = np.where(rises < wide, np.sqrt(np.maximum(wide**2 - rises**2, 0.0)), wide)
-    flat = np.maximum(np.hypot(away[:, 0], away[:, 1]) - wide, 0.0)
-    high = np.maximum(away[:, 2] - rises, 0.0)
-    distance = np.maximum(np.hypot(flat, high), 1.0)
-    inside = (np.nan_to_num(centres) @ view.planes[:, :3].T + view.planes[:, 3] > -np.nan_to_num(radii)[:, None]).all(axis=1)
+    centres, halves = tileset.centres[rows], tileset.halves[rows]
+    is_placed = np.isfinite(tileset.radii[rows]) & np.isfinite(centres).all(axis=1)
+    away = np.maximum(np.abs(np.where(is_placed[:, None], centres, view.eye) - view.eye) - halves, 0.0)
+    distance = np.maximum(np.sqrt((away * away).sum(axis=1)), 1.0)
+    normals = view.planes[:, :3]
+    inside = (np.nan_to_num(centres) @ normals.T + view.planes[:, 3] > -(halves @ np.abs(normals).T)).all(axis=1)
     return tileset.geometric_error[rows] / (distance * view.slope), inside | ~is_placed
 
 

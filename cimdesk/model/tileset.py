@@ -15,6 +15,9 @@ from cimdesk.base.signals import Signal
 from cimdesk.model.city import CityModel
 from cimdesk.model.tile_points import PointNotes, TilePoints
 
+BENT = 60_000.0
+"""Radius of tiles from which on a map is bent noticeably [m]."""
+
 
 BENT = 60_000.0
 """Radius of tiles from which on a map is bent noticeably [m]."""
@@ -250,7 +253,9 @@ class TileSource(Protocol):
 
     arrived: Signal[None]
     is_gentle: bool
-    notes: PointNotes
+
+    @property
+    def notes(self) -> PointNotes: ...
 
     @property
     def tileset(self) -> Tileset: ...

@@ -140,6 +140,19 @@ def test_tiles_of_the_globe_come_in_the_system_asked_for(tmp_path):
     assert block.points[0] + block.origin == pytest.approx(wanted, abs=0.01)
 
 
+def test_regions_reach_as_far_on_the_map_as_they_do_on_the_globe(tmp_path):
+    lon, lat = np.radians(114.06), np.radians(22.54)
+    region = [lon - 2e-4, lat - 1e-4, lon + 2e-4, lat + 1e-4, 0.0, 40.0]
+    node = {"boundingVolume": {"region": region}, "geometricError": 0, "content": {"uri": "a.b3dm"}}
+    stream = streamed(write_tileset(tmp_path, node, {"a.b3dm": b3dm(square_glb())}))
+    for target in (stream.crs, Crs.epsg(4547)):
+        tileset = stream.aim(stream.crs, target)
+        corners = [geocentric(np.array([x]), np.array([y]), 20.0)[0] for x in region[::2][:2] for y in region[1:4:2]]
+        away = np.abs(Crs.epsg(4978).transform(target, np.array(corners)) - tileset.centres[0]).max(axis=0)
+        assert (tileset.halves[0, :2] >= away[:2] - 0.01).all()
+        assert tileset.halves[0, :2] == pytest.approx(away[:2], rel=0.05)
+
+
 def test_no_tileset_at_all_is_one_message(tmp_path):
     (tmp_path / "tileset.json").write_text("[]")
     with pytest.raises(DataError):
