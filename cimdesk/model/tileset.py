@@ -19,10 +19,6 @@ BENT = 60_000.0
 """Radius of tiles from which on a map is bent noticeably [m]."""
 
 
-BENT = 60_000.0
-"""Radius of tiles from which on a map is bent noticeably [m]."""
-
-
 @dataclass(frozen=True)
 class RequestVolumes:
     """Volumes that the eye must be in for tiles to be shown.
