@@ -41,7 +41,7 @@ class CardDialog(FormDialog):
         self.content = _dim("")
         found = cards.grade_of(workspace, layer)
         self.grade = QLabel(grade_words(workspace, layer))
-        self.grade.setStyleSheet(f"font-weight: 600; color: {current_theme().tokens[GRADE_TOKENS[found.letter]]};")
+        self.grade.setStyleSheet(f"font-weight: 600; color: {current_theme().ink(GRADE_TOKENS[found.letter]).name()};")
         self.reasons = _dim("\n".join(cards.reasons(found)))
         for name, field in (
             ("level", self.level), ("category", self.category), ("source", self.source), ("date", self.date),

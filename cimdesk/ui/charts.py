@@ -201,7 +201,7 @@ class SeriesChart(QWidget):
             for limit, token in reversed(list(zip(self.curves[0].thresholds, ("attention", "warning", "alarm"), strict=True))):
                 if np.isfinite(limit) and low <= limit <= high:
                     y = area.bottom() - (limit - low) / (high - low) * area.height()
-                    painter.setPen(QPen(theme.color(token), 1.2, Qt.PenStyle.DashLine))
+                    painter.setPen(QPen(theme.ink(token), 1.2, Qt.PenStyle.DashLine))
                     painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
                     # Close limits share the room of one label: the most severe one is said.
                     if y - above > unit * 1.1:

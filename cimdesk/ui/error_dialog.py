@@ -40,7 +40,7 @@ class ErrorDialog(QDialog):
         token = "warning" if expected else "alarm"
         sign.setPixmap(
             icon_pixmap(
-                "ui.warning" if expected else "ui.error", theme.tokens[token], theme.px("icon_px") * 2, self.devicePixelRatioF()
+                "ui.warning" if expected else "ui.error", theme.ink(token).name(), theme.px("icon_px") * 2, self.devicePixelRatioF()
             )
         )
         sign.setAlignment(Qt.AlignmentFlag.AlignTop)

@@ -57,7 +57,7 @@ class LinkedList(QWidget):
         found = self.entries()
         self.list.clear()
         for icon, token, text, target in found[:MOST]:
-            item = QListWidgetItem(icon_pixmap(icon, theme.tokens[token], theme.px("icon_px")), text)
+            item = QListWidgetItem(icon_pixmap(icon, theme.ink(token).name(), theme.px("icon_px")), text)
             item.setData(Qt.ItemDataRole.UserRole, target)
             item.setSizeHint(QSize(100, theme.px("row_px") + 2))
             self.list.addItem(item)

@@ -227,7 +227,7 @@ class RecentCard(QPushButton):
         )
         missing = self._entry.is_missing
         painter.setFont(theme.font(scale=0.86))
-        painter.setPen(theme.color("alarm" if missing else "dim"))
+        painter.setPen(theme.ink("alarm" if missing else "dim"))
         words = tr("file is missing") if missing else format_time(self._entry.opened)
         painter.drawText(QRectF(left, unit * 2.5, width, unit * 1.4), Qt.AlignmentFlag.AlignVCenter, words)
         painter.setPen(theme.color("dim"))

@@ -99,7 +99,7 @@ class StatusBar(QWidget):
         self.alarms.setText(alarm_words(desk))
         self.alarms.setVisible(bool(self.alarms.text()))
         worst = max((status for _, status in alarms(desk)), default=Status.NORMAL)
-        self.alarms.setStyleSheet(f"color: {current_theme().tokens['alarm' if worst >= Status.ALARM else 'warning']};")
+        self.alarms.setStyleSheet(f"color: {current_theme().ink('alarm' if worst >= Status.ALARM else 'warning').name()};")
         self.saved.setText(_saved_text(desk))
         for widget in (self.position, self.system, self.selection):
             widget.setVisible(desk.is_open and bool(widget.text()))

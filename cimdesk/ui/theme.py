@@ -50,6 +50,10 @@ class Theme:
         color.setAlpha(alpha)
         return color
 
+    def ink(self, token: str) -> QColor:
+        """Return the colour of a token for words and small marks: the same hue, dark or light enough to be read."""
+        return QColor(self.tokens.get(f"{token}_ink", self.tokens[token]))
+
     def px(self, token: str) -> int:
         """Return a size in logical pixels."""
         return int(self.tokens[token])
@@ -155,7 +159,7 @@ def _palette(theme: Theme) -> QPalette:
     for where, token in (
         (role.Window, "panel"), (role.WindowText, "text"), (role.Base, "panel"), (role.AlternateBase, "bg"), (role.Text, "text"),
         (role.Button, "chip"), (role.ButtonText, "text"), (role.ToolTipBase, "card"), (role.ToolTipText, "text"),
-        (role.Highlight, "accent"), (role.HighlightedText, "accent_text"), (role.PlaceholderText, "dim"), (role.Link, "accent"),
+        (role.Highlight, "accent"), (role.HighlightedText, "accent_text"), (role.PlaceholderText, "dim"), (role.Link, "accent_ink"),
         (role.Mid, "line"), (role.Dark, "line"), (role.Light, "panel"), (role.Midlight, "chip"),
         (role.Shadow, "line"), (role.Accent, "accent"),
     ):  # fmt: skip

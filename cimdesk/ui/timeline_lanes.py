@@ -195,7 +195,7 @@ class LanePainter:
             if not area.left() <= x <= area.right():
                 continue
             at = QPointF(x, area.center().y())
-            painter.setBrush(theme.color("alarm" if event.status is Status.ALARM else "warning"))
+            painter.setBrush(theme.ink("alarm" if event.status is Status.ALARM else "warning"))
             if event.status is Status.ALARM:
                 painter.drawEllipse(at, size, size)
             else:
