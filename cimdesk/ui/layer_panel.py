@@ -27,7 +27,7 @@ from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.style import RAMPS, StyleMode
 from cimdesk.ui.actions import ActionSet
 from cimdesk.ui.desk import Desk
-from cimdesk.ui.layer_tree import DETAIL_ROLE, LAYER_ROLE, STATE_ROLE, LayerTree
+from cimdesk.ui.layer_tree import DETAIL_ROLE, LAYER_ROLE, STATE_ROLE, UTILITY_ROLE, LayerTree
 from cimdesk.ui.theme import current_theme, icon_pixmap
 
 Index = QModelIndex | QPersistentModelIndex
@@ -151,7 +151,7 @@ class LayerDelegate(QStyledItemDelegate):
         painter.setFont(small)
         width = painter.fontMetrics().horizontalAdvance(detail)
         right = QRect(option.rect.right() - width - 14, option.rect.top(), width, option.rect.height())
-        painter.setPen(theme.color("alarm" if missing else "dim"))
+        painter.setPen(theme.ink("alarm" if missing else "dim"))
         painter.drawText(right, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, detail)
         text_left = self._paint_mark(painter, option.rect, index, layer, check)
         hidden = check == Qt.CheckState.Unchecked
@@ -183,7 +183,7 @@ class LayerDelegate(QStyledItemDelegate):
         state = "ui.visible" if layer.visible else "ui.hidden"
         if index.data(STATE_ROLE) == "unavailable":
             state = "ui.missing"
-        color = theme.tokens["alarm" if state == "ui.missing" else "dim" if layer.visible else "disabled"]
+        color = theme.ink("alarm" if state == "ui.missing" else "dim" if layer.visible else "disabled").name()
         painter.drawPixmap(spot.left(), middle - size // 2, icon_pixmap(state, color, size, painter.device().devicePixelRatioF()))
         swatch = QRectF(spot.right() + 9, middle - size * 0.36, size * 0.74, size * 0.74)
         paint_swatch(painter, swatch, layer, index)
@@ -248,8 +248,8 @@ def swatch_colors(layer: Layer, index: Index | None = None) -> tuple[str, ...]:
     if layer.style.mode is StyleMode.CATEGORIES and layer.style.categories:
         return tuple(list(layer.style.categories.values())[:4])
     if layer.kind is LayerKind.NETWORK and layer.style.mode is StyleMode.SINGLE and index is not None:
-        model = index.model()
-        if isinstance(model, LayerTree) and (utility := model.utility_of(layer.id)) is not None:
+        utility = index.data(UTILITY_ROLE)
+        if utility is not None:
             return (UTILITY_COLORS[utility],)
     if layer.style.mode is StyleMode.STATUS:
         return ("#1a9850", "#e8870e", "#d73027")

@@ -14,7 +14,7 @@ from cimdesk.model.document import Changes
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.imagery import Imagery
 from cimdesk.model.layers import GROUPS, Layer
-from cimdesk.model.network import Utility, UtilityNetwork
+from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.sensors import Sensors
 from cimdesk.model.terrain import Terrain, height_offset
 from cimdesk.model.tileset import TiledCity
@@ -29,6 +29,8 @@ DETAIL_ROLE = Qt.ItemDataRole.UserRole + 2
 """Count or kind shown at the right."""
 STATE_ROLE = Qt.ItemDataRole.UserRole + 3
 """``ok``, ``loading`` or ``unavailable``."""
+UTILITY_ROLE = Qt.ItemDataRole.UserRole + 4
+"""The Utility of a network, None for other layers."""
 
 
 class LayerTree(QAbstractItemModel):
@@ -72,11 +74,6 @@ class LayerTree(QAbstractItemModel):
                     return self.index(row, 0, self.index(g, 0))
         return QModelIndex()
 
-    def utility_of(self, layer_id: str) -> Utility | None:
-        """Return which utility a network layer carries; None for other layers."""
-        data = self._desk.session.workspace.data(layer_id)
-        return data.utility if isinstance(data, UtilityNetwork) else None
-
     # --- QAbstractItemModel ------------------------------------------------------------------------------------------------
 
     def index(self, row: int, column: int, parent: Index = QModelIndex()) -> QModelIndex:  # noqa: B008 - Qt's own signature
@@ -100,7 +97,7 @@ class LayerTree(QAbstractItemModel):
         if not index.isValid():
             return None
         layer = self._layer(index)
-        return self._group_data(index.row(), role) if layer is None else self._layer_data(layer, role)
+        return group_data(self._desk, *self._groups[index.row()], role) if layer is None else layer_data(self._desk, layer, role)
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
         layer = self._layer(index)
@@ -164,43 +161,6 @@ class LayerTree(QAbstractItemModel):
         group = index.internalId() if index.isValid() else 0
         return self._groups[group - 1][1][index.row()] if group else None
 
-    def _group_data(self, row: int, role: int) -> Any:
-        name, members = self._groups[row]
-        if role == Qt.ItemDataRole.DisplayRole:
-            return tr(name)
-        if role == Qt.ItemDataRole.CheckStateRole:
-            shown = sum(layer.visible for layer in members)
-            if not shown:
-                return Qt.CheckState.Unchecked
-            return Qt.CheckState.Checked if shown == len(members) else Qt.CheckState.PartiallyChecked
-        if role == DETAIL_ROLE:
-            total = sum(feature_count(self._desk, layer.id) for layer in members)
-            return f"{total:,}" if total else ""
-        return None
-
-    def _layer_data(self, layer: Layer, role: int) -> Any:
-        workspace = self._desk.session.workspace
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return layer.name
-        if role == Qt.ItemDataRole.CheckStateRole:
-            return Qt.CheckState.Checked if layer.visible else Qt.CheckState.Unchecked
-        if role == LAYER_ROLE:
-            return layer
-        if role == STATE_ROLE:
-            if workspace.unavailable(layer.id):
-                return "unavailable"
-            return "ok" if workspace.data(layer.id) is not None else "loading"
-        if role == DETAIL_ROLE:
-            return detail(self._desk, layer)
-        if role == Qt.ItemDataRole.ToolTipRole:
-            why = workspace.unavailable(layer.id)
-            made_of = layer.options.get("tiled_from")
-            source = tr("Tiled from {name}").format(name=made_of) if made_of else layer.source
-            data = workspace.data(layer.id)
-            lines = [layer.name, why or source, *(_heights(data, layer) if isinstance(data, Terrain) else ())]
-            return "\n".join(lines)
-        return None
-
     def _on_changed(self, changes: Changes) -> None:
         if not changes.touches("layer") and not changes.data:
             return
@@ -211,6 +171,49 @@ class LayerTree(QAbstractItemModel):
             return
         self._groups = [(name, [ids[layer.id] for layer in members]) for name, members in self._groups]
         self.refresh()
+
+
+def group_data(desk: Desk, name: str, members: Sequence[Layer], role: int) -> Any:
+    """Return what a group shows in a role: its name, whether its layers are visible, how many features they have."""
+    if role == Qt.ItemDataRole.DisplayRole:
+        return tr(name)
+    if role == Qt.ItemDataRole.CheckStateRole:
+        shown = sum(layer.visible for layer in members)
+        if not shown:
+            return Qt.CheckState.Unchecked
+        return Qt.CheckState.Checked if shown == len(members) else Qt.CheckState.PartiallyChecked
+    if role == DETAIL_ROLE:
+        total = sum(feature_count(desk, layer.id) for layer in members)
+        return f"{total:,}" if total else ""
+    return None
+
+
+def layer_data(desk: Desk, layer: Layer, role: int) -> Any:
+    """Return what a layer shows in a role."""
+    workspace = desk.session.workspace
+    if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
+        return layer.name
+    if role == Qt.ItemDataRole.CheckStateRole:
+        return Qt.CheckState.Checked if layer.visible else Qt.CheckState.Unchecked
+    if role == LAYER_ROLE:
+        return layer
+    if role == STATE_ROLE:
+        if workspace.unavailable(layer.id):
+            return "unavailable"
+        return "ok" if workspace.data(layer.id) is not None else "loading"
+    if role == DETAIL_ROLE:
+        return detail(desk, layer)
+    if role == UTILITY_ROLE:
+        data = workspace.data(layer.id)
+        return data.utility if isinstance(data, UtilityNetwork) else None
+    if role == Qt.ItemDataRole.ToolTipRole:
+        why = workspace.unavailable(layer.id)
+        made_of = layer.options.get("tiled_from")
+        source = tr("Tiled from {name}").format(name=made_of) if made_of else layer.source
+        data = workspace.data(layer.id)
+        lines = [layer.name, why or source, *(_heights(data, layer) if isinstance(data, Terrain) else ())]
+        return "\n".join(lines)
+    return None
 
 
 def feature_count(desk: Desk, layer_id: str) -> int:
