@@ -7,6 +7,7 @@ import time
 import tomllib
 import weakref
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,47 @@ def surveyed_at(text: str) -> float | None:
         return None
 
 
+@dataclass(frozen=True)
+class Dataset:
+    """A layer of a project with its data and card, held still for a job."""
+
+    layer: Layer
+    data: LayerData
+    card: CimCard
+
+
+def datasets(workspace: Workspace, among: Iterable[str] | None = None) -> tuple[Dataset, ...]:
+    """Return the layers that have data, or those ``among`` them."""
+    layers = [workspace.layer(key) for key in among] if among is not None else workspace.layers()
+    loaded = [(layer, workspace.data(layer.id)) for layer in layers]
+    return tuple(Dataset(layer, data, card_of(workspace, layer)) for layer, data in loaded if data is not None)
+
+
+def alike(new: Dataset, others: Iterable[Dataset]) -> tuple[Dataset, ...]:
+    """Return the datasets that are about the same subject and of the same category as ``new``."""
+    subject = _subject(new.layer, new.data)
+    if subject is None:
+        return ()
+    same = [other for other in others if other.layer.id != new.layer.id and other.card.category == new.card.category]
+    return tuple(other for other in same if _is_alike(subject, _subject(other.layer, other.data)))
+
+
+def surveyed_by(new: Dataset, others: Iterable[Dataset]) -> tuple[Problem, ...]:
+    """Return a warning for each other dataset that is alike and covers the same place; all lie in the same frame."""
+    shares = [(other, overlap(new.data, other.data)) for other in alike(new, others)]
+    return tuple(
+        Problem(
+            Severity.WARNING,
+            "surveyed-already",
+            new.layer.name,
+            "Already surveyed here: {share} of it lies on {name}, which is of the same category.",
+            {"share": f"{share:.0%}", "name": other.layer.name},
+        )
+        for other, share in shares
+        if share >= OVERLAP
+    )
+
+
 def surveyed_already(workspace: Workspace, layer_id: str, among: Iterable[str] | None = None) -> tuple[Problem, ...]:
     """Return a warning for each other layer of the same subject and category that covers the same place.
 
@@ -222,31 +264,8 @@ def surveyed_already(workspace: Workspace, layer_id: str, among: Iterable[str] |
     among : iterable of str, optional
         Layers to compare with; all others by default.
     """
-    layer, data = workspace.layer(layer_id), workspace.data(layer_id)
-    subject = _subject(layer, data)
-    if data is None or subject is None:
-        return ()
-    card = card_of(workspace, layer)
-    found: list[Problem] = []
-    others = [workspace.layer(key) for key in among] if among is not None else workspace.layers()
-    for other in others:
-        there = workspace.data(other.id)
-        if other.id == layer_id or there is None or not _is_alike(subject, _subject(other, there)):
-            continue
-        if card_of(workspace, other).category != card.category:
-            continue
-        share = overlap(data, there)
-        if share >= OVERLAP:
-            found.append(
-                Problem(
-                    Severity.WARNING,
-                    "surveyed-already",
-                    layer.name,
-                    "Already surveyed here: {share} of it lies on {name}, which is of the same category.",
-                    {"share": f"{share:.0%}", "name": other.name},
-                )
-            )
-    return tuple(found)
+    (new, *_) = datasets(workspace, [layer_id]) or (None,)
+    return () if new is None else surveyed_by(new, datasets(workspace, among))
 
 
 def overlap(data: LayerData, other: LayerData) -> float:

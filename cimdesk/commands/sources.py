@@ -15,7 +15,7 @@ from cimdesk.base.errors import CimdeskError, DataError, Problem, ServiceError, 
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, SynchronousRunner, no_progress
 from cimdesk.commands.basemaps import small_picture
-from cimdesk.commands.cards import surveyed_already
+from cimdesk.commands.cards import Dataset, alike, datasets, derived_card, surveyed_already, surveyed_by
 from cimdesk.commands.extruding import with_bodies
 from cimdesk.commands.ground import settled
 from cimdesk.commands.history import Edit
@@ -44,12 +44,41 @@ Loaded: TypeAlias = "list[tuple[str, LoadedSource | CimdeskError]]"
 
 @dataclass(frozen=True)
 class Preview:
-    """What would load from a path: the result or the error, never both; of pictures a small one, (h, w, 4) uint8."""
+    """What would load from a path: the result or the error, never both.
+
+    Attributes
+    ----------
+    picture : (h, w, 4) uint8 or None
+        Of pictures a small one.
+    surveyed : tuple of Problem
+        Where layers of the project cover the same place already.
+    """
 
     path: Path
     result: ReadResult | None
     error: CimdeskError | None
     picture: UInt8 | None = None
+    surveyed: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a project holds already, frozen for a job that looks at files.
+
+    Attributes
+    ----------
+    frame : LocalFrame or None
+        None while the project lies nowhere.
+    datasets : tuple of Dataset
+    """
+
+    frame: LocalFrame | None = None
+    datasets: tuple[Dataset, ...] = ()
+
+    @classmethod
+    def of(cls, session: Session) -> Beside:
+        """Return what is in a session's project now."""
+        return cls(session.workspace.frame, datasets(session.workspace))
 
 
 @dataclass(frozen=True)
@@ -70,18 +99,37 @@ class LoadedSource:
         return replace(self, data=place(self.source.data, self.source.crs or Crs.parse(self.crs), frame), frame=frame)
 
 
-def preview(paths: Sequence[Path], progress: Progress = no_progress, cancel: CancelToken | None = None) -> list[Preview]:
-    """Read files without changing anything and tell what each would give."""
+def preview(
+    paths: Sequence[Path], progress: Progress = no_progress, cancel: CancelToken | None = None, beside: Beside | None = None
+) -> list[Preview]:
+    """Read files without changing anything and tell what each would give, ``beside`` what the project holds."""
     previews = []
     for k, path in enumerate(paths):
         progress(k / len(paths), path.name)
         try:
             options = ReadOptions(cancel=cancel or CancelToken(), progress=_part_of(progress, k, len(paths)))
             result = read_source(path, options, streams=True)
-            previews.append(Preview(path, result, None, small_picture(result, cancel or CancelToken())))
+            surveyed = _surveyed(result, beside or Beside())
+            previews.append(Preview(path, result, None, small_picture(result, cancel or CancelToken()), surveyed))
         except (DataError, ServiceError) as error:
             previews.append(Preview(path, None, error))
     return previews
+
+
+def _surveyed(result: ReadResult, beside: Beside) -> tuple[Problem, ...]:
+    """Tell of every source whose place the project knows already; one that names no system is taken to lie in the project's."""
+    frame = beside.frame
+    if frame is None:
+        return ()
+    found: list[Problem] = []
+    for source in result.sources:
+        layer = Layer("", source.name, source.kind, source.name, options=source.options)
+        new = Dataset(layer, source.data, derived_card(layer, source.data))
+        same = alike(new, beside.datasets)
+        if same:
+            placed = place(source.data, source.crs or frame.crs, frame)
+            found += surveyed_by(replace(new, data=placed), same)
+    return tuple(found)
 
 
 def open_job(session: Session, paths: Sequence[Path], crs: str = "") -> JobSpec[list[LoadedSource]]:

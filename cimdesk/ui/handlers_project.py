@@ -104,9 +104,10 @@ def preview_paths(desk: Desk, paths: Sequence[Path], ask_first: bool = True) -> 
     from cimdesk.commands import sources
 
     files = list(paths)
+    beside = sources.Beside.of(desk.session)
 
     def work(progress: Progress, cancel: CancelToken) -> list[sources.Preview]:
-        return sources.preview(files, progress, cancel)
+        return sources.preview(files, progress, cancel, beside)
 
     def done(previews: list[sources.Preview]) -> None:
         unclear = [

@@ -139,6 +139,8 @@ def _block(preview: Preview, color: str) -> QWidget:
         column.addWidget(_line(objects, ""))
     if not result.sources:
         column.addWidget(_line(tr("Nothing in it can be shown as a layer."), "alarm"))
+    for problem in preview.surveyed:
+        column.addWidget(_line(f"▲ {problem.message}", "warning"))
     for problem in result.problems[:MOST_PROBLEMS]:
         mark = {Severity.ERROR: "✕", Severity.WARNING: "▲", Severity.INFO: "·"}[problem.severity]
         where = f" ({problem.where})" if problem.where else ""
