@@ -19,7 +19,10 @@ from cimdesk.model.mesh import TriangleMesh
 from cimdesk.model.terrain import ON_GROUND, Terrain, TerrainStyle, height_offset
 from cimdesk.model.tileset import TiledCity
 from cimdesk.model.workspace import LayerData, Workspace
+from cimdesk.services.raised_tiles import raised, raised_city
 
+HEIGHT_OFFSET = "height_offset"
+"""Option of a layer: metres added to the heights of its source."""
 RAYS = 9
 """Places under each building at which the ground is asked for."""
 
@@ -58,9 +61,11 @@ def set_on_ground(session: Session, layer_id: str, on: bool) -> Changes:
     workspace = session.workspace
     layer = workspace.layer(layer_id)
     data = workspace.data(layer_id)
+    if isinstance(data, TiledCity) and data.tiles is not None:
+        return set_height(session, layer_id, ground_offset(session, layer_id) if on else 0.0, on_ground=on)
     city = _city_of(data)
     if city is None:
-        raise UsageError("{name} has no buildings that can be set down: a streamed tileset keeps its heights.", name=layer.name)
+        raise UsageError("{name} has no buildings that can be set down.", name=layer.name)
     assert data is not None
     record = workspace.document.update("layer", layer_id, options={**layer.options, ON_GROUND: on})
     if record.after == record.before:
@@ -78,7 +83,66 @@ def set_on_ground(session: Session, layer_id: str, on: bool) -> Changes:
 
 def can_be_set_down(data: LayerData | None) -> bool:
     """Whether a layer's data has buildings that can be moved."""
-    return _city_of(data) is not None
+    return _city_of(data) is not None or isinstance(data, TiledCity)
+
+
+def set_height(session: Session, layer_id: str, offset: float, on_ground: bool = False) -> Changes:
+    """Raise a whole city model or tileset by ``offset`` metres against the heights that it gives. Undoable.
+
+    Raises
+    ------
+    UsageError
+        If the layer has no buildings.
+    """
+    workspace = session.workspace
+    layer = workspace.layer(layer_id)
+    data = workspace.data(layer_id)
+    if not isinstance(data, TiledCity | CityModel):
+        raise UsageError("{name} has no buildings that can be set down.", name=layer.name)
+    options = {**layer.options, HEIGHT_OFFSET: round(float(offset), 3), ON_GROUND: on_ground}
+    record = workspace.document.update("layer", layer_id, options=options)
+    if record.after == record.before:
+        return Changes()
+    moved = at_height(data, {HEIGHT_OFFSET: options[HEIGHT_OFFSET] - height_offset(layer.options)})
+    label = tr("Set {name} on the ground") if on_ground else tr("Height of {name}")
+    return session.do(Edit(label.format(name=layer.name), (record,), {layer_id: moved}, {layer_id: data}))
+
+
+def ground_offset(session: Session, layer_id: str) -> float:
+    """Return the height to be added to a streamed tileset so that most of its features in memory stand on the terrain [m].
+
+    All tiles move together, for tiles that have not come yet must fit to those that are there.
+
+    Raises
+    ------
+    UsageError
+        If there is no terrain, or none of the tileset above it has been looked at yet.
+    """
+    workspace = session.workspace
+    layer, data = workspace.layer(layer_id), workspace.data(layer_id)
+    terrain = ground_of(workspace)
+    if terrain is None:
+        raise UsageError("There is no terrain to set buildings down on.", remedy="Add one first.")
+    assert isinstance(data, TiledCity)
+    city = data.city if data.tiles is None else data.tiles.city()
+    lifts = ground_lifts(city, terrain)
+    drawn = np.zeros(len(lifts), dtype=bool)
+    for mesh in city.meshes.values():
+        drawn[mesh.feature_index] = True
+    lifts = lifts[drawn & (lifts != 0.0)]
+    if not len(lifts):
+        raise UsageError(
+            "Nothing of {name} that lies above the terrain is loaded yet.", name=layer.name, remedy="Look at it first."
+        )
+    return height_offset(layer.options) + float(np.median(lifts))
+
+
+def at_height(data: LayerData, options: Mapping[str, object]) -> LayerData:
+    """Return freshly loaded data at the height that its layer's options say, where that is kept beside the source."""
+    lift = height_offset(options)
+    if lift and isinstance(data, CityModel):
+        return raised_city(data, lift)
+    return raised(data, lift) if isinstance(data, TiledCity) else data
 
 
 def ground_of(workspace: Workspace, fresh: Mapping[str, LayerData | None] | None = None) -> Terrain | None:

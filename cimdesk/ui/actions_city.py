@@ -115,6 +115,15 @@ ROWS: tuple[Action, ...] = (
         group=2,
     ),
     Action(
+        "layer.height",
+        "Height offset…",
+        "Raise or lower the buildings of the current layer as a whole",
+        "City",
+        handlers_data.change_height,
+        needs=Need.LAYER | Need.BUILDINGS,
+        group=2,
+    ),
+    Action(
         "layer.reload",
         "Read again",
         "Read the file of the current layer again",

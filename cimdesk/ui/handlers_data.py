@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from cimdesk.base.errors import UsageError
 from cimdesk.base.i18n import tr
 from cimdesk.commands import ground, layers, points
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.sensors import Sensors, Status
-from cimdesk.model.terrain import ON_GROUND
+from cimdesk.model.terrain import ON_GROUND, height_offset
 from cimdesk.model.visibility import shown_rows
 from cimdesk.model.workspace import bounds_of
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.handlers_select import choose
 from cimdesk.ui.needs import is_pipe
+
+MOST_RAISED = 12_000.0
+"""Metres by which a layer can be raised."""
 
 
 def select_all(desk: Desk) -> None:
@@ -90,7 +94,26 @@ def sit_on_ground(desk: Desk) -> None:
     """Set the buildings of the current layer down on the terrain, or give them back their own heights."""
     layer = desk.layer
     if layer is not None:
-        ground.set_on_ground(desk.session, layer.id, not sits_on_ground(desk))
+        desk.attempt(ground.set_on_ground, desk.session, layer.id, not sits_on_ground(desk))
+
+
+def change_height(desk: Desk) -> None:
+    """Ask by how many metres to raise the buildings of the current layer against the heights of their source."""
+    layer = desk.layer
+    if layer is None:
+        return
+    said = desk.ask.text(tr("Height offset…"), tr("Metres added to the heights of {name}").format(name=layer.name),
+                         f"{height_offset(layer.options):g}")  # fmt: skip
+    if said is None:
+        return
+    try:
+        offset = float(said.replace(",", "."))
+    except ValueError:
+        offset = float("nan")
+    if not abs(offset) <= MOST_RAISED:
+        desk.show_error(UsageError("“{text}” is no height in metres.", text=said[:40]))
+        return
+    desk.attempt(ground.set_height, desk.session, layer.id, offset)
 
 
 def sits_on_ground(desk: Desk) -> bool:

@@ -53,7 +53,7 @@ def reason(need: Need) -> str:
         Need.FILE: tr("needs a saved project file"),
         Need.FLOODING: tr("no flood is being computed"),
         Need.UNFINISHED: tr("no run of this project was broken off"),
-        Need.BUILDINGS: tr("needs a layer of buildings that are not streamed"),
+        Need.BUILDINGS: tr("needs a layer of buildings"),
     }[need]
 
 
