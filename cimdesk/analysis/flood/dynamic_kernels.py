@@ -421,7 +421,8 @@ def repair(  # type: ignore[no-untyped-def]
                 west, east = max(-mass_x[i, j], zero), max(mass_x[i, j + 1], zero)
                 north, south = max(-mass_y[i, j], zero), max(mass_y[i + 1, j], zero)
                 out = dt_dx * ((east + west) + (south + north))
-                held = keep * h[i, j]
+                # A stage may begin a hair below nothing, which is nothing to give.
+                held = max(keep * h[i, j], zero)
                 if out <= held:
                     continue
                 surplus = one - held / out

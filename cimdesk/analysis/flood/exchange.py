@@ -48,9 +48,17 @@ class Exchange(Protocol):
 
 
 class Exchanges:
-    """All exchanges of a run, placed on its grid."""
+    """All exchanges of a run, placed on its grid.
 
-    def __init__(self, exchanges: Sequence[Exchange], terrain: Terrain, is_open: Bool) -> None:
+    Parameters
+    ----------
+    exchanges, terrain, is_open
+    has_momentum : bool
+        Whether discharges are those of the cells, as in the dynamic engine: water that is taken then takes its own along.
+    """
+
+    def __init__(self, exchanges: Sequence[Exchange], terrain: Terrain, is_open: Bool, has_momentum: bool = False) -> None:
+        self._has_momentum = has_momentum
         self._area = terrain.cell_x * terrain.cell_y
         self._placed: list[tuple[Exchange, AnyArray, AnyArray, Float]] = []
         for exchange in exchanges:
@@ -84,6 +92,10 @@ class Exchanges:
             asked = np.asarray(exchange.step(time, dt, depths, depths + beds), dtype=np.float64)
             done = np.zeros(len(rows))
             kernels.exchange_at(state.h, state.lo, rows, columns, asked / self._area, done)
+            if self._has_momentum:
+                left = np.where(done < 0.0, (depths + done) / np.maximum(depths, 1e-30), 1.0)
+                state.qx[rows, columns] *= left.astype(state.qx.dtype)
+                state.qy[rows, columns] *= left.astype(state.qy.dtype)
             done *= self._area
             came += float(done[done > 0.0].sum())
             went -= float(done[done < 0.0].sum())

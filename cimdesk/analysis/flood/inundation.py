@@ -23,6 +23,7 @@ from cimdesk.analysis.flood.hydrology import Hydrology
 from cimdesk.analysis.flood.inertial import COURANT as INERTIAL_COURANT
 from cimdesk.analysis.flood.inertial import InertialEngine
 from cimdesk.analysis.flood.ledger import FloodLedger
+from cimdesk.analysis.flood.recorded import HeldExchange
 from cimdesk.analysis.flood.structures import MovingBeds, devices_statistics, exchanges_of
 from cimdesk.analysis.flood.workers import Workers
 from cimdesk.base.arrays import AnyArray, Bool, Float, Float32
@@ -206,7 +207,9 @@ class Run:
         self._rain = _Accumulated(scenario.rain)
         self._inflows = self._place_inflows()
         self.devices = exchanges_of(scenario.devices, self._dx**2)
-        self._exchanges = Exchanges([*self.devices, *exchanges], scenario.terrain, self.is_open)
+        places = [*self.devices, *exchanges]
+        self._exchanges = Exchanges(places, scenario.terrain, self.is_open, scenario.engine == "dynamic")
+        self._held = [device for device in self.devices if isinstance(device, HeldExchange)]
         self._beds = MovingBeds(scenario.beds, self.state)
         self._start_tiles()
         self.ledger = FloodLedger(self.state.volume(self._dx**2))
@@ -272,7 +275,7 @@ class Run:
             self._cancel.raise_if_cancelled()
             left = end - self.time
             dt = self.engine.longest_step(self.time, 0.0)
-            if self._inflows:
+            if self._inflows or self._held:
                 dt = min(dt, self.engine.longest_step(self.time, self._arriving(dt)))
             steps = int(np.ceil(left / dt))
             # The last two steps to an output share what is left, so none is tiny.
@@ -337,8 +340,8 @@ class Run:
         return placed
 
     def _arriving(self, dt: float) -> float:
-        """Return the greatest depth [m] that inflows could make in a step if nothing ran off."""
-        deepest = 0.0
+        """Return the greatest depth [m] that inflows could make in a step if nothing ran off, or that cells are held at."""
+        deepest = max((held.deepest(self.time) for held in self._held), default=0.0)
         for rows, columns, shares, series in self._inflows:
             added = shares * (series_at(series, self.time + 0.5 * dt) * dt / self._dx**2)
             deepest = max(deepest, float((self.state.h[rows, columns] + added).max()))

@@ -24,6 +24,11 @@ class HeldExchange:
         self.cells: AnyArray = np.asarray(held.cells)
         self.came = self.went = 0.0
 
+    def deepest(self, time: float) -> float:
+        """Return the greatest depth that is given at a time, or a little later [m]: the step must suit its waves."""
+        later = min(int(np.searchsorted(self._held.times, time, side="right")), len(self._held.times) - 1)
+        return float(self._held.depths[max(later - 1, 0) : later + 1].max(initial=0.0))
+
     def step(self, time: float, dt: float, depths: Float, levels: Float) -> Float:
         """Return the volumes that bring every cell to its depth [m3]."""
         first, later, share = _around(self._held.times, time + dt)
