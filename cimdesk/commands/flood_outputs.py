@@ -20,7 +20,7 @@ from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
 from cimdesk.base.units import format_utc
 from cimdesk.commands.layers import set_style
 from cimdesk.commands.session import Session
-from cimdesk.model.document import Changes
+from cimdesk.model.document import Changes, Edit
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_maps import DEPTHS, KEYS, MapClasses, available, classes_of, hydrograph_at, ranges, values_of
 from cimdesk.model.ramps import RAMPS
@@ -68,6 +68,16 @@ def show_map(session: Session, layer_id: str, key: str) -> Changes:
     """Show another map of a flood layer, undoably; an empty key shows the depth at the clock."""
     layer = session.workspace.layer(layer_id)
     return set_style(session, layer_id, replace(layer.style, attribute=key))
+
+
+def show_flow(session: Session, layer_ids: Sequence[str], kind: str) -> Changes:
+    """Show where the water of floods flows to by ``arrows`` or ``streaks``, undoably; an empty kind hides it."""
+    document, records = session.workspace.document, []
+    for key in layer_ids:
+        style = replace(session.workspace.layer(key).style, flow=kind)
+        records.append(document.update("layer", key, style=style.to_record()))
+    names = ", ".join(session.workspace.layer(key).name for key in layer_ids)
+    return session.do(Edit(tr("Flow of {name}").format(name=names), tuple(records)))
 
 
 def export_job(

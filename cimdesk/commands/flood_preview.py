@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cimdesk.base.arrays import Float32
 from cimdesk.base.i18n import tr
@@ -11,9 +14,12 @@ from cimdesk.commands.flood_apart import ApartRun
 from cimdesk.commands.session import Session
 from cimdesk.formats.flood_result import PackedFrames
 from cimdesk.formats.flood_run import FrameNote, LiveWater, RunFolder, flow_of
+from cimdesk.model.appearance import active_flood
 from cimdesk.model.flood import FloodResult, FloodScenario
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.live_flood import LiveFlood
+from cimdesk.model.style import Style
+from cimdesk.model.water import OPTION as WATER
 
 GUEST = "~flood"
 """Layer id of the water that is being simulated."""
@@ -24,6 +30,10 @@ AT_THE_END = 1.0
 def shown_run() -> ApartRun:
     """Return a run whose water can be looked at while it is at work."""
     return ApartRun(RunFolder(Path()), is_shown=True)
+
+
+def _kept(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if key == WATER}
 
 
 class Preview:
@@ -88,7 +98,7 @@ class Preview:
         if workspace.is_guest(GUEST):
             layer = workspace.layer(GUEST)
         else:
-            layer = Layer(GUEST, tr("{name}, running").format(name=result.name), LayerKind.FLOOD, "", order=-1e9)
+            layer = Layer(GUEST, tr("{name}, running").format(name=result.name), LayerKind.FLOOD, "", order=-1e9, **self._look())
             self._hide_others()
         is_following = math.isnan(self._last) or abs(clock.time - self._last) < AT_THE_END
         workspace.show_guest(layer, result)
@@ -96,6 +106,11 @@ class Preview:
             clock.set_time(scenario.start_time + time)
         if is_following or clock.time >= scenario.start_time + time - AT_THE_END:
             self._last = clock.time
+
+    def _look(self) -> dict[str, Any]:
+        """Return how the flood that is shown looks, for the one on its way to look alike."""
+        found = active_flood(self._session.workspace)
+        return {} if found is None else {"style": replace(Style(), flow=found[0].style.flow), "options": _kept(found[0].options)}
 
     def _hide_others(self) -> None:
         """Leave other floods out of the picture for the time being; nothing is edited."""

@@ -185,7 +185,7 @@ def _flow_lines(workspace: Workspace, layer: Layer, result: FloodResult) -> tupl
     """Return what arrows or streaks of a flood mean, where they are drawn: not on maps nor on differences."""
     compared = comparison_of(workspace, layer)
     is_water = not shown_map(layer, result) if compared is None else compared[0].mode == "swipe"
-    return flow_legend(layer.options, result.flow) if is_water else ()
+    return flow_legend() if is_water and layer.style.flow and result.flow is not None else ()
 
 
 def spill_legend(result: FloodResult, time: float) -> tuple[LegendEntry, ...]:

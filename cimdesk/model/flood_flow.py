@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float, Float32
 from cimdesk.base.i18n import tr
-from cimdesk.model.style import LegendEntry
+from cimdesk.model.style import FLOWS, LegendEntry
 from cimdesk.model.terrain import Terrain
 
 STEP = 0.002
@@ -22,11 +21,10 @@ MOST_BLOCKS = 65_536
 MOST_BYTES = 64_000_000
 """Of all frames of a run together, before they are packed."""
 RECENT = 4
-OPTION = "flow"
-HIDDEN, ARROWS, STREAKS = "", "arrows", "streaks"
+ARROWS, STREAKS = FLOWS
 SLOWEST = 0.05
 """Slower water stands, as far as arrows go [m/s]."""
-SPEEDS: tuple[tuple[float, str], ...] = ((0.0, "#ffffff"), (0.5, "#ffe14d"), (1.0, "#ff9a1f"), (2.0, "#e0301e"))
+SPEEDS: tuple[tuple[float, str], ...] = ((0.0, "#ffffff"), (0.25, "#ffe14d"), (0.5, "#ff9a1f"), (1.0, "#e0301e"))
 """Where each class of speed begins [m/s], and its colour."""
 
 
@@ -162,21 +160,13 @@ def block_sums(values: AnyArray, factor: int) -> Float:
     return np.asarray(np.add.reduceat(np.add.reduceat(values, at_row, axis=0, dtype=np.float64), at_column, axis=1))
 
 
-def shown_flow(options: Mapping[str, Any]) -> str:
-    """Return how a layer with these options shows where its water flows to: `ARROWS`, `STREAKS` or not at all."""
-    wish = options.get(OPTION)
-    return str(wish) if wish in (ARROWS, STREAKS) else HIDDEN
-
-
 def speed_classes(speeds: Float) -> AnyArray:
     """Return the number of the class of each speed, from 0."""
     return np.searchsorted([low for low, _ in SPEEDS[1:]], speeds, side="right")
 
 
-def flow_legend(options: Mapping[str, Any], flow: FlowFrames | None) -> tuple[LegendEntry, ...]:
-    """Return what the colours of arrows or streaks mean, where a layer shows them."""
-    if flow is None or not len(flow) or not shown_flow(options):
-        return ()
+def flow_legend() -> tuple[LegendEntry, ...]:
+    """Return what the colours of arrows and streaks mean."""
     lows = [low for low, _ in SPEEDS]
     said = [f"{low:g} – {high:g} m/s" for low, high in pairwise(lows)]
     said.append(tr("over {low} {unit}").format(low=f"{lows[-1]:g}", unit="m/s"))

@@ -75,6 +75,9 @@ class Rule:
         )
 
 
+FLOWS = ("arrows", "streaks")
+
+
 @dataclass(frozen=True)
 class Style:
     """How a layer is drawn; kept in its layer record.
@@ -121,6 +124,8 @@ class Style:
         Metres for each unit of ``height``.
     label_priority : int
         Labels of layers with a higher one win the room.
+    flow : str
+        How a flood shows where its water flows to: ``arrows``, ``streaks``, or empty for not at all.
     """
 
     mode: StyleMode = StyleMode.SINGLE
@@ -145,6 +150,7 @@ class Style:
     height: str = ""
     height_scale: float = 1.0
     label_priority: int = 0
+    flow: str = ""
 
     def to_record(self) -> dict[str, Any]:
         """Return the JSON-able form; what is as by default and newer than the first version is left out."""
@@ -153,7 +159,7 @@ class Style:
             "categories": dict(self.categories or {}), "breaks": list(self.breaks), "size": self.size, "labels": self.labels,
         }  # fmt: skip
         plain = Style()
-        for name in ("reverse", "classes", "log", "missing", "other", "height", "height_scale", "label_priority"):
+        for name in ("reverse", "classes", "log", "missing", "other", "height", "height_scale", "label_priority", "flow"):
             if getattr(self, name) != getattr(plain, name):
                 record[name] = getattr(self, name)
         if self.method is not plain.method:
@@ -194,6 +200,7 @@ class Style:
             missing=missing if _is_color(missing) else MISSING,
             other=other if _is_color(other) else "",
             rules=tuple(Rule.from_record(rule) for rule in record.get("rules") or ()),
+            flow=str(record["flow"]) if record.get("flow") in FLOWS else "",
             **known,
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float32, Int
+from cimdesk.base.arrays import AnyArray, Float, Float32, Int
 from cimdesk.model.appearance import DEPTH_CLASSES
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_comparison import comparison_of
@@ -19,6 +19,7 @@ from cimdesk.model.live_flood import LIVE
 from cimdesk.model.water import water_colors
 from cimdesk.model.workspace import LayerData
 from cimdesk.scene import toolkit as vtk
+from cimdesk.scene.flood_flow import FlowMarks, Water
 from cimdesk.scene.flood_nodes import Fountains
 from cimdesk.scene.flood_shader import FRAGMENT_DECLARED, VERTEX_DECLARED, VERTEX_PLACED, fragment_code
 from cimdesk.scene.flood_surface import WaterFrames, packed
@@ -63,7 +64,8 @@ class FloodVisual(Visual):
         strides = sorted({max(1, -(-max(shape) // side)) for side in (STILL_SIDE, MOVING_SIDE)})
         self.sheets = [Sheet(result, context, bed, stride, self.depth_map, self.frames.step) for stride in strides]
         self.fountains = None if result.drainage is None else Fountains(context, result.drainage)
-        self.actors = [sheet.actor for sheet in self.sheets]
+        self.flow = FlowMarks(context, result)
+        self.actors = [*(sheet.actor for sheet in self.sheets), self.flow.actor]
         if self.fountains is not None:
             self.actors.append(self.fountains.sprites.actor)
         points = self.sheets[0].points
@@ -74,6 +76,7 @@ class FloodVisual(Visual):
 
     def sync(self, layer: Layer) -> None:
         super().sync(layer)
+        self.flow.kind = layer.style.flow
         look = self.context.look
         colors = water_colors(layer.options, [color for _, _, color in DEPTH_CLASSES])
         for sheet in self.sheets:
@@ -95,6 +98,7 @@ class FloodVisual(Visual):
             return False
         self._shown = shown
         self._changes.append(perf_counter())
+        self.flow.tick()
         for sheet in self.sheets:
             sheet.set_weight(shown[2])
             sheet.set_number("wavePhase", (time - self.result.start_time) / WAVE_PACE % WAVE_ROUND)
@@ -106,6 +110,7 @@ class FloodVisual(Visual):
             return False
         self.result = data
         self.frames.follow(data)
+        self.flow.follow(data)
         self._shown, self._loaded = (-1, -1, 0.0), None
         for sheet in self.sheets:
             sheet.forget()
@@ -121,6 +126,7 @@ class FloodVisual(Visual):
             sheet.actor.SetVisibility(is_there and sheet is chosen and len(sheet.points) > 0)
         if self.fountains is not None:
             self.fountains.prepare(view, is_there)
+        self.flow.prepare(view, is_there, Water(self.frames, *self._shown))
         if not is_there:
             return
         self._load(chosen)
@@ -131,6 +137,9 @@ class FloodVisual(Visual):
         chosen.set_number("waveHeight", 0.0 if chosen is not self.sheets[0] else WAVE_HEIGHT)
         if is_scrubbed:
             self._come_to_rest_later()
+
+    def obstacles(self) -> Float:
+        return super().obstacles() if self.fountains is None else self.fountains.boxes
 
     def stop(self) -> None:
         if self._rest is not None:

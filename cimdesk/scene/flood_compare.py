@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float32, Int, UInt8
+from cimdesk.base.arrays import Float, Float32, Int, UInt8
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_comparison import WET, Against, against_of, class_colors, comparison_of, difference_classes
 from cimdesk.model.layers import Layer
@@ -143,6 +143,9 @@ class SwipeVisual(_Compared):
         self.right.prepare(view)
         for actor in self._clipped:
             actor.GetShaderProperty().GetFragmentCustomUniforms().SetUniformf("swipeAt", self.at * view.width)
+
+    def obstacles(self) -> Float:
+        return np.concatenate([self.left.obstacles(), self.right.obstacles()])
 
     def stop(self) -> None:
         self.left.stop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cimdesk.ui import handlers_data, handlers_flood, handlers_flood_outputs, handlers_plan, handlers_view
+from cimdesk.ui import handlers_data, handlers_flood, handlers_flood_outputs, handlers_flow, handlers_plan, handlers_view
 from cimdesk.ui.action import Action
 from cimdesk.ui.needs import Need
 
@@ -54,6 +54,24 @@ ROWS: tuple[Action, ...] = (
         handlers_plan.toggle_muddy,
         needs=Need.FLOOD,
         checked=handlers_plan.has_muddy_water,
+    ),
+    Action(
+        "flood.arrows",
+        "Flow arrows",
+        "Show by arrows where the water flows to, and how fast",
+        "Flood",
+        handlers_flow.toggle_arrows,
+        needs=Need.FLOOD,
+        checked=handlers_flow.has_arrows,
+    ),
+    Action(
+        "flood.streaks",
+        "Flow streaks",
+        "Show streaks that drift with the water while the clock plays",
+        "Flood",
+        handlers_flow.toggle_streaks,
+        needs=Need.FLOOD,
+        checked=handlers_flow.has_streaks,
     ),
     Action(
         "flood.hydrographs",
