@@ -13,10 +13,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int, Int32
+from cimdesk.base.arrays import AnyArray, Float, Float32, Int, Int32
 from cimdesk.base.errors import Problem
 from cimdesk.base.signals import Signal
 from cimdesk.model.features import plain_value
+from cimdesk.model.sight import Sight
 
 HEIGHT = "height"
 """What colours call the third coordinate, beside the dimensions of the source."""
@@ -268,31 +269,6 @@ def locate(tree: PointTree, feature: str) -> tuple[int, int] | None:
 
 
 @dataclass(frozen=True)
-class PointView:
-    """What decides which nodes to show.
-
-    Attributes
-    ----------
-    eye : (3,) float64
-        World coordinates.
-    planes : (K, 4) float64
-        Sides of the view as unit normals that point inwards, and offsets.
-    slope : float
-        Metres per pixel at one metre distance.
-    max_pixels : float
-        Distance between points on the screen that is close enough [px].
-    budget : int
-        Points to show at most.
-    """
-
-    eye: Float
-    planes: Float
-    slope: float
-    max_pixels: float
-    budget: int
-
-
-@dataclass(frozen=True)
 class PointChoice:
     """What to show.
 
@@ -308,7 +284,7 @@ class PointChoice:
     finest: float
 
 
-def select_nodes(tree: PointTree, view: PointView, most: int = MOST_NODES) -> PointChoice:
+def select_nodes(tree: PointTree, view: Sight, budget: int, most: int = MOST_NODES) -> PointChoice:
     """Choose the nodes whose points lie farthest apart on the screen, parents first, until they are close enough or enough.
 
     With a camera that stands still, a larger budget never takes a node away.
@@ -319,7 +295,7 @@ def select_nodes(tree: PointTree, view: PointView, most: int = MOST_NODES) -> Po
         return PointChoice({}, view.max_pixels)
     # A child never has larger pixels than its parent; at equal ones the parent, which has the smaller row, comes first.
     rows = rows[np.argsort(-pixels[rows], kind="stable")]
-    fits = np.cumsum(tree.counts[rows]) <= max(view.budget, int(tree.counts[rows[0]]))
+    fits = np.cumsum(tree.counts[rows]) <= max(budget, int(tree.counts[rows[0]]))
     drawn = np.cumsum(tree.counts[rows] > 0) <= most
     count = int(np.argmin(fits & drawn)) if not (fits & drawn).all() else len(rows)
     chosen = rows[:count]
@@ -327,14 +303,11 @@ def select_nodes(tree: PointTree, view: PointView, most: int = MOST_NODES) -> Po
     return PointChoice({int(row): float(pixels[row]) for row in chosen}, finest)
 
 
-def _pixels(tree: PointTree, view: PointView) -> Float:
+def _pixels(tree: PointTree, view: Sight) -> Float:
     """Return (N,) the distance of each node's points on the screen [px]; 0 where it is out of view or its parent suffices."""
     centre, half = (tree.low + tree.high) / 2.0, (tree.high - tree.low) / 2.0
-    away = np.maximum(np.abs(view.eye - centre) - half, 0.0)
-    distance = np.maximum(np.sqrt((away * away).sum(axis=1)), 0.5)
-    pixels = tree.spacing / (distance * view.slope)
-    reach = half @ np.abs(view.planes[:, :3]).T
-    is_seen: Bool = np.asarray((centre @ view.planes[:, :3].T + view.planes[:, 3] > -reach).all(axis=1))
+    pixels = tree.spacing / (np.maximum(view.distances(centre, half), 0.5) * view.slope)
+    is_seen = view.sees(centre, half)
     pixels = np.where(is_seen & np.isfinite(pixels), pixels, 0.0)
     for rows in tree.levels[1:]:
         above = pixels[tree.parent[rows]]

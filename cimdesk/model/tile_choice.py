@@ -8,33 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cimdesk.base.arrays import Bool, Float, Int
+from cimdesk.model.sight import Sight
 from cimdesk.model.tileset import Tileset
 
 MOST_TILES = 300
 """Tiles drawn at a time: more of them cost more than what they show."""
 COARSER, MOST_STEPS = 1.5, 60
-
-
-@dataclass(frozen=True)
-class TileView:
-    """What decides which tiles to show.
-
-    Attributes
-    ----------
-    eye : (3,) float64
-        World coordinates.
-    planes : (K, 4) float64
-        Sides of the view as unit normals that point inwards, and offsets.
-    slope : float
-        Metres per pixel at one metre distance.
-    max_pixels : float
-        Error on the screen that is good enough [px].
-    """
-
-    eye: Float
-    planes: Float
-    slope: float
-    max_pixels: float
 
 
 @dataclass(frozen=True)
@@ -78,7 +57,7 @@ class _Walk:
 
 def select_tiles(
     tileset: Tileset,
-    view: TileView,
+    view: Sight,
     ready: Collection[int],
     lost: Collection[int] = (),
     most: int = MOST_TILES,
@@ -94,7 +73,7 @@ def select_tiles(
     Parameters
     ----------
     tileset : Tileset
-    view : TileView
+    view : Sight
     ready : collection of int
         Rows that can be drawn now.
     lost : collection of int
@@ -140,7 +119,7 @@ def _weight(tileset: Tileset, walk: _Walk, most: int, triangles: Mapping[int, in
     return max(tiles, (sum(known) + mean * unknown) / most_triangles)
 
 
-def _walk(tileset: Tileset, view: TileView, allowed: float) -> _Walk:
+def _walk(tileset: Tileset, view: Sight, allowed: float) -> _Walk:
     """Return the tiles in view whose parents are too coarse."""
     starts, children = tileset.children
     walk = _Walk([], [], set(), {})
@@ -168,15 +147,13 @@ def _walk(tileset: Tileset, view: TileView, allowed: float) -> _Walk:
     return walk
 
 
-def _on_screen(tileset: Tileset, view: TileView, rows: Int) -> tuple[Float, Bool]:
+def _on_screen(tileset: Tileset, view: Sight, rows: Int) -> tuple[Float, Bool]:
     """Return (M,) errors of these tiles [px], and which are in view; one that does not say where it is counts as near."""
     centres, halves = tileset.centres[rows], tileset.halves[rows]
     is_placed = np.isfinite(tileset.radii[rows]) & np.isfinite(centres).all(axis=1)
-    away = np.maximum(np.abs(np.where(is_placed[:, None], centres, view.eye) - view.eye) - halves, 0.0)
-    distance = np.maximum(np.sqrt((away * away).sum(axis=1)), 1.0)
-    normals = view.planes[:, :3]
-    inside = (np.nan_to_num(centres) @ normals.T + view.planes[:, 3] > -(halves @ np.abs(normals).T)).all(axis=1)
-    return tileset.geometric_error[rows] / (distance * view.slope), inside | ~is_placed
+    centres = np.where(is_placed[:, None], centres, view.eye)
+    distances = np.maximum(view.distances(centres, halves), 1.0)
+    return tileset.geometric_error[rows] / (distances * view.slope), view.sees(centres, halves) | ~is_placed
 
 
 def _covered(tileset: Tileset, walk: _Walk, ready: Collection[int]) -> set[int]:

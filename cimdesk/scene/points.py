@@ -12,7 +12,7 @@ import numpy as np
 from cimdesk.base.arrays import Bool, Float, Float32, Int
 from cimdesk.model.layers import Layer
 from cimdesk.model.point_style import HIDDEN_CLASSES, color_points, shown_points
-from cimdesk.model.points import PointBlock, PointChoice, PointCloud, PointSource, PointView, locate, point_id, select_nodes
+from cimdesk.model.points import PointBlock, PointChoice, PointCloud, PointSource, locate, point_id, select_nodes
 from cimdesk.model.workspace import LayerData
 from cimdesk.scene.geometry import actor_of, cell_of_points, poly_data, set_point_array
 from cimdesk.scene.visual import Context, Hit, View, Visual
@@ -101,8 +101,7 @@ class PointsVisual(Visual):
         self._drop_evicted()
         enough = (MOVING_PIXELS if view.is_moving else STILL_PIXELS) * view.pixel_scale
         budget = self.context.point_budget(view.is_moving)
-        planes = _side_planes(view, self.context.origin)
-        self.choice = select_nodes(self.source.tree, PointView(view.eye + self.context.origin, planes, view.slope, enough, budget))
+        self.choice = select_nodes(self.source.tree, view.sight(self.context.origin, enough), budget)
         counts = self.source.tree.counts
         chosen = {row: px for row, px in self.choice.pixels.items() if counts[row] and not self.source.is_lost(row)}
         wishes = {row: px for row, px in chosen.items() if self.source.block(row) is None}
@@ -228,12 +227,3 @@ class PointsVisual(Visual):
 
 def _look_of(layer: Layer) -> tuple[Any, ...]:
     return (layer.style, tuple(layer.options.get(HIDDEN_CLASSES) or ()))
-
-
-def _side_planes(view: View, origin: Float) -> Float:
-    """Return (4, 4) the sides of the view in world coordinates, as unit normals that point inwards, and offsets."""
-    last = view.matrix[3]
-    planes = np.array([last + sign * view.matrix[axis] for axis in (0, 1) for sign in (1.0, -1.0)])
-    planes /= np.linalg.norm(planes[:, :3], axis=1, keepdims=True)
-    planes[:, 3] -= planes[:, :3] @ origin
-    return planes

@@ -12,6 +12,7 @@ import numpy as np
 from cimdesk.base.arrays import Bool, Float, Float32, Int
 from cimdesk.model.appearance import stage_dates
 from cimdesk.model.layers import Layer
+from cimdesk.model.sight import Sight
 from cimdesk.model.style import StyleMode
 from cimdesk.model.visibility import shown_rows
 from cimdesk.model.workspace import LayerData, Workspace
@@ -59,6 +60,14 @@ class View:
         x = (clip[:, 0] / w + 1.0) * 0.5 * self.width
         y = (1.0 - clip[:, 1] / w) * 0.5 * self.height
         return np.column_stack([x, y, clip[:, 3]])
+
+    def sight(self, origin: Float, max_pixels: float) -> Sight:
+        """Return what decides which parts of something large to show, in world coordinates."""
+        m = self.matrix
+        planes = np.array([m[3] + m[0], m[3] - m[0], m[3] + m[1], m[3] - m[1]])
+        planes /= np.linalg.norm(planes[:, :3], axis=1, keepdims=True)
+        planes[:, 3] -= planes[:, :3] @ origin
+        return Sight(self.eye + origin, planes, self.slope, max_pixels)
 
     def metres_per_pixel(self, point: Float) -> float:
         """Return the size of a pixel at a local point [m]."""

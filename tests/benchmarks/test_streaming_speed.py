@@ -125,7 +125,8 @@ def test_a_flight_has_no_hitch_and_stays_within_its_memory(town):
 
 
 def test_choosing_tiles_of_a_large_tree(benchmark):
-    from cimdesk.model.tile_choice import TileView, select_tiles
+    from cimdesk.model.sight import Sight
+    from cimdesk.model.tile_choice import select_tiles
     from cimdesk.model.tileset import Tileset
 
     levels, size = 8, 80_000.0
@@ -145,7 +146,7 @@ def test_choosing_tiles_of_a_large_tree(benchmark):
         np.concatenate(parent).astype(np.int32), np.concatenate(errors), np.full(count, True), np.concatenate(centres),
         np.concatenate(radii), (("c",),) * count, np.zeros((count, 4, 4)), "1.1", "", rises=np.full(count, 30.0),
     )  # fmt: skip
-    view = TileView(np.array([40_000.0, 40_000.0, 400.0]), np.array([[0.0, 1.0, 0.0, -39_000.0]]), 8e-4, 4.0)
+    view = Sight(np.array([40_000.0, 40_000.0, 400.0]), np.array([[0.0, 1.0, 0.0, -39_000.0]]), 8e-4, 4.0)
     everything = set(range(count))
     choice = benchmark(select_tiles, tileset, view, everything)
     assert 20 < len(choice.shown) <= 300

@@ -100,7 +100,7 @@ def test_classes_found_before_stay_while_more_tiles_come(streamed, stage_of):
     layers.set_style(streamed, layer.id, Style(StyleMode.CATEGORIES, attribute="tile", other="#123456", categories={}))
     settle(stage)
     visual = drawn(stage)
-    fresh = visual.arriving.coloring(np.arange(3))
+    fresh = visual.painting.arriving.coloring(np.arange(3))
     assert (fresh.colors[:, :3] == [0x12, 0x34, 0x56]).all()
 
 
@@ -113,16 +113,16 @@ def test_hidden_streamed_features_are_neither_picked_nor_have_edges(streamed, st
     settle(stage)
     block = next(iter(visual.tiles.values())).block
     first = visual.feature_id(int(block.features[0]))
-    before = len(visual.arriving.edges(block))
+    before = len(visual.painting.arriving.edges(block))
     streamed.selection.set([AssetRef(layer.id, first)])
     selecting.hide_selection(streamed)
     settle(stage)
     assert not visual.in_sight()[block.features[0]]
-    assert len(visual.arriving.edges(block)) < before
+    assert len(visual.painting.arriving.edges(block)) < before
     streamed.undo()
     settle(stage)
     assert visual.in_sight() is None
-    assert len(visual.arriving.edges(block)) == before
+    assert len(visual.painting.arriving.edges(block)) == before
 
 
 def test_hiding_isolating_and_undo_of_buildings(session, stage_of):

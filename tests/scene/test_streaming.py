@@ -307,12 +307,12 @@ def test_many_selected_features_are_marked_by_colour_also_those_that_come_later(
     stage.scene.set_selection(frozenset(AssetRef(layer.id, name) for name in names))
     marked = wait_for(stage)
     assert (marked != before).any(axis=2).mean() > 0.1
-    known = len(drawn(stage)._marked_rows)
+    known = len(drawn(stage).painting.marked_rows)
     assert 0 < known < len(names)
     look(stage, 0.0, 89.0, 300.0, (1500.0, 1500.0, 0.0))
     wait_for(stage)
-    assert len(drawn(stage)._marked_rows) > known
+    assert len(drawn(stage).painting.marked_rows) > known
     look(stage, 0.0, 89.0, 300.0, (100.0, 100.0, 0.0))
     stage.scene.set_selection(frozenset())
     wait_for(stage)
-    assert len(drawn(stage)._marked_rows) == 0
+    assert len(drawn(stage).painting.marked_rows) == 0

@@ -191,7 +191,7 @@ def compare(tileset: Path, path=around):
             with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
                 patch.setattr("cimdesk.services.tile_cache.cache_dir", lambda folder=folder: Path(folder))
                 if pixels is not None:
-                    patch.setattr("cimdesk.scene.streaming.STILL_PIXELS", pixels)
+                    patch.setattr("cimdesk.scene.tile_wishes.STILL_PIXELS", pixels)
                 found, views, angle = here(address, path)
                 results.append(found)
         return *results, there(address, views, angle)

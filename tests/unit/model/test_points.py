@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cimdesk.model.point_style import class_name, color_points, default_point_style, point_legend, shown_points
-from cimdesk.model.points import Dimension, PointBlock, PointCloud, PointTree, PointView, locate, point_id, select_nodes
+from cimdesk.model.points import Dimension, PointBlock, PointCloud, PointTree, locate, point_id, select_nodes
+from cimdesk.model.sight import Sight
 from cimdesk.model.style import NEUTRAL, Style, StyleMode
 
 NO_PLANES = np.zeros((0, 4))
@@ -28,21 +29,21 @@ def quadtree(levels: int, side: float = 1024.0, count: int = 1000) -> PointTree:
 
 
 def view(eye, budget=10**9, pixels=1.5, planes=NO_PLANES):
-    return PointView(np.array(eye, dtype=np.float64), planes, 0.001, pixels, budget)
+    return Sight(np.array(eye, dtype=np.float64), planes, 0.001, pixels), budget
 
 
 def test_a_node_is_never_chosen_without_its_parent():
     tree = quadtree(5)
     for budget in (1, 5_000, 20_000, 10**9):
-        chosen = set(select_nodes(tree, view((100, 100, 60), budget)).pixels)
+        chosen = set(select_nodes(tree, *view((100, 100, 60), budget)).pixels)
         assert all(tree.parent[row] < 0 or int(tree.parent[row]) in chosen for row in chosen)
 
 
 @given(st.floats(-500, 1500), st.floats(-500, 1500), st.floats(2, 3000), st.integers(1, 300))
 def test_the_budget_holds_and_a_larger_one_only_adds(x, y, z, thousands):
     tree = quadtree(5)
-    few = select_nodes(tree, view((x, y, z), thousands * 1000))
-    more = select_nodes(tree, view((x, y, z), thousands * 2000))
+    few = select_nodes(tree, *view((x, y, z), thousands * 1000))
+    more = select_nodes(tree, *view((x, y, z), thousands * 2000))
     assert tree.counts[list(few.pixels)].sum() <= max(thousands * 1000, 1000)
     assert set(few.pixels) <= set(more.pixels)
     assert more.finest <= few.finest
@@ -50,7 +51,7 @@ def test_the_budget_holds_and_a_larger_one_only_adds(x, y, z, thousands):
 
 def test_near_the_eye_it_is_finer_than_far_away():
     tree = quadtree(6)
-    chosen = list(select_nodes(tree, view((10, 10, 15))).pixels)
+    chosen = list(select_nodes(tree, *view((10, 10, 15))).pixels)
     deepest = tree.keys[chosen, 0].max()
     finest = [row for row in chosen if tree.keys[row, 0] == deepest]
     assert deepest == 5
@@ -60,19 +61,19 @@ def test_near_the_eye_it_is_finer_than_far_away():
 def test_what_is_out_of_view_is_not_chosen():
     tree = quadtree(4)
     east_of_600 = np.array([[1.0, 0.0, 0.0, -600.0]])
-    chosen = list(select_nodes(tree, view((800, 500, 100), planes=east_of_600)).pixels)
+    chosen = list(select_nodes(tree, *view((800, 500, 100), planes=east_of_600)).pixels)
     assert 0 in chosen
     assert (tree.high[chosen, 0] > 600).all()
-    assert len(chosen) < len(select_nodes(tree, view((800, 500, 100))).pixels)
+    assert len(chosen) < len(select_nodes(tree, *view((800, 500, 100))).pixels)
 
 
 def test_from_far_away_the_root_is_enough():
-    assert list(select_nodes(quadtree(5), view((500, 500, 1e6))).pixels) == [0]
+    assert list(select_nodes(quadtree(5), *view((500, 500, 1e6))).pixels) == [0]
 
 
 def test_a_view_of_nothing_chooses_nothing():
     nothing = np.array([[1.0, 0.0, 0.0, -5000.0]])
-    assert not select_nodes(quadtree(3), view((0, 0, 10), planes=nothing)).pixels
+    assert not select_nodes(quadtree(3), *view((0, 0, 10), planes=nothing)).pixels
 
 
 def block(count=4, **columns):

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cimdesk.model.tile_choice import TileView, select_tiles
+from cimdesk.model.sight import Sight
+from cimdesk.model.tile_choice import select_tiles
 from cimdesk.model.tileset import Tileset
 
 SLOPE = 1e-3
@@ -41,7 +42,7 @@ def quadtree(levels=4, size=1000.0, replaces=True, empty=()):
 
 
 def view_from(eye, max_pixels=4.0, planes=None):
-    return TileView(np.array(eye, float), np.zeros((0, 4)) if planes is None else np.array(planes, float), SLOPE, max_pixels)
+    return Sight(np.array(eye, float), np.zeros((0, 4)) if planes is None else np.array(planes, float), SLOPE, max_pixels)
 
 
 def covers(tileset, shown, point):

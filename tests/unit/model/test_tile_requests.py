@@ -8,7 +8,8 @@ import pytest
 from cimdesk.base.crs import Crs
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.formats.tiles3d import READER
-from cimdesk.model.tile_choice import TileView, select_tiles
+from cimdesk.model.sight import Sight
+from cimdesk.model.tile_choice import select_tiles
 from tests.unit.formats.tile_files import square_glb, tile, write_tileset
 
 ROOM = {"box": [5, 5, 10, 20, 0, 0, 0, 20, 0, 0, 0, 10]}
@@ -23,7 +24,7 @@ def tileset_with(tmp_path, volume, refine="ADD", **root):
 
 
 def shown(tileset, eye):
-    view = TileView(np.array(eye, dtype=float), np.zeros((0, 4)), 0.001, 4.0)
+    view = Sight(np.array(eye, dtype=float), np.zeros((0, 4)), 0.001, 4.0)
     rows = select_tiles(tileset, view, range(len(tileset.parent))).shown
     return sorted(name for row in rows for name in tileset.contents[row])
 

@@ -18,7 +18,8 @@ from cimdesk.commands.sources import import_files
 from cimdesk.commands.tiled import address_of
 from cimdesk.formats.tiles3d_paths import BrokenPart
 from cimdesk.formats.tiles3d_stream import TileStream
-from cimdesk.model.tile_choice import TileView, select_tiles
+from cimdesk.model.sight import Sight
+from cimdesk.model.tile_choice import select_tiles
 from cimdesk.services.tile_cache import TileCache
 from cimdesk.services.tile_http import Limits, TilesetServer
 from cimdesk.services.tile_store import TileStore
@@ -243,7 +244,7 @@ def test_a_view_over_a_bad_line_completes_and_tells_what_is_missing(server, tmp_
     server.files["/city/tileset.json"] = json.dumps({"asset": {"version": "1.1"}, "geometricError": 99, "root": root}).encode()
     place = TilesetServer(server.url("/city/tileset.json"), TileCache(tmp_path), Limits(1.0, 5.0, 3, 0.02))
     store = TileStore(TileStream(place, place.name), workers=6)
-    view = TileView(np.zeros(3), np.zeros((0, 4)), 1e-3, 4.0)
+    view = Sight(np.zeros(3), np.zeros((0, 4)), 1e-3, 4.0)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         ready = [row for row in range(13) if store.block(row) is not None]
