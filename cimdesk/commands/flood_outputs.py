@@ -18,9 +18,11 @@ from cimdesk.base.errors import DataError, UsageError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
 from cimdesk.base.units import format_utc
+from cimdesk.commands.history import Edit
 from cimdesk.commands.layers import set_style
 from cimdesk.commands.session import Session
-from cimdesk.model.document import Changes, Edit
+from cimdesk.formats.flood_out.contents import VELOCITY
+from cimdesk.model.document import Changes
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_maps import DEPTHS, KEYS, MapClasses, available, classes_of, hydrograph_at, ranges, values_of
 from cimdesk.model.ramps import RAMPS
@@ -33,7 +35,8 @@ FORMATS: dict[str, str] = {
 }  # fmt: skip
 KINDS = ("nc", "zarr", "tif", "cog", "gpkg", "geojson", "csv")
 _DEFAULT: dict[str, tuple[str, ...]] = {
-    "nc": (DEPTH, *KEYS), "zarr": (DEPTH, *KEYS), "tif": ("max_depth",), "cog": ("max_depth",), "gpkg": ("max_depth",),
+    "nc": (DEPTH, VELOCITY, *KEYS), "zarr": (DEPTH, VELOCITY, *KEYS),
+    "tif": ("max_depth",), "cog": ("max_depth",), "gpkg": ("max_depth",),
     "geojson": ("max_depth",), "csv": (HYDROGRAPHS,),
 }  # fmt: skip
 _WHOLE = ("hazard_aidr", "hazard_cn")
@@ -48,7 +51,8 @@ class ExportWish:
     ----------
     path : Path
     what : tuple of str
-        ``depth``, keys of maps, ``all``; of CSV ``hydrographs`` and ``summary``. Empty takes what suits the format.
+        ``depth``, ``velocity`` (of NetCDF and Zarr), keys of maps, ``all``;
+        of CSV ``hydrographs`` and ``summary``. Empty takes what suits the format.
     kind : str
         One of `KINDS`; empty takes it from the name.
     times : tuple of float
@@ -192,7 +196,8 @@ def _settled(result: FloodResult, wish: ExportWish) -> tuple[tuple[str, ...], st
         raise UsageError(
             "'{name}' names no format; there are: {known}.", name=wish.kind or wish.path.suffix, known=", ".join(KINDS)
         )
-    can = (HYDROGRAPHS, SUMMARY) if kind == "csv" else (DEPTH, *available(result))
+    has_flow = kind in ("nc", "zarr") and result.flow is not None
+    can = (HYDROGRAPHS, SUMMARY) if kind == "csv" else (DEPTH, *((VELOCITY,) if has_flow else ()), *available(result))
     asked = wish.what or tuple(key for key in _DEFAULT[kind] if key in can)
     asked = can if "all" in asked else asked
     unknown = [key for key in asked if key not in can]

@@ -15,6 +15,7 @@ from cimdesk.formats.flood_in.gridding import Collector
 from cimdesk.formats.flood_in.netcdf import Dataset, Variable
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_flow import FlowFrames, packed_flow
 from cimdesk.model.flood_maps import KEYS
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.terrain import Terrain
@@ -48,17 +49,19 @@ def read_cf(data: Dataset, options: ReadOptions) -> ReadResult:
     if bed_of is None:
         problems.append(Problem(Severity.WARNING, "no-ground", water.name, "it has no ground: levels of the water are not known."))
     times, start = _times(data, water)
-    collector = Collector(grid, _deepest(water))
+    collector = Collector(grid, _deepest(water), len(times))
+    velocity = _velocity_of(fields, water, flips)
     speed = _speed_of(fields, water, flips)
     for k in range(len(times)):
         options.cancel.raise_if_cancelled()
         options.progress(k / len(times), tr("Reading time {number} of {count}").format(number=k + 1, count=len(times)))
         index = k if len(water.shape) == 3 else None
         values = _plane(water, flips, index)
-        collector.add(float(times[k]), values - bed if is_level else values, speed(index))
+        collector.add(float(times[k]), values - bed if is_level else values, speed(index), velocity(index))
     ground = replace(grid, elevations=bed.astype(np.float32))
     flood = collector.result(data.path.stem, ground, start, times, {"engine": str(data.attrs.get("source", "") or "NetCDF")})
     flood = _with_maps(flood, data, water.dims[-2:], flips)
+    flood = flood if flood.flow is not None else replace(flood, flow=_flow_of(data, fields, water))
     said = data.crs()
     rows, columns = grid.shape
     objects = {"times": len(times), "rows": rows, "columns": columns}
@@ -139,6 +142,29 @@ def _deepest(water: Variable) -> float:
         return 0.0
     picks = {0, water.shape[0] // 2, water.shape[0] - 1}
     return 2.0 * max(float(np.nanmax(np.nan_to_num(water.values(k)), initial=0.0)) for k in picks)
+
+
+def _velocity_of(
+    fields: dict[str, Variable], water: Variable, flips: tuple[bool, bool]
+) -> Callable[[int | None], tuple[Float, Float] | None]:
+    parts = [fields[key] for key in (names.U, names.V) if key in fields]
+    if len(parts) < 2 or any(part.shape != water.shape for part in parts):
+        return lambda _index: None
+    return lambda index: (_plane(parts[0], flips, index), _plane(parts[1], flips, index))
+
+
+def _flow_of(data: Dataset, fields: dict[str, Variable], water: Variable) -> FlowFrames | None:
+    """Return velocities that a file holds on blocks of their own, as our own export does."""
+    parts = [fields[key] for key in (names.U, names.V) if key in fields]
+    if (
+        len(parts) < 2
+        or parts[0].dims != parts[1].dims
+        or any(len(part.shape) != 3 or part.shape[0] != water.shape[0] for part in parts)
+    ):
+        return None
+    grid, flips = _grid_of(data, parts[0])
+    flow = FlowFrames((grid.west, grid.north, grid.cell_x, grid.cell_y), grid.shape)
+    return flow.with_frames(packed_flow(_plane(parts[0], flips, k), _plane(parts[1], flips, k)) for k in range(water.shape[0]))
 
 
 def _speed_of(fields: dict[str, Variable], water: Variable, flips: tuple[bool, bool]) -> Callable[[int | None], Float | None]:

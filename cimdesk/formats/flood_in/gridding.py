@@ -21,6 +21,7 @@ from cimdesk.formats.flood_in.mesh import Mesh, MeshFlow
 from cimdesk.formats.flood_result import DEPTH_STEP, PackedFrames
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_flow import block_flow, blocks_over, packed_flow
 from cimdesk.model.terrain import Terrain
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def metres_per_unit(crs: Crs) -> float:
 class Collector:
     """Takes the depths (and speeds) of one time after another; keeps frames, maxima, arrival, volume and wet area."""
 
-    def __init__(self, grid: Terrain, deepest: float = 0.0) -> None:
+    def __init__(self, grid: Terrain, deepest: float = 0.0, times: int = 1) -> None:
         self.frames = PackedFrames(grid.shape, step=DEPTH_STEP if deepest < 65.0 else deepest / 65000.0)
         self.max_depth: Float32 = np.zeros(grid.shape, dtype=np.float32)
         self.max_speed: Float32 = np.full(grid.shape, np.nan, dtype=np.float32)
@@ -173,9 +174,13 @@ class Collector:
         self._area = grid.cell_x * grid.cell_y
         self.volumes: list[float] = []
         self.wet_areas: list[float] = []
+        self._factor, self._blocks = blocks_over(grid, float(times))
+        self._flow: list[bytes] = []
 
-    def add(self, time: float, depth: AnyArray, speed: AnyArray | None = None) -> None:
-        """Take (R, C) depth [m] and speed [m/s] at a time [s]; NaN is dry."""
+    def add(
+        self, time: float, depth: AnyArray, speed: AnyArray | None = None, velocity: tuple[AnyArray, AnyArray] | None = None
+    ) -> None:
+        """Take (R, C) depth [m], speed, and velocities to the east and north [m/s] at a time [s]; NaN is dry."""
         exact = np.maximum(np.nan_to_num(depth), 0.0)
         shown: Float32 = exact.astype(np.float32)
         self.frames.append(shown)
@@ -187,6 +192,9 @@ class Collector:
             fast = np.nan_to_num(speed).astype(np.float32)
             np.fmax(self.max_speed, fast, out=self.max_speed)
             np.fmax(self.max_product, fast * shown, out=self.max_product)
+        if velocity is not None:
+            east, north = (np.nan_to_num(part) * exact for part in velocity)
+            self._flow.append(packed_flow(*block_flow(exact, east, north, self._factor)))
 
     def result(self, name: str, ground: Terrain, start: float, times: Float, statistics: dict[str, Any]) -> FloodResult:
         """Return the flood; ``ground`` has NaN where there is no model."""
@@ -195,8 +203,9 @@ class Collector:
             "cell": ground.cell_x, "cells": int(self.max_depth.size), "max_depth_m": deepest,
             "wet_area_m2": float(np.count_nonzero(self.max_depth > WET)) * self._area, **statistics,
         }  # fmt: skip
+        flow = self._blocks.with_frames(self._flow) if self._flow and len(self._flow) == len(self.frames) else None
         return FloodResult(
-            name=name, terrain=ground, is_blocked=np.zeros(ground.shape, dtype=bool), start_time=start, times=times,
+            name=name, flow=flow, terrain=ground, is_blocked=np.zeros(ground.shape, dtype=bool), start_time=start, times=times,
             depths=self.frames.finish(), max_depth=self.max_depth, max_speed=self.max_speed, max_depth_speed=self.max_product,
             arrival=self.arrival, gauges=(), volume=np.array(self.volumes), wet_area=np.array(self.wet_areas), statistics=said,
         )  # fmt: skip
@@ -214,10 +223,12 @@ def flood_of(flow: MeshFlow, options: ReadOptions, problems: list[Problem]) -> F
     gridding = gridding_of(flow.mesh, grid, flow.at_nodes)
     bed = gridding.within(flow.bed) * flow.vertical
     deepest = 0.0 if flow.maximum is None else float(np.nanmax(flow.maximum, initial=0.0)) * flow.vertical
-    collector = Collector(grid, deepest or _deepest(flow) * flow.vertical)
+    collector = Collector(grid, deepest or _deepest(flow) * flow.vertical, len(flow.times))
     for k, depth, speed in _frames(flow, options):
         slow = None if speed is None else gridding.within(speed) * flow.vertical
-        collector.add(float(flow.times[k]), gridding.mean(depth) * flow.vertical, slow)
+        parts = flow.velocity(k)
+        moves = None if parts is None else (gridding.within(parts[0]) * flow.vertical, gridding.within(parts[1]) * flow.vertical)
+        collector.add(float(flow.times[k]), gridding.mean(depth) * flow.vertical, slow, moves)
     if flow.maximum is not None:
         np.maximum(collector.max_depth, gridding.mean(np.maximum(np.nan_to_num(flow.maximum), 0.0)) * flow.vertical,
                    out=collector.max_depth, casting="same_kind")  # fmt: skip

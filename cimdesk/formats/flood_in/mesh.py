@@ -65,6 +65,11 @@ def no_speed(_index: int) -> Float | None:
     return None
 
 
+def no_velocity(_index: int) -> tuple[AnyArray, AnyArray] | None:
+    """Stand for the velocities of results that tell none."""
+    return None
+
+
 @dataclass(frozen=True)
 class MeshFlow:
     """Water on a mesh.
@@ -91,6 +96,8 @@ class MeshFlow:
     maximum : (N or F,) float64 or None
         Largest depth of the run where the source states it.
     statistics : mapping
+    velocity : callable
+        Number of a time -> (N or F,) velocities to the east and to the north, or None.
     """
 
     name: str
@@ -105,6 +112,7 @@ class MeshFlow:
     vertical: float = 1.0
     maximum: Float | None = None
     statistics: Mapping[str, object] = field(default_factory=dict)
+    velocity: Callable[[int], tuple[AnyArray, AnyArray] | None] = no_velocity
 
 
 def usable_faces(nodes: Float, faces: AnyArray) -> Bool:

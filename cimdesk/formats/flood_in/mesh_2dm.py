@@ -14,7 +14,7 @@ from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.formats.flood_in import names
 from cimdesk.formats.flood_in.finish import result_of
-from cimdesk.formats.flood_in.mesh import Mesh, MeshFlow, no_speed, usable_faces
+from cimdesk.formats.flood_in.mesh import Mesh, MeshFlow, no_speed, no_velocity, usable_faces
 from cimdesk.formats.registry import ReadOptions, ReadResult
 
 _CORNERS = {"E3T": 3, "E4Q": 4, "E6T": 6, "E8Q": 8, "E9Q": 8}
@@ -190,6 +190,11 @@ def _flow_of(path: Path, mesh: Mesh, heights: Float, found: dict[str, Values]) -
         assert moving is not None
         return np.hypot.reduce(moving.read(k), axis=1) if moving.width == 2 else np.abs(moving.read(k)[:, 0])
 
+    def velocity(k: int) -> tuple[Float, Float]:
+        assert moving is not None
+        east, north = moving.read(k).T
+        return east, north
+
     fits = moving is not None and moving.count == water.count and len(moving.times) == len(water.times)
     maximum = None if water.maximum is None else depth(water.maximum)
     return MeshFlow(
@@ -202,6 +207,7 @@ def _flow_of(path: Path, mesh: Mesh, heights: Float, found: dict[str, Values]) -
         speed if fits else no_speed,
         maximum=maximum,
         statistics={"engine": "2dm"},
+        velocity=velocity if fits and moving is not None and moving.width == 2 else no_velocity,
     )
 
 

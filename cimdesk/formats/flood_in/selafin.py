@@ -13,7 +13,7 @@ from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.formats.flood_in import names
 from cimdesk.formats.flood_in.finish import result_of
-from cimdesk.formats.flood_in.mesh import Mesh, MeshFlow, no_speed, usable_faces
+from cimdesk.formats.flood_in.mesh import Mesh, MeshFlow, no_speed, no_velocity, usable_faces
 from cimdesk.formats.registry import ReadOptions, ReadResult
 
 TITLE = 80
@@ -177,8 +177,11 @@ def _flow_of(path: Path, header: _Header, data: AnyArray, mesh: Mesh, problems: 
     def speed(k: int) -> Float:
         return np.hypot(values(rows[names.U], k), values(rows[names.V], k))
 
+    def velocity(k: int) -> tuple[Float, Float]:
+        return values(rows[names.U], k), values(rows[names.V], k)
+
     moves = names.U in rows and names.V in rows
     return MeshFlow(
         path.stem, mesh, True, bed, times - times[0], depth, speed if moves else no_speed, header.start_time + float(times[0]),
-        statistics={"engine": "TELEMAC-2D"},
+        statistics={"engine": "TELEMAC-2D"}, velocity=velocity if moves else no_velocity,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.formats.flood_in.finish import result_of
-from cimdesk.formats.flood_in.mesh import Mesh, MeshFlow, no_speed, usable_faces
+from cimdesk.formats.flood_in.mesh import Mesh, MeshFlow, no_speed, no_velocity, usable_faces
 from cimdesk.formats.flood_in.netcdf import Dataset
 from cimdesk.formats.registry import ReadOptions, ReadResult
 
@@ -54,11 +54,16 @@ def read_sww(data: Dataset, options: ReadOptions) -> ReadResult:
         moving = np.hypot(v["xmomentum"].values(k), v["ymomentum"].values(k))
         return np.where(deep > LEAST_DEPTH, moving / np.maximum(deep, LEAST_DEPTH), 0.0)
 
+    def velocity(k: int) -> tuple[Float, Float]:
+        deep = depth(k)
+        inverse = np.where(deep > LEAST_DEPTH, 1.0 / np.maximum(deep, LEAST_DEPTH), 0.0)
+        return v["xmomentum"].values(k) * inverse, v["ymomentum"].values(k) * inverse
+
     has_momentum = all(name in v and v[name].shape == stage.shape for name in ("xmomentum", "ymomentum"))
     start = start or float(data.attrs.get("starttime", 0.0))
     flow = MeshFlow(
         data.path.stem, Mesh(nodes, faces[usable]), True, bed, times, depth, speed if has_momentum else no_speed, start,
-        _crs_of(data), statistics={"engine": "ANUGA"},
+        _crs_of(data), statistics={"engine": "ANUGA"}, velocity=velocity if has_momentum else no_velocity,
     )  # fmt: skip
     return result_of("ANUGA SWW", None, flow, {"nodes": len(nodes), "faces": len(faces)}, options, problems)
 

@@ -10,7 +10,7 @@ from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.formats.flood_in import names
 from cimdesk.formats.flood_in.finish import result_of
-from cimdesk.formats.flood_in.mesh import Mesh, MeshFlow, no_speed, usable_faces
+from cimdesk.formats.flood_in.mesh import Mesh, MeshFlow, no_speed, no_velocity, usable_faces
 from cimdesk.formats.flood_in.netcdf import Dataset, Variable
 from cimdesk.formats.registry import ReadOptions, ReadResult
 
@@ -102,7 +102,17 @@ def _flow_of(data: Dataset, topology: Variable, mesh: Mesh, usable: AnyArray) ->
             times, start = data.times(water.dims[0])
             depth = _depths(water, bed, pick) if water is not timed.get(names.DEPTH) else _depths(water, None, pick)
             return MeshFlow(
-                name, mesh, at_nodes, bed, times, depth, _speeds(timed, pick), start, crs, statistics={"engine": "UGRID"}
+                name,
+                mesh,
+                at_nodes,
+                bed,
+                times,
+                depth,
+                _speeds(timed, pick),
+                start,
+                crs,
+                statistics={"engine": "UGRID"},
+                velocity=_velocities(timed, pick),
             )
         if bed is not None and ground is None:
             ground = MeshFlow(name, mesh, at_nodes, bed, np.zeros(0), np.zeros, crs=crs)
@@ -140,6 +150,12 @@ def _bed_below(timed: dict[str, Variable], pick: Callable[[Float], Float]) -> Fl
     """Return the ground as the first level less the first depth; zero where no levels are told."""
     depth = pick(timed[names.DEPTH].values(0))
     return pick(timed[names.LEVEL].values(0)) - depth if names.LEVEL in timed else np.zeros_like(depth)
+
+
+def _velocities(timed: dict[str, Variable], pick: Callable[[Float], Float]) -> Callable[[int], tuple[Float, Float] | None]:
+    if names.U in timed and names.V in timed:
+        return lambda k: (pick(timed[names.U].values(k)), pick(timed[names.V].values(k)))
+    return no_velocity
 
 
 def _speeds(timed: dict[str, Variable], pick: Callable[[Float], Float]) -> Callable[[int], Float | None]:

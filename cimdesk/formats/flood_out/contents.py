@@ -11,11 +11,14 @@ import numpy as np
 from cimdesk.base.arrays import AnyArray, Float32
 from cimdesk.base.crs import Crs
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_flow import FlowFrames
 from cimdesk.model.flood_maps import available, map_named, values_of
 
 STEP = 0.001
 FILL = -32768
 CHUNK = 256
+VELOCITY = "velocity"
+FLOW_DIMS = ("y_flow", "x_flow")
 CONVENTIONS = "CF-1.11"
 _UNITS = {"m": "m", "m/s": "m s-1", "m²/s": "m2 s-1", "s": "s"}
 _STANDARD = {"depth": "flood_water_thickness", "ground": "surface_altitude"}
@@ -61,6 +64,36 @@ def depth_attrs(step: float, has_crs: bool) -> dict[str, Any]:
         "cell_methods": "area: mean time: point",
     }  # fmt: skip
     return attrs | ({"grid_mapping": "crs"} if has_crs else {})
+
+
+def flow_axes(flow: FlowFrames, is_degrees: bool) -> list[Grid]:
+    """Return the coordinates of the blocks whose velocities are kept: rows from north to south, and columns."""
+    west, north, width, height = flow.grid
+    rows, columns = flow.shape
+    names = ("latitude", "longitude") if is_degrees else ("projection_y_coordinate", "projection_x_coordinate")
+    units = ("degrees_north", "degrees_east") if is_degrees else ("m", "m")
+    places = (north - (np.arange(rows) + 0.5) * height, west + (np.arange(columns) + 0.5) * width)
+    return [
+        Grid(name, (name,), at, {"standard_name": said, "units": unit, "axis": name[0].upper()})
+        for name, at, said, unit in zip(FLOW_DIMS, places, names, units, strict=True)
+    ]
+
+
+def flow_attrs(flow: FlowFrames, has_crs: bool) -> dict[str, dict[str, Any]]:
+    """Return the names and attributes of the two velocities."""
+    kept = {"units": "m s-1", "scale_factor": flow.step, "add_offset": 0.0, "cell_methods": "area: mean time: point"}
+    kept |= {"grid_mapping": "crs"} if has_crs else {}
+    ways = (("x", "towards the east"), ("y", "towards the north"))
+    return {
+        f"water_{way}_velocity": {"standard_name": f"sea_water_{way}_velocity", "long_name": f"velocity of water {said}", **kept}
+        for way, said in ways
+    }
+
+
+def flow_counts(flow: FlowFrames, index: int) -> AnyArray:
+    """Return (2, r, c) int16 steps of the velocities of a frame."""
+    counts: AnyArray = np.rint(flow.frame(index) / flow.step).astype(np.int16)
+    return counts
 
 
 def no_water(result: FloodResult) -> AnyArray:

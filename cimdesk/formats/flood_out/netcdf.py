@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,16 +13,22 @@ from cimdesk.formats.atomic import replacing
 from cimdesk.formats.flood_out.contents import (
     CHUNK,
     FILL,
+    FLOW_DIMS,
+    VELOCITY,
     axes_of,
     crs_attrs,
     depth_attrs,
     depth_step,
+    flow_attrs,
+    flow_axes,
+    flow_counts,
     global_attrs,
     grids_of,
     no_water,
     packed_depth,
 )
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_flow import FlowFrames
 
 
 def write_netcdf(
@@ -38,12 +45,13 @@ def write_netcdf(
     Parameters
     ----------
     what : tuple of str
-        ``depth`` for the frames, and keys of `model.flood_maps`.
+        ``depth`` for the frames, ``velocity`` for those of blocks of cells, and keys of `model.flood_maps`.
     """
     import h5netcdf
 
     rows, columns = result.terrain.shape
     chunk = (min(CHUNK, rows), min(CHUNK, columns))
+    flow = result.flow if VELOCITY in what else None
     with replacing(path) as temporary, h5netcdf.File(temporary, "w") as file:
         file.dimensions = {"time": len(result.times), "y": rows, "x": columns}
         for name, value in global_attrs(result, program).items():
@@ -60,6 +68,8 @@ def write_netcdf(
                 shuffle=True,
             )  # fmt: skip
             made.attrs.update(grid.attrs)
+        if flow is not None:
+            _write_flow(file, flow, crs)
         if "depth" in what:
             step, dry = depth_step(result), no_water(result)
             made = file.create_variable(
@@ -73,3 +83,17 @@ def write_netcdf(
                 made[k] = packed_depth(depth, dry, step)
                 progress((k + 1) / len(result.times))
     return Path(path)
+
+
+def _write_flow(file: Any, flow: FlowFrames, crs: Crs | None) -> None:
+    for axis, size in zip(flow_axes(flow, crs is not None and crs.is_geographic), flow.shape, strict=True):
+        file.dimensions[axis.name] = size
+        file.create_variable(axis.name, axis.dims, data=axis.values).attrs.update(axis.attrs)
+    chunks = (1, *(min(CHUNK, size) for size in flow.shape))
+    for way, (name, attrs) in enumerate(flow_attrs(flow, crs is not None).items()):
+        made = file.create_variable(
+            name, ("time", *FLOW_DIMS), np.dtype(np.int16), chunks=chunks, compression="gzip", compression_opts=4, shuffle=True
+        )
+        made.attrs.update(attrs)
+        for k in range(len(flow)):
+            made[k] = flow_counts(flow, k)[way]

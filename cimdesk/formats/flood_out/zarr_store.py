@@ -13,17 +13,23 @@ from cimdesk.base.jobs import CancelToken, Progress, no_progress
 from cimdesk.formats.flood_out.contents import (
     CHUNK,
     FILL,
+    FLOW_DIMS,
+    VELOCITY,
     Grid,
     axes_of,
     crs_attrs,
     depth_attrs,
     depth_step,
+    flow_attrs,
+    flow_axes,
+    flow_counts,
     global_attrs,
     grids_of,
     no_water,
     packed_depth,
 )
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_flow import FlowFrames
 
 
 def write_zarr(
@@ -78,6 +84,8 @@ def _fill(
         made.attrs.update({"_ARRAY_DIMENSIONS": [], **crs_attrs(crs)})
     for grid in grids_of(result, what, crs is not None):
         _array(store, grid, chunk)
+    if VELOCITY in what and result.flow is not None:
+        _fill_flow(store, result.flow, crs)
     if "depth" in what:
         step, dry = depth_step(result), no_water(result)
         made = store.create_array(
@@ -90,6 +98,17 @@ def _fill(
             made[k] = packed_depth(depth, dry, step)
             progress((k + 1) / len(result.times))
     zarr.consolidate_metadata(folder, zarr_format=2)
+
+
+def _fill_flow(store: Any, flow: FlowFrames, crs: Crs | None) -> None:
+    for axis in flow_axes(flow, crs is not None and crs.is_geographic):
+        _array(store, axis, axis.values.shape)
+    chunks = (1, *(min(CHUNK, size) for size in flow.shape))
+    for way, (name, attrs) in enumerate(flow_attrs(flow, crs is not None).items()):
+        made = store.create_array(name, shape=(len(flow), *flow.shape), dtype="int16", chunks=chunks, fill_value=None)
+        made.attrs.update({"_ARRAY_DIMENSIONS": ["time", *FLOW_DIMS], **attrs})
+        for k in range(len(flow)):
+            made[k] = flow_counts(flow, k)[way]
 
 
 def _array(store: Any, grid: Grid, chunk: tuple[int, ...]) -> None:

@@ -17,6 +17,7 @@ from cimdesk.formats.flood_result import read_result, write_result
 from cimdesk.formats.flood_warp import reproject_flood
 from cimdesk.formats.registry import read
 from cimdesk.model.flood import FloodResult, Gauge, GaugeSeries
+from cimdesk.model.flood_flow import FlowFrames, packed_flow
 from cimdesk.model.flood_inputs import LineGauge, LineSeries
 from cimdesk.model.flood_maps import KEYS, available, classes_of, colors_of, from_frames, span_text, value_at, values_of
 from cimdesk.model.terrain import Terrain
@@ -227,3 +228,49 @@ def test_a_flood_keeps_its_water_in_another_system() -> None:
     assert moved.terrain.west != result.terrain.west
     back = Crs.epsg(32649).transform(CRS, np.array([[moved.gauges[0].gauge.x, moved.gauges[0].gauge.y, 0.0]]))[0]
     np.testing.assert_allclose(back[:2], [433_010.0, 2_558_000.0], atol=1e-3)
+
+
+def flowing() -> FloodResult:
+    """Return a flood with velocities of blocks of 4 m, others in every frame."""
+    result, u = flood(), np.arange(48.0).reshape(6, 8) / 20.0
+    flow = FlowFrames((433_000.0, 2_558_020.0, 4.0, 4.0), (6, 8), tuple(packed_flow(k * u, -u) for k in range(4)))
+    return replace(result, flow=flow)
+
+
+def test_velocities_are_written_and_read_again(tmp_path: Path) -> None:
+    result = flowing()
+    exported(result, tmp_path / "a.nc")
+    again = read(tmp_path / "a.nc").sources[0].data
+    assert isinstance(again, FloodResult)
+    assert again.flow is not None
+    assert result.flow is not None
+    assert (again.flow.grid, again.flow.shape) == (result.flow.grid, result.flow.shape)
+    for k in range(4):
+        np.testing.assert_allclose(again.flow.frame(k), result.flow.frame(k), atol=1e-6)
+
+
+def test_velocities_in_zarr_are_named_after_cf(tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    result = flowing()
+    exported(result, tmp_path / "a.zarr", "depth", "velocity", times=(600.0, 1200.0))
+    store = zarr.open_group(tmp_path / "a.zarr", mode="r")
+    made = store["water_x_velocity"]
+    assert made.attrs["standard_name"] == "sea_water_x_velocity"
+    assert result.flow is not None
+    np.testing.assert_allclose(made[1] * made.attrs["scale_factor"], result.flow.frame(2)[0], atol=1e-6)
+    assert store["x_flow"][0] == 433_002.0
+
+
+def test_velocities_that_are_not_there_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        exported(flood(), tmp_path / "a.nc", "velocity")
+
+
+def test_velocities_turn_with_their_grid() -> None:
+    u = np.full((6, 8), 1.0)
+    flow = FlowFrames((433_000.0, 2_558_020.0, 4.0, 4.0), (6, 8), (packed_flow(u, 0.0 * u),) * 4)
+    moved = reproject_flood(replace(flood(), flow=flow), CRS, Crs.epsg(32649))
+    assert moved.flow is not None
+    middle = CRS.transform(Crs.epsg(32649), np.array([[433_016.0, 2_558_008.0, 0.0], [433_017.0, 2_558_008.0, 0.0]]))[:, :2]
+    wanted = middle[1] - middle[0]
+    np.testing.assert_allclose(moved.flow.at_points(1, middle[:1])[0], wanted / np.hypot(*wanted), atol=4e-3)

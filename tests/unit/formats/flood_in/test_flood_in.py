@@ -59,6 +59,17 @@ def test_speed_is_read(name: str, tmp_path: Path) -> None:
     assert np.nanmax(flood.max_speed) == pytest.approx(0.5, rel=1e-5)
 
 
+@pytest.mark.parametrize("name", ["big.slf", "a.sww"])
+def test_velocities_are_read(name: str, tmp_path: Path) -> None:
+    flood = flood_of(WRITERS[name](tmp_path / name))
+    assert flood.flow is not None
+    assert len(flood.flow) == len(flood.times)
+    wet = np.asarray(flood.depths[2]) > 0.05
+    u, v = flood.flow.frame(2)
+    np.testing.assert_allclose(u[wet], 0.3, atol=2e-3)
+    np.testing.assert_allclose(v[wet], 0.4, atol=2e-3)
+
+
 def test_what_tells_no_speed_has_none(tmp_path: Path) -> None:
     assert np.isnan(flood_of(WRITERS["a_map.nc"](tmp_path / "a_map.nc")).max_speed).all()
 
