@@ -37,12 +37,14 @@ def add_commands(commands: Any) -> None:
 def run_tile(arguments: argparse.Namespace, console: Console) -> Outcome:
     """``cimdesk tile FILE... OUT [--format 1.1]``"""
     from cimdesk.base.crs import Crs
+    from cimdesk.base.heap import keep_freed_memory
     from cimdesk.commands.checking import plain_problem
     from cimdesk.commands.tiling import tile_files
 
     crs = Crs.parse(arguments.crs) if arguments.crs else None
     if arguments.crs and crs is None:
         raise UsageError("{text} is no coordinate reference system; write EPSG:4547.", text=arguments.crs)
+    keep_freed_memory()
     with _cancelled_by_ctrl_c() as cancel:
         result = tile_files(
             arguments.files,

@@ -55,11 +55,20 @@ class ColumnSummary:
         elif values.dtype.kind == "f":
             self.has_missing |= bool(np.isnan(values).any())
         elif values.dtype.kind == "O":
-            found = dict.fromkeys(values.tolist())
-            self.has_missing |= None in found
-            self.has_empty |= "" in found
-            found.pop(None, None)
-            self._add_names(found)
+            self._add_texts(values.tolist())
+
+    def _add_texts(self, texts: list[Any]) -> None:
+        # Where the first few are too many already, nobody has to know all the different ones.
+        found = dict.fromkeys(texts[: 4 * MOST_NAMES])
+        if len(found) > MOST_NAMES + 1:
+            self.names = None
+            found = dict.fromkeys(name for name in ("", None) if name in texts)
+        elif len(texts) > 4 * MOST_NAMES:
+            found = dict.fromkeys(texts)
+        self.has_missing |= None in found
+        self.has_empty |= "" in found
+        found.pop(None, None)
+        self._add_names(found)
 
     def _add_names(self, found: Mapping[str, None]) -> None:
         if self.names is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Float32, Int, Points3
+from cimdesk.base.arrays import AnyArray, Float, Float32, Int, Points3, box_of_points
 from cimdesk.base.crs import Crs
 
 GEOCENTRIC = Crs.epsg(4978)
@@ -76,7 +76,9 @@ class TileFrame:
 
         Over a few kilometres the two differ by less than a hundredth of a millimetre, and it takes a fifth of the time.
         """
-        low, high = (np.array([reduce(points[:, k]) for k in range(3)]) for reduce in (np.min, np.max))
+        from cimdesk.formats.tiles3d_kernels import sums_of_terms
+
+        low, high = box_of_points(points)
         middle, half = (low + high) / 2.0, np.maximum((high - low) / 2.0, 1.0)
         steps = np.cos(np.pi * (np.arange(6) + 0.5) / 6.0)
         x, y, z = (part.ravel() for part in np.meshgrid(steps, steps, [-1.0, 0.0, 1.0]))
@@ -93,8 +95,7 @@ class TileFrame:
         )
         if not off < CLOSE:
             return None
-        local = (points - middle) / half
-        return np.asarray(_terms(local[:, 0], local[:, 1], local[:, 2]) @ factors, dtype=np.float32)
+        return sums_of_terms(points, middle, half, factors)
 
     @property
     def node_matrix(self) -> list[float]:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from cimdesk.base.errors import ServiceError
+from cimdesk.base.heap import keep_freed_memory
 from cimdesk.base.jobs import CancelToken
 
 T = TypeVar("T")
@@ -169,3 +170,4 @@ class Hired:
 def _prepare() -> None:
     # Ctrl+C reaches the whole group of processes; the parent decides what becomes of its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
