@@ -68,6 +68,7 @@ class FlowMarks:
         self.kind = ""
         self._result = result
         self._moved = -1.0
+        self._is_played = False
         self._drawn = 0.0
         self._drift = Drift()
         self._field: tuple[tuple[int, int, float], Float32] | None = None
@@ -87,7 +88,9 @@ class FlowMarks:
 
     def tick(self) -> None:
         """Be told that the clock has moved."""
-        self._moved = perf_counter()
+        now = perf_counter()
+        # A moment that is chosen is a picture; only one after another is a film.
+        self._is_played, self._moved = now - self._moved < PLAYING, now
 
     def prepare(self, view: View, is_shown: bool, water: Water) -> None:
         """Lay arrows or streaks for this view."""
@@ -126,7 +129,7 @@ class FlowMarks:
 
     def _streaks(self, view: View, ground: _Surface, ratio: float) -> tuple[Float32, Int32, UInt8]:
         now = perf_counter()
-        is_playing = now - self._moved < PLAYING
+        is_playing = self._is_played and now - self._moved < PLAYING
         step = min(now - self._drawn, LONGEST_STEP) if is_playing else 0.0
         heads = self._drift.heads(view, ground, STREAK_GAP * view.pixel_scale * ratio, step)
         return streaks(view, ground, heads, ratio)
