@@ -63,7 +63,7 @@ class _OptionalCache(FunctionCache):
     """A cache that outlives a change of the clock but not one of the sources, and that a full disk does not turn into an error."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function)
+        super().__init__(function)  # type: ignore[no-untyped-call]
         self._cache_file._source_stamp = source_digest(function.__module__)
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -80,7 +80,7 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def compiled(function: Callable[..., Any]) -> Any:
         dispatcher = decorate(function)
         if isinstance(getattr(dispatcher, "_cache", None), FunctionCache):
-            dispatcher._cache = _OptionalCache(dispatcher.py_func)  # type: ignore[no-untyped-call]
+            dispatcher._cache = _OptionalCache(dispatcher.py_func)
         return dispatcher
 
     return compiled
