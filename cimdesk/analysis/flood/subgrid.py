@@ -53,8 +53,7 @@ class SubgridEngine:
         )
 
     def longest_step(self, time: float, arriving: float) -> float:
-        """Return the longest stable time step [s], for the deepest water above a sill."""
-        self._find_levels()
+        """Return the longest stable time step [s], for the water that stood deepest above a sill when the last step began."""
         deepest = max(float(self._tiles.depths.max(initial=0.0)), arriving)
         return float(COURANT * self._dx / np.sqrt(GRAVITY * max(deepest, LEAST_WAVE_DEPTH)))
 

@@ -18,24 +18,26 @@ _STEPS = (LEVELS - 1) * (LEVELS - 1)
 
 
 @njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
-def depth_of(knots, held):  # type: ignore[no-untyped-def]
+def depth_of(cells, i, j, held):  # type: ignore[no-untyped-def]
     """Return how deep the water of a cell stands above its lowest ground [m], and which share of the cell is wet."""
     if held <= 0.0:
         return 0.0, 0.0
     last, end = 0, KNOTS
     while end - last > 1:
         middle = (last + end) // 2
-        if knots[middle, 1] <= held:
+        if cells[i, j, middle, 1] <= held:
             last = middle
         else:
             end = middle
-    depth, over, share = np.float64(knots[last, 0]), held - np.float64(knots[last, 1]), np.float64(knots[last, 2])
+    depth, share = np.float64(cells[i, j, last, 0]), np.float64(cells[i, j, last, 2])
+    over = held - np.float64(cells[i, j, last, 1])
     if last == KNOTS - 1:
         return depth + over / share, share
-    span = np.float64(knots[last + 1, 0]) - depth
-    bend = max((np.float64(knots[last + 1, 1]) - np.float64(knots[last, 1]) - share * span) / (span * span), 0.0)
+    span = np.float64(cells[i, j, last + 1, 0]) - depth
+    more = np.float64(cells[i, j, last + 1, 1]) - np.float64(cells[i, j, last, 1])
+    bend = max((more - share * span) / (span * span), 0.0)
     root = np.sqrt(share * share + 4.0 * bend * over)
-    return depth + min(2.0 * over / (share + root), span), min(root, np.float64(knots[last + 1, 2]))
+    return depth + min(2.0 * over / (share + root), span), min(root, np.float64(cells[i, j, last + 1, 2]))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -45,7 +47,7 @@ def level_tiles(tiles, first, last, h, bottom, cells, sills, level, wet, tile_de
         deepest = 0.0
         for i in range(tiles[t, 0], tiles[t, 1]):
             for j in range(tiles[t, 2], tiles[t, 3]):
-                depth, wet[i, j] = depth_of(cells[i, j], np.float64(h[i, j]))
+                depth, wet[i, j] = depth_of(cells, i, j, np.float64(h[i, j]))
                 level[i, j] = np.float64(bottom[i, j]) + depth
                 if h[i, j] > 0.0:
                     # Water below every sill stays where it is, but its tile is wet.
@@ -54,33 +56,29 @@ def level_tiles(tiles, first, last, h, bottom, cells, sills, level, wet, tile_de
 
 
 @njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
-def section_of(face, curve, level):  # type: ignore[no-untyped-def]
-    """Return flow depth [m] and conveyance to the power of 3/5, both over the width of the cell, of a face at a level."""
-    above = level - np.float64(face[0])
-    if above <= 0.0:
-        return 0.0, 0.0
-    place = above * np.float64(face[1]) * _STEPS
+def section_of(faces, curves, i, j, above):  # type: ignore[no-untyped-def]
+    """Return flow depth [m] and conveyance to the power of 3/5, over the width of the cell, of a face so far above its sill."""
+    place = above * np.float64(faces[i, j, 1]) * _STEPS
     if place >= _STEPS:
-        more, end = above - 1.0 / np.float64(face[1]), LEVELS - 1
-        return np.float64(curve[end, 0]) + more * np.float64(face[2]), np.float64(curve[end, 1]) + more * np.float64(face[3])
+        more, end = above - 1.0 / np.float64(faces[i, j, 1]), LEVELS - 1
+        depth, passed = np.float64(curves[i, j, end, 0]), np.float64(curves[i, j, end, 1])
+        return depth + more * np.float64(faces[i, j, 2]), passed + more * np.float64(faces[i, j, 3])
     k = min(int(np.sqrt(place)), LEVELS - 2)
     share = (place - k * k) / (2 * k + 1)
-    depth, passed = np.float64(curve[k, 0]), np.float64(curve[k, 1])
-    return depth + share * (np.float64(curve[k + 1, 0]) - depth), passed + share * (np.float64(curve[k + 1, 1]) - passed)
+    depth, passed = np.float64(curves[i, j, k, 0]), np.float64(curves[i, j, k, 1])
+    deeper, wider = np.float64(curves[i, j, k + 1, 0]), np.float64(curves[i, j, k + 1, 1])
+    return depth + share * (deeper - depth), passed + share * (wider - passed)
 
 
 @njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
-def advanced(face, curve, here, there, before, own, after, across, g_dt_dx, g_dt):  # type: ignore[no-untyped-def]
-    """Return discharge and flow depth of a face after a step; ``here`` is the level up against positive flow, ``there`` beyond.
+def advanced(depth, passed, slope, before, own, after, across, g_dt_dx, g_dt):  # type: ignore[no-untyped-def]
+    """Return the discharge of a face after a step; ``slope`` is the rise of the level [m] from one cell to the next.
 
     As `kernels.flux_row`, with area and conveyance of the section: dQ/dt + g A dz/dx + g A Q |Q| / K^2 = 0.
     """
-    depth, passed = section_of(face, curve, max(here, there))
-    if depth <= MIN_FLOW_DEPTH or passed <= 0.0:
-        return 0.0, 0.0
     norm = np.sqrt(own * own + across * across)
-    driven = THETA * own + 0.5 * (1.0 - THETA) * (before + after) - g_dt_dx * depth * (there - here)
-    return driven / (1.0 + g_dt * depth * norm / (passed * passed * passed * np.cbrt(passed))), depth
+    driven = THETA * own + 0.5 * (1.0 - THETA) * (before + after) - g_dt_dx * depth * slope
+    return driven / (1.0 + g_dt * depth * norm / (passed * passed * passed * np.cbrt(passed)))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -91,16 +89,23 @@ def flux_tiles(  # type: ignore[no-untyped-def]
     for t in range(first, last):
         for i in range(tiles[t, 0], tiles[t, 1]):
             for j in range(tiles[t, 2], tiles[t, 3]):
-                across = 0.25 * np.float64(qy[i, j - 1] + qy[i + 1, j - 1] + qy[i, j] + qy[i + 1, j])
-                new_x[i, j], deep_x[i, j] = advanced(
-                    west[i, j], west_curve[i, j], level[i, j - 1], level[i, j],
-                    np.float64(qx[i, j - 1]), np.float64(qx[i, j]), np.float64(qx[i, j + 1]), across, g_dt_dx, g_dt,
-                )  # fmt: skip
-                across = 0.25 * np.float64(qx[i - 1, j] + qx[i - 1, j + 1] + qx[i, j] + qx[i, j + 1])
-                new_y[i, j], deep_y[i, j] = advanced(
-                    north[i, j], north_curve[i, j], level[i - 1, j], level[i, j],
-                    np.float64(qy[i - 1, j]), np.float64(qy[i, j]), np.float64(qy[i + 1, j]), across, g_dt_dx, g_dt,
-                )  # fmt: skip
+                here, new, deep = level[i, j], 0.0, 0.0
+                above = max(level[i, j - 1], here) - np.float64(west[i, j, 0])
+                if above > 0.0:
+                    deep, passed = section_of(west, west_curve, i, j, above)
+                    if deep > MIN_FLOW_DEPTH and passed > 0.0:
+                        across = 0.25 * np.float64(qy[i, j - 1] + qy[i + 1, j - 1] + qy[i, j] + qy[i + 1, j])
+                        before, own, after = np.float64(qx[i, j - 1]), np.float64(qx[i, j]), np.float64(qx[i, j + 1])
+                        new = advanced(deep, passed, here - level[i, j - 1], before, own, after, across, g_dt_dx, g_dt)
+                new_x[i, j], deep_x[i, j], new, deep = new, deep, 0.0, 0.0
+                above = max(level[i - 1, j], here) - np.float64(north[i, j, 0])
+                if above > 0.0:
+                    deep, passed = section_of(north, north_curve, i, j, above)
+                    if deep > MIN_FLOW_DEPTH and passed > 0.0:
+                        across = 0.25 * np.float64(qx[i - 1, j] + qx[i - 1, j + 1] + qx[i, j] + qx[i, j + 1])
+                        before, own, after = np.float64(qy[i - 1, j]), np.float64(qy[i, j]), np.float64(qy[i + 1, j])
+                        new = advanced(deep, passed, here - level[i - 1, j], before, own, after, across, g_dt_dx, g_dt)
+                new_y[i, j], deep_y[i, j] = new, deep
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -185,7 +190,7 @@ def levels_at(rows, columns, h, lo, bottom, cells, level):  # type: ignore[no-un
     for p in range(rows.shape[0]):
         i, j = rows[p], columns[p]
         held = np.float64(h[i, j]) + np.float64(lo[i, j])
-        level[p] = np.float64(bottom[i, j]) + depth_of(cells[i, j], held)[0] if held > 0.0 else -np.inf
+        level[p] = np.float64(bottom[i, j]) + depth_of(cells, i, j, held)[0] if held > 0.0 else -np.inf
 
 
 @njit(nogil=True, cache=True)
