@@ -127,4 +127,5 @@ class ChunkStore:
         try:
             errand()
         except Exception:
+            # What breaks while a picture is laid on is one picture lost, not the thread.
             log.exception("terrain picture")
