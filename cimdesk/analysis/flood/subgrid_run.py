@@ -12,7 +12,7 @@ from cimdesk.analysis.flood import kernels, subgrid_kernels
 from cimdesk.analysis.flood.exchange import Exchange
 from cimdesk.analysis.flood.gauges import GaugeLog
 from cimdesk.analysis.flood.grid import GRAVITY, cells_of
-from cimdesk.analysis.flood.inundation import FROUDE_CAP, FROUDE_DEPTH, FROUDE_LIMIT, WET_DEPTH, Run
+from cimdesk.analysis.flood.run import FROUDE_CAP, FROUDE_DEPTH, FROUDE_LIMIT, WET_DEPTH, Run
 from cimdesk.analysis.flood.structures import exchanges_of
 from cimdesk.analysis.flood.subgrid import SubgridEngine
 from cimdesk.analysis.flood.subgrid_tables import held_below, subgrid_tables
