@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cimdesk.app import cli_ensemble, cli_flood_compare, cli_flood_export, cli_whatif
+from cimdesk.app import cli_ensemble, cli_flood_compare, cli_flood_export, cli_section, cli_whatif
 from cimdesk.app.console import DONE, DONE_WITH_PROBLEMS, Console, Outcome, add_json_option
 
 
@@ -28,6 +28,7 @@ def add_commands(commands: Any) -> None:
 
     cli_flood_compare.add_commands(subcommands)
     cli_flood_export.add_commands(subcommands)
+    cli_section.add_commands(subcommands)
     cli_whatif.add_commands(subcommands)
     cli_ensemble.add_commands(subcommands)
 

@@ -6,13 +6,14 @@ import csv
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.base.errors import UsageError
 from cimdesk.base.i18n import tr
-from cimdesk.base.units import format_time
+from cimdesk.base.units import format_time, format_utc
 from cimdesk.model.appearance import UTILITY_COLORS, active_flood
 from cimdesk.model.city import CityModel
 from cimdesk.model.flood import FloodResult
@@ -192,6 +193,45 @@ def write_csv(section: Section, path: Path, time: float) -> list[Path]:
                 writer.writerow([what, pipe.layer, pipe.name, *(f"{v:.3f}" for v in numbers), assumed])
         written.append(beside)
     return written
+
+
+def section_figures(section: Section, time: float) -> dict[str, Any]:
+    """Return what ``flood section --json`` tells of a moment of the clock [POSIX s]; what is unknown or dry is null.
+
+    Returns
+    -------
+    dict
+        ``length_m``, ``flood``, ``time``, ``along_m``, ``x``, ``y``, ``ground_m``, ``level_m``, ``depth_m``, ``highest_level_m``,
+        ``max_depth_m``, ``max_depth_at_m``, ``wet_m``, ``buildings`` and ``pipes``.
+    """
+    level, depth = section.level_at(time), section.depth_at(time)
+    flood, deepest = section.flood, int(np.argmax(depth))
+    step = float(section.along[1] - section.along[0])
+    return {
+        "length_m": float(section.along[-1]), "flood": flood.name if flood else None,
+        "time": format_utc(time) if flood else None, "along_m": _numbers(section.along), "x": _numbers(section.points[:, 0]),
+        "y": _numbers(section.points[:, 1]), "ground_m": _numbers(section.ground), "level_m": _numbers(level),
+        "depth_m": _numbers(depth) if flood else [None] * len(depth), "highest_level_m": _numbers(section.deepest),
+        "max_depth_m": float(depth[deepest]) if flood else None,
+        "max_depth_at_m": float(section.along[deepest]) if flood else None,
+        "wet_m": float(np.count_nonzero(np.isfinite(level))) * step if flood else None,
+        "buildings": [
+            {"id": house.name, "from_m": house.start, "to_m": house.end, "foot_m": house.foot, "top_m": house.top}
+            for house in section.buildings
+        ],
+        "pipes": [
+            {
+                "id": pipe.name, "layer": pipe.layer, "kind": "node" if np.isfinite(pipe.rim) else "pipe", "along_m": pipe.along,
+                "axis_m": pipe.axis, "diameter_m": None if np.isfinite(pipe.rim) else pipe.diameter,
+                "level_m": None if np.isnan(found := section.node_level(pipe, time)) else found, "height_assumed": pipe.is_assumed,
+            }
+            for pipe in section.pipes
+        ],
+    }  # fmt: skip
+
+
+def _numbers(values: Float) -> list[float | None]:
+    return [None if np.isnan(value) else round(float(value), 4) for value in values]
 
 
 def caption(section: Section, time: float) -> str:

@@ -56,6 +56,14 @@ ROWS: tuple[Action, ...] = (
         checked=handlers_plan.has_muddy_water,
     ),
     Action(
+        "flood.ensemble",
+        "Ensemble…",
+        "Run a scenario for several return periods and measures, and map the annual chance of water",
+        "Flood",
+        handlers_flood.run_ensemble,
+        needs=Need.OPEN,
+    ),
+    Action(
         "flood.arrows",
         "Flow arrows",
         "Show by arrows where the water flows to, and how fast",

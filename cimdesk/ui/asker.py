@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 FORMS = {
     "hydrographs": "cimdesk.ui.hydrograph_chart",
     "preview": "cimdesk.ui.preview_dialog",
+    "folder": "cimdesk.ui.folder_dialog",
     "style": "cimdesk.ui.style_panel",
     "points": "cimdesk.ui.point_dialog",
     "terrain": "cimdesk.ui.terrain_dialog",
@@ -28,6 +29,7 @@ FORMS = {
     "extrude": "cimdesk.ui.extrude_dialog",
     "stage": "cimdesk.ui.stage_dialog",
     "flood": "cimdesk.ui.flood_dialog",
+    "ensemble": "cimdesk.ui.ensemble_dialog",
     "calibration": "cimdesk.ui.calibration_dialog",
     "snapshot": "cimdesk.ui.snapshot_dialog",
     "report": "cimdesk.ui.report_dialog",

@@ -66,6 +66,15 @@ def order(desk: Desk, name: str, scenario: FloodScenario | Callable[[], FloodSce
         desk.shell.panels.show_tab("timeline")
 
 
+def run_ensemble(desk: Desk) -> None:
+    """Ask for an ensemble and run it beside the window."""
+    from cimdesk.commands.flood_ensemble_job import ensemble_job
+
+    wish = desk.ask.form("ensemble", desk)
+    if wish is not None:
+        desk.run(ensemble_job(desk.session, wish, desk.message.emit))
+
+
 def run_storm(desk: Desk) -> None:
     """Simulate the storm of the demo city."""
     from cimdesk.commands.demo.project import storm_job
