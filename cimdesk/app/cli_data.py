@@ -26,6 +26,9 @@ def add_commands(commands: Any) -> None:
     add.add_argument("project", type=Path)
     add.add_argument("files", nargs="+", type=Path, metavar="FILE")
     add.add_argument("--crs", default="", metavar="EPSG:n", help="reference system of files that name none")
+    add.add_argument("--at", default="", metavar="E,N[,H]", help="put models that do not say where they are at this place")
+    add.add_argument("--turn", type=float, default=0.0, metavar="DEG", help="turn them clockwise")
+    add.add_argument("--scale", type=float, default=1.0, metavar="S", help="metres of one unit of theirs")
     add.add_argument("--extrude", action="store_true", help="raise outlines into a layer of buildings")
     add.add_argument("--height", default="", metavar="COLUMN", help="column of their heights; looked for when left out")
     add.add_argument("--base", default="", metavar="COLUMN", help="column of the ground's heights; 'terrain' stands them on it")
@@ -62,13 +65,17 @@ def run_import(arguments: argparse.Namespace, console: Console) -> Outcome:
     """``cimdesk import PROJECT FILE... [--crs EPSG]``"""
     from cimdesk.commands.cards import plain_card
     from cimdesk.commands.checking import plain_problem
+    from cimdesk.commands.folders import expanded
     from cimdesk.commands.sources import import_files
     from cimdesk.commands.tiled import address_of
 
+    place = _place_of(arguments.at)
     files = [path if address_of(path) else path.absolute() for path in arguments.files]
     with open_or_create(arguments.project, console) as session:
-        layers = import_files(session, files, arguments.crs, console.progress)
+        layers = import_files(session, expanded(files), arguments.crs, console.progress)
         workspace = session.workspace
+        if place or arguments.turn != 0.0 or arguments.scale != 1.0:
+            layers = _placed(session, layers, place, arguments)
         if arguments.extrude:
             layers += _extruded(session, layers, arguments, console)
         rows: list[dict[str, Any]] = [
@@ -82,6 +89,36 @@ def run_import(arguments: argparse.Namespace, console: Console) -> Outcome:
     lines = [f"{row['name']}: {row['kind']}, {row['features']:,} features" for row in rows]
     lines += [_problem_line(problem) for problem in problems]
     return Outcome({"project": str(arguments.project), "layers": rows, "problems": problems}, lines, _status(problems))
+
+
+def _placed(session: Session, layers: list[Layer], place: tuple[float, ...], arguments: argparse.Namespace) -> list[Layer]:
+    """Put the models among new layers where the person says; return the layers as they are then."""
+    from dataclasses import replace
+
+    from cimdesk.commands import model_places
+
+    models = [layer.id for layer in layers if model_places.can_be_placed(session.workspace, layer.id)]
+    if not models:
+        raise UsageError("None of the files is a model that can be put somewhere by hand.",
+                         remedy="Leave --at, --turn and --scale out.")  # fmt: skip
+    for layer_id in models:
+        start = model_places.placement_of(session.workspace, layer_id)
+        start = replace(start, turn=arguments.turn, scale=arguments.scale)
+        if place:
+            start = model_places.standing_at(session.workspace, start, *place)
+        model_places.place_model(session, layer_id, start)
+    return [session.workspace.layer(layer.id) for layer in layers]
+
+
+def _place_of(text: str) -> tuple[float, ...]:
+    """Return easting and northing, and the height where it is given."""
+    try:
+        numbers = tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        numbers = (0.0,)
+    if len(numbers) not in (0, 2, 3):
+        raise UsageError("{text} is no place; write E,N or E,N,H in metres of the project.", text=text[:60])
+    return numbers
 
 
 def _extruded(session: Session, layers: list[Layer], arguments: argparse.Namespace, console: Console) -> list[Layer]:

@@ -17,9 +17,10 @@ from cimdesk.base.jobs import CancelToken, JobSpec, Progress, SynchronousRunner,
 from cimdesk.commands.basemaps import small_picture
 from cimdesk.commands.cards import Dataset, alike, datasets, derived_card, surveyed_already, surveyed_by
 from cimdesk.commands.extruding import with_bodies
-from cimdesk.commands.ground import at_height, settled
+from cimdesk.commands.ground import settled
 from cimdesk.commands.history import Edit
 from cimdesk.commands.large import is_large_city, named_after, tile_once, tiles_folder
+from cimdesk.commands.model_places import as_kept
 from cimdesk.commands.placing import frame_for, place
 from cimdesk.commands.points import prepare_glances
 from cimdesk.commands.projects import is_project
@@ -374,7 +375,7 @@ def _reload(
         return DataError(path, "it no longer holds {part}.", part=layer.part or str(layer.kind))
     try:
         loaded = _place(path, source, result, frame or frame_for(source, path), crs, asked=True)
-        return replace(loaded, data=at_height(loaded.data, layer.options))
+        return replace(loaded, data=as_kept(loaded.data, layer.options))
     except DataError as error:
         return error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from cimdesk.ui import handlers_data, handlers_view
+from cimdesk.ui import handlers_data, handlers_place, handlers_view
 from cimdesk.ui.action import Action
 from cimdesk.ui.needs import Need
 
@@ -121,6 +121,15 @@ ROWS: tuple[Action, ...] = (
         "City",
         handlers_data.change_height,
         needs=Need.LAYER | Need.BUILDINGS,
+        group=2,
+    ),
+    Action(
+        "layer.place",
+        "Place by hand…",
+        "Put a model that does not say where it is on the map: point, turn, scale, height",
+        "City",
+        handlers_place.place_model,
+        needs=Need.LAYER | Need.MODEL,
         group=2,
     ),
     Action(

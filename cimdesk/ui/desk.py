@@ -22,13 +22,16 @@ from cimdesk.ui.player import Player
 from cimdesk.ui.settings import WindowSettings
 
 if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
     from cimdesk.scene.scene import Scene
-    from cimdesk.ui.draw_tool import Drawing, Snapping
+    from cimdesk.ui.draw_tool import Canvas, Tool, ToolCard
     from cimdesk.ui.layer_panel import LayerPanel
     from cimdesk.ui.viewport_pictures import Pictures
     from cimdesk.ui.window_panels import Panels
 
 T = TypeVar("T")
+U = TypeVar("U", bound="Tool")
 
 
 class ViewControl(Protocol):
@@ -40,7 +43,7 @@ class ViewControl(Protocol):
     pictures: Pictures
 
     def set_tool(self, tool: str) -> None: ...
-    def draw_measure(self, kind: str, snapping: Snapping, done: Callable[[Drawing], None]) -> Drawing: ...
+    def take(self, make: Callable[[Canvas], U], card: Callable[[QWidget, U, Callable[[], object]], ToolCard]) -> U: ...
     def request_render(self) -> None: ...
 
 

@@ -11,6 +11,7 @@ from cimdesk.base.i18n import tr
 from cimdesk.commands import measures
 from cimdesk.model.flood import FloodResult
 from cimdesk.ui.desk import Desk
+from cimdesk.ui.draw_card import DrawCard
 from cimdesk.ui.draw_tool import Drawing, Snapping
 from cimdesk.ui.needs import flood_results, is_pipe
 
@@ -39,7 +40,8 @@ def draw(desk: Desk, kind: str) -> None:
         if key is not None and desk.shell is not None:
             desk.shell.panels.show_tab("measures")
 
-    desk.view.draw_measure(kind, Snapping(workspace, cell, corner), done)
+    snapping = Snapping(workspace, cell, corner)
+    desk.view.take(lambda canvas: Drawing(canvas, kind, snapping, done), DrawCard)
 
 
 def draw_wall(desk: Desk) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cimdesk.commands.basemaps import MapOffer
 
 PROJECT_SUFFIX = ".gpkg"
+MOST_PREVIEWED = 20
+"""Files of a folder that are looked at before they are added; more are added at once, and Messages says what was wrong."""
 
 
 def new_project(desk: Desk) -> None:
@@ -71,7 +73,7 @@ def open_paths(desk: Desk, paths: Sequence[Path], ask_first: bool = True) -> Non
     ask_first : bool
         Show the preview before anything changes; files given at the start are added at once unless they lack a reference system.
     """
-    from cimdesk.commands import projects
+    from cimdesk.commands import folders, projects
     from cimdesk.ui.handlers_flood import is_scenario, run_scenarios
 
     project = next((path for path in paths if projects.is_project(path)), None)
@@ -82,8 +84,29 @@ def open_paths(desk: Desk, paths: Sequence[Path], ask_first: bool = True) -> Non
     if scenarios:
         run_scenarios(desk, scenarios)
         paths = [path for path in paths if path not in scenarios]
+    plain = [path for path in paths if folders.is_plain_folder(path)]
+    for folder in plain:
+        look_through(desk, folder)
+    paths = [path for path in paths if path not in plain]
     if paths:
         preview_paths(desk, paths, ask_first)
+
+
+def look_through(desk: Desk, folder: Path) -> None:
+    """Offer what in a folder can be opened, when it is no dataset by itself."""
+    from cimdesk.commands import folders
+
+    def work(progress: Progress, cancel: CancelToken) -> list[folders.Found]:
+        return folders.files_in(folder, progress, cancel)
+
+    def done(found: list[folders.Found]) -> None:
+        chosen = [each.path for each in found] if len(found) == 1 else desk.ask.form("folder", desk, folder=folder, found=found)
+        if chosen and len(chosen) > MOST_PREVIEWED:
+            add_files(desk, chosen)
+        elif chosen:
+            preview_paths(desk, chosen)
+
+    desk.run(JobSpec(tr("Looking through {name}").format(name=folder.name), work, done, key=f"folder:{folder}"))
 
 
 def open_project(desk: Desk, path: Path) -> None:

@@ -6,6 +6,7 @@ from enum import Flag, auto
 
 from cimdesk.base.i18n import tr
 from cimdesk.commands.ground import can_be_set_down
+from cimdesk.commands.model_places import can_be_placed
 from cimdesk.model.city import CityModel
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_areas import is_flood_map
@@ -33,6 +34,7 @@ class Need(Flag):
     BUILDINGS = auto()
     FLOODING = auto()
     UNFINISHED = auto()
+    MODEL = auto()
 
 
 def reason(need: Need) -> str:
@@ -54,6 +56,7 @@ def reason(need: Need) -> str:
         Need.FLOODING: tr("no flood is being computed"),
         Need.UNFINISHED: tr("no run of this project was broken off"),
         Need.BUILDINGS: tr("needs a layer of buildings"),
+        Need.MODEL: tr("needs a layer of a glTF, OBJ, PLY, STL or IFC file"),
     }[need]
 
 
@@ -81,6 +84,7 @@ def available(desk: Desk) -> Need:
         (Need.FLOODING, desk.floods.current is not None),
         (Need.UNFINISHED, bool(desk.floods.unfinished)),
         (Need.FILE, session.store is not None),
+        (Need.MODEL, can_be_placed(workspace, desk.current_layer)),
         (Need.BUILDINGS, can_be_set_down(workspace.data(desk.current_layer))),
     )
     for need, is_met in checks:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal
@@ -19,8 +19,7 @@ from shiboken6 import isValid
 
 from cimdesk.commands.session import Session
 from cimdesk.ui.desk import Links
-from cimdesk.ui.draw_card import DrawCard
-from cimdesk.ui.draw_tool import Drawing, Snapping
+from cimdesk.ui.draw_tool import Canvas, Tool, ToolCard
 from cimdesk.ui.theme import current_theme
 from cimdesk.ui.viewport_input import Gesture, Pointer
 from cimdesk.ui.viewport_pace import Pace
@@ -31,6 +30,7 @@ from cimdesk.ui.viewport_surface import Surface, make_surface
 if TYPE_CHECKING:
     from cimdesk.scene.scene import Scene
 
+T = TypeVar("T", bound=Tool)
 LONGEST_FRAME = 0.100
 """What a frame may take with smooth edges: as long the window answers nobody [s]."""
 
@@ -79,7 +79,7 @@ class Viewport(QWidget):
         self.pictures = Pictures(self)
         self._links = Links()
         self._ink = Ink(self)
-        self._card: DrawCard | None = None
+        self._card: ToolCard | None = None
 
     # --- what it shows -------------------------------------------------------------------------------------------------
 
@@ -140,22 +140,22 @@ class Viewport(QWidget):
             cast(Surface, self.surface).request()
 
     def set_tool(self, tool: str) -> None:
-        """Use ``pick``, ``box``, ``lasso`` or ``measure`` from now on; ``draw`` is begun by `draw_measure`."""
+        """Use ``pick``, ``box``, ``lasso`` or ``measure`` from now on; ``draw`` is begun by `take`."""
         self.tool = tool
         self._put_away_card()
         self.pointer.reset()
         self.setCursor(Qt.CursorShape.ArrowCursor if tool == "pick" else Qt.CursorShape.CrossCursor)
         self._ink.update()
 
-    def draw_measure(self, kind: str, snapping: Snapping, done: Callable[[Drawing], None]) -> Drawing:
-        """Begin to draw a measure of a kind; ``done`` is told when it is finished."""
+    def take(self, make: Callable[[Canvas], T], card: Callable[[QWidget, T, Callable[[], object]], ToolCard]) -> T:
+        """Use a tool of somebody's own from now on, with the card that is made for it."""
         self.set_tool("draw")
-        drawing = Drawing(self, kind, snapping, done)
-        self.pointer.drawing = drawing
-        self._card = DrawCard(self, drawing, partial(self.set_tool, "pick"))
+        tool = make(self)
+        self.pointer.drawing = tool
+        self._card = card(self, tool, partial(self.set_tool, "pick"))
         self.camera_moved.connect(self._card.place)
         self.setFocus()
-        return drawing
+        return tool
 
     def _put_away_card(self) -> None:
         card, self._card = self._card, None

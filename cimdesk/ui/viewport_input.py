@@ -11,7 +11,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFont, QKeyEvent, QMouseEvent, QPainter, QPen, QPolygonF, QWheelEvent
 
 from cimdesk.base.units import format_area, format_length
-from cimdesk.ui.draw_tool import Drawing, halo_text
+from cimdesk.ui.draw_tool import Tool, halo_text
 from cimdesk.ui.theme import Theme
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Pointer:
         self.position = QPointF()
         self.pressed = False
         self.gesture = Gesture()
-        self.drawing: Drawing | None = None
+        self.drawing: Tool | None = None
         self._start = QPointF()
         self._mode = ""
         self._button = Qt.MouseButton.NoButton
