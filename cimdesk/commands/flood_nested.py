@@ -17,6 +17,7 @@ from cimdesk.commands.flood import inputs_hash
 from cimdesk.commands.flood_drainage import place_drains
 from cimdesk.model.drainage import DrainageSeries, OutsideFlows
 from cimdesk.model.flood import FloodResult, FloodScenario
+from cimdesk.model.flood_flow import FlowFrames, packed_flow
 from cimdesk.model.flood_inputs import KnownDrains, Storage
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ def _composed(
     return replace(
         parent, name=scenario.name, depths=frames.finish(), volume=volume, wet_area=wet_area, statistics=statistics,
         gauges=tuple(gauges[series.gauge.name] for series in parent.gauges),
-        drainage=_drainage(parent, nested), **grids,
+        drainage=_drainage(parent, nested), flow=_flow(parent, nested, window, begin), **grids,
     )  # fmt: skip
 
 
@@ -261,3 +262,22 @@ def _drainage(parent: FloodResult, nested: FloodResult) -> DrainageSeries | None
         return before
     idle = ~(now.exchange != 0.0).any(axis=0)
     return replace(now, exchange=np.where(idle, before.exchange, now.exchange))
+
+
+def _flow(parent: FloodResult, nested: FloodResult, window: Window, begin: int) -> FlowFrames | None:
+    """Return the velocities of the whole run, in the blocks within the window those of the window."""
+    whole, part = parent.flow, nested.flow
+    if whole is None or part is None or len(part) + begin != len(whole):
+        return whole
+    west, north, width, height = whole.grid
+    rows, columns = np.indices(whole.shape)
+    x, y = west + (columns + 0.5) * width, north - (rows + 0.5) * height
+    left, bottom, right, top = extent(parent, window)
+    inside = (x > left) & (x < right) & (y > bottom) & (y < top)
+    points = np.column_stack([x[inside], y[inside]])
+    frames = list(whole.packed[:begin])
+    for k in range(begin, len(whole)):
+        velocity = np.array(whole.frame(k))
+        velocity[:, inside] = part.at_points(k - begin, points).T
+        frames.append(packed_flow(velocity[0], velocity[1]))
+    return whole.with_frames(frames)

@@ -13,7 +13,7 @@ import numpy as np
 from cimdesk.base.arrays import Bool, Float, Float32, Int32
 from cimdesk.base.crs import Crs, LocalFrame
 from cimdesk.base.errors import DataError, UsageError
-from cimdesk.commands.flood_cover import roughness_of
+from cimdesk.commands.flood_cover import roughness_of, standard_roughness
 from cimdesk.commands.flood_drainage import place_drains, read_drainage
 from cimdesk.commands.flood_measures import place_line_boundary, place_line_gauge, place_measures
 from cimdesk.commands.flood_rain import (
@@ -73,6 +73,8 @@ class FloodForm:
         Layer id of a SWMM network; empty for none.
     subgrid : int
         Cells along a coarse one that is computed on; 0 computes on the cells themselves.
+    cover : str
+        Layer id of a land-cover raster that gives the roughness; empty for ``manning_n`` everywhere.
     """
 
     name: str
@@ -96,6 +98,7 @@ class FloodForm:
     precision: str = "float32"
     engine: str = "inertial"
     subgrid: int = 0
+    cover: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
@@ -119,8 +122,12 @@ def scenario_from_session(session: Session, form: FloodForm) -> FloodScenario:
         index = building_cells(grid, [session.workspace.data(form.buildings)])
         ground, is_blocked = with_buildings(grid, index, form.treatment, 3.0)
     kinds = tuple(EdgeBoundary(edge, form.edges, form.slope) for edge in ("north", "east", "south", "west"))
+    manning: float | Float32 = form.manning_n
+    if form.cover:
+        cover = session.base_dir / session.workspace.layer(form.cover).source
+        manning = standard_roughness(cover, ground, frame.crs if frame else None)
     scenario = FloodScenario(
-        name=form.name, terrain=ground, manning_n=form.manning_n, is_blocked=is_blocked, duration=form.duration,
+        name=form.name, terrain=ground, manning_n=manning, is_blocked=is_blocked, duration=form.duration,
         output_every=form.output_every, start_time=form.start_time, rain=form.rain,
         infiltration=form.infiltration_mm_per_h * MM_PER_H, inflows=form.inflows, boundaries=kinds, gauges=form.gauges,
         initial_level=form.level, precision=form.precision, engine=form.engine, timings=True,

@@ -7,11 +7,12 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QRectF, QSignalBlocker, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
 
 from cimdesk.base.i18n import tr
+from cimdesk.commands.flood_cover import is_land_cover
 from cimdesk.commands.flood_drainage import can_run_drains
 from cimdesk.commands.flood_scenario import FloodForm, scenario_from_session
 from cimdesk.commands.flood_tables import design_storm, storm_cities
@@ -27,6 +28,8 @@ from cimdesk.ui.theme import current_theme
 UNIFORM = "uniform"
 SWMM_SUFFIX = ".inp"
 COMFORTABLE_CELLS = 500_000
+FACTORS = (0, 2, 4, 5, 8, 10, 20)
+"""Cells along a coarse one that is computed on; 0 for none."""
 
 
 class FloodDialog(FormDialog):
@@ -50,6 +53,11 @@ class FloodDialog(FormDialog):
         self.rain_hours = _number(2.0, 0.25, 24.0, " h")
         self.hours = _number(3.0, 0.25, 72.0, " h")
         self.cell = _number(5.0, 0.5, 100.0, " m")
+        self.subgrid = QComboBox()
+        self.subgrid.setToolTip(tr("Coarse cells know the ground within them: a whole city in minutes, shown on the fine cells."))
+        for factor in FACTORS:
+            self.subgrid.addItem("", factor)
+        self.cover = self._covers()
         self.engine = QComboBox()
         self.engine.addItem(tr("Inertial: fast, for rain and slow floods"), "inertial")
         self.engine.addItem(tr("Dynamic: full equations, for steep streets and breaches"), "dynamic")
@@ -64,7 +72,7 @@ class FloodDialog(FormDialog):
         self.picture = RainPicture()
         self._add_rows()
         self._start_values()
-        for box in (self.storm, self.years, self.terrain, self.drains):
+        for box in (self.storm, self.years, self.terrain, self.drains, self.subgrid, self.engine):
             box.currentIndexChanged.connect(self._on_changed)
         for field in (self.intensity, self.rain_hours, self.hours, self.cell):
             field.valueChanged.connect(self._on_changed)
@@ -81,6 +89,8 @@ class FloodDialog(FormDialog):
         self.row(tr("Rain lasts"), self.rain_hours)
         self.row(tr("Simulate"), self.hours)
         self.row(tr("Cell size"), self.cell)
+        self.row(tr("Compute on"), self.subgrid)
+        self.row(tr("Roughness"), self.cover)
         self.row(tr("A frame every"), self.output)
         self.row(tr("Engine"), self.engine)
         self.rows.addRow(self.has_level, self.level)
@@ -108,6 +118,27 @@ class FloodDialog(FormDialog):
             box.setEnabled(False)
             box.setToolTip(tr("SWMM is not installed."))
         return box
+
+    def _covers(self) -> QComboBox:
+        """Return the land-cover rasters of the project, with even roughness as the first choice."""
+        box = QComboBox()
+        box.addItem(tr("even, n = {n:g}").format(n=FloodForm.manning_n), "")
+        session = self._desk.session
+        for layer in session.workspace.layers():
+            if layer.kind is LayerKind.IMAGERY and is_land_cover(session.base_dir / layer.source):
+                box.addItem(layer.name, layer.id)
+        return box
+
+    def _name_factors(self) -> None:
+        """Tell the sizes of coarse cells; only the inertial engine has them."""
+        is_possible = self.engine.currentData() == "inertial"
+        for row, factor in enumerate(FACTORS):
+            size = tr("cells of {size:g} m that know the ground").format(size=factor * self.cell.value())
+            self.subgrid.setItemText(row, size if factor else tr("these cells"))
+        if not is_possible:
+            with QSignalBlocker(self.subgrid):
+                self.subgrid.setCurrentIndex(0)
+        self.subgrid.setEnabled(is_possible)
 
     def _start_values(self) -> None:
         terrain = self._terrain()
@@ -149,6 +180,8 @@ class FloodDialog(FormDialog):
             drainage=str(self.drains.currentData() or ""),
             cell=self.cell.value(),
             engine=str(self.engine.currentData()),
+            subgrid=int(self.subgrid.currentData()),
+            cover=str(self.cover.currentData() or ""),
             duration=self.hours.value() * 3600.0,
             output_every=self.output.value() * 60.0,
             level=self.level.value() if self.has_level.isChecked() else None,
@@ -163,6 +196,8 @@ class FloodDialog(FormDialog):
         uniform = self.storm.currentData() == UNIFORM
         if uniform == (self.years.count() > 0):
             self._fill_years()
+        self._name_factors()
+        self.rows.setRowVisible(self.cover, self.cover.count() > 1)
         self.rows.setRowVisible(self.years, not uniform)
         self.rows.setRowVisible(self.intensity, uniform)
         rain = self.rain()
@@ -176,7 +211,11 @@ class FloodDialog(FormDialog):
             text = tr("About {cells} cells. Screening model: rain on the ground, no pipes.")
             if self.drains.currentData():
                 text = tr("About {cells} cells. Rain on the ground, exchanged with the drains by SWMM.")
-            self.note.setText(text.format(cells=f"{cells:,.0f}"))
+            words = text.format(cells=f"{cells:,.0f}")
+            if factor := int(self.subgrid.currentData()):
+                more = tr("Computed on {cells} coarse ones; gates and breaches need full detail.")
+                words = f"{words} {more.format(cells=f'{cells / factor**2:,.0f}')}"
+            self.note.setText(words)
         self.accept_button.setEnabled(terrain is not None)
 
 
