@@ -37,35 +37,104 @@ def inverse_cube_root_guess(x):  # type: ignore[no-untyped-def]
     return np.int32(np.int32(1419901580) - np.int32(np.float32(bits) * np.float32(1 / 3))).view(np.float32)
 
 
-@njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
-def flux_row(ha, hb, za, zb, ka, kb, before, own, after, c1, c2, c3, c4, out, g_dt_dx, dt):  # type: ignore[no-untyped-def]
-    """Advance the discharge through a row of faces between cells ``a`` and ``b`` (west and east, or north and south).
+@njit(inline="always")
+def inverse_seven_thirds(x):  # type: ignore[no-untyped-def]
+    """Return the factors of x**(-7/3) for a normal float: a rough one, and what makes it right to 1e-7 (float64: 1e-14).
 
-    Semi-implicit, q-centred: de Almeida and Bates (2013), Water Resour. Res. 49, 4833-4844, eq. 8 with the norm of the
-    discharge in the friction. ``ka``, ``kb`` are g n2 of the cells, ``before`` and ``after`` the neighbouring faces along the
-    flow, ``c1..c4`` the four faces across, the pairs along the flow first so that turned water stays the same to the last bit.
+    From a guess ``y`` of x**(-1/3) and its error ``e = 1 - x y^3``, as ``y^7 (1 - e)^(-7/3)``. The polynomial is the best one for
+    the errors of the guess, up to 10.3 %, in an order that waits little; doubles refine the guess first.
     """
-    real = out.dtype.type
-    zero, one, shallow = real(0.0), real(1.0), real(MIN_FLOW_DEPTH)
-    centre, side, half_dt = real(THETA), real(0.5 * (1.0 - THETA)), real(0.5) * dt
-    for j in range(out.shape[0]):
-        dz = zb[j] - za[j]
-        # Higher level less higher bed, written with differences only: exact for still water however high the ground.
-        flow_depth = max(ha[j] - max(dz, zero), hb[j] + min(dz, zero))
-        x = max(flow_depth, shallow)
-        y = real(inverse_cube_root_guess(x))
+    real = type(x)
+    one = real(1.0)
+    y = real(inverse_cube_root_guess(x))
+    # Known when it is compiled, so only one way is left.
+    if one + real(1e-12) > one:
         e = fma(-x * y, y * y, one)
         y = fma(y * e, fma(e, fma(e, real(14 / 81), real(2 / 9)), real(1 / 3)), y)
         e = fma(-x * y, y * y, one)
         y = fma(y * e, fma(e, real(2 / 9), real(1 / 3)), y)
-        y2 = y * y
-        y4 = y2 * y2
-        across = real(0.25) * ((c1[j] + c2[j]) + (c3[j] + c4[j]))
-        norm = np.sqrt(fma(own[j], own[j], across * across))
-        slope = (hb[j] - ha[j]) + dz
-        driven = fma(centre, own[j], fma(side, before[j] + after[j], -(g_dt_dx * x * slope)))
-        advanced = driven / fma(half_dt * (ka[j] + kb[j]) * norm, y4 * y2 * y, one)
-        out[j] = advanced if flow_depth > shallow else zero
+        square = y * y
+        return square * square, square * y
+    square = y * y
+    e = fma(-(x * y), square, one)
+    e2 = e * e
+    high = fma(e2, real(11.7868056), fma(e, real(9.74024774), real(7.48966566)))
+    low = fma(e2, fma(e, real(5.61598249), real(3.88888609)), fma(e, real(2.33333496), one))
+    return (square * square) * (square * y), fma(e2 * e2, high, low)
+
+
+@njit(inline="always")
+def face_discharge(ha, hb, za, zb, ka, kb, before, own, after, across, g_dt_dx, half_dt):  # type: ignore[no-untyped-def]
+    """Return the unit discharge [m2 s-1] through a face between cells ``a`` and ``b`` after a step, towards ``b``.
+
+    Semi-implicit, q-centred: de Almeida and Bates (2013), Water Resour. Res. 49, 4833-4844, eq. 8 with the norm of the
+    discharge in the friction. ``h``, ``z`` and ``k`` are depth, bed and g n2 of the cells; ``before``, ``own``, ``after`` the
+    discharges of the face and of its neighbours along the flow, ``across`` the sum of the four faces across.
+    """
+    real = type(ha)
+    zero, one, shallow = real(0.0), real(1.0), real(MIN_FLOW_DEPTH)
+    dz = zb - za
+    # Higher level less higher bed, written with differences only: exact for still water however high the ground.
+    flow_depth = max(ha - max(dz, zero), hb + min(dz, zero))
+    x = max(flow_depth, shallow)
+    norm = np.sqrt(fma(own, own, real(1 / 16) * (across * across)))
+    rough, rest = inverse_seven_thirds(x)
+    slope = (hb - ha) + dz
+    driven = fma(real(THETA), own, fma(real(0.5 * (1.0 - THETA)), before + after, -((g_dt_dx * slope) * x)))
+    advanced = driven / fma(((half_dt * (ka + kb)) * norm) * rough, rest, one)
+    return advanced if flow_depth > shallow else zero
+
+
+@njit(inline="always")
+def two_sum(a, b):  # type: ignore[no-untyped-def]
+    """Return a + b and what its rounding lost (Knuth 1969)."""
+    total = a + b
+    virtual = total - a
+    return total, (a - (total - virtual)) + (b - virtual)
+
+
+@njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
+def flux_row(ha, hb, za, zb, ka, kb, before, own, after, c1, c2, c3, c4, out, g_dt_dx, dt):  # type: ignore[no-untyped-def]
+    """Advance the discharge through a row of faces of one kind; see `face_discharge`.
+
+    ``c1..c4`` are the four faces across, the pairs along the flow first so that turned water stays the same to the last bit.
+    """
+    half_dt = out.dtype.type(0.5) * dt
+    for j in range(out.shape[0]):
+        out[j] = face_discharge(
+            ha[j],
+            hb[j],
+            za[j],
+            zb[j],
+            ka[j],
+            kb[j],
+            before[j],
+            own[j],
+            after[j],
+            (c1[j] + c2[j]) + (c3[j] + c4[j]),
+            g_dt_dx,
+            half_dt,
+        )
+
+
+@njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
+def faces_row(h0, h1, z0, z1, k0, k1, x0, x1, y0, y1, y2, new_x, new_y, g_dt_dx, dt):  # type: ignore[no-untyped-def]
+    """Advance the discharges through the western and northern faces of a row of n cells: twice `flux_row`, reading all once.
+
+    Rows 1 are those of the cells, 0 to the north of them, 2 to the south; they begin a cell before ``new_x`` and ``new_y`` (n,)
+    and end one after.
+    """
+    half_dt = new_x.dtype.type(0.5) * dt
+    for j in range(new_x.shape[0]):
+        m, e = j + 1, j + 2
+        north = face_discharge(
+            h0[m], h1[m], z0[m], z1[m], k0[m], k1[m], y0[m], y1[m], y2[m], (x0[m] + x1[m]) + (x0[e] + x1[e]), g_dt_dx, half_dt
+        )
+        west = face_discharge(
+            h1[j], h1[m], z1[j], z1[m], k1[j], k1[m], x1[j], x1[m], x1[e], (y1[j] + y1[m]) + (y2[j] + y2[m]), g_dt_dx, half_dt
+        )
+        new_x[j] = west
+        new_y[j] = north
 
 
 @njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
@@ -105,11 +174,23 @@ def update_row(h, lo, west, east, north, south, rain_share, dt_dx, rain):  # typ
     """Add what flowed in and rained to the depths of a row, keeping the remainder."""
     for j in range(h.shape[0]):
         net = (west[j] * dt_dx - east[j] * dt_dx) + (north[j] * dt_dx - south[j] * dt_dx)
-        add = net + (rain * rain_share[j] + lo[j])
-        total = h[j] + add
-        virtual = total - h[j]
-        lo[j] = (h[j] - (total - virtual)) + (add - virtual)
+        h[j], lo[j] = two_sum(h[j], net + (rain * rain_share[j] + lo[j]))
+
+
+@njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
+def settle_row(h, lo, west, east, north, south, rain_share, qx, qy, dt_dx, rain):  # type: ignore[no-untyped-def]
+    """Do as `update_row`, keep the discharges as ``qx`` and ``qy``, and return the largest depth as `deepest_row` does."""
+    most = np.int32(0)
+    for j in range(h.shape[0]):
+        w, n = west[j], north[j]
+        net = (w * dt_dx - east[j] * dt_dx) + (n * dt_dx - south[j] * dt_dx)
+        total, rest = two_sum(h[j], net + (rain * rain_share[j] + lo[j]))
+        lo[j] = rest
         h[j] = total
+        qx[j] = w
+        qy[j] = n
+        most = max(most, np.float32(total).view(np.int32))
+    return np.int32(most).view(np.float32)
 
 
 @njit(nogil=True, cache=True)
