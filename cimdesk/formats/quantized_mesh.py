@@ -21,6 +21,8 @@ FULL = 32_767
 """Quantized value of the eastern and northern edge, and of the highest height."""
 MAX_OVERLAP = 60
 """How often the boxes of triangles may cover a tile on average."""
+TOUCHES = 1e-6
+"""A crossing this near the edge of a triangle belongs to it [share of its height]."""
 NORMALS, WATER, METADATA = 1, 2, 4
 
 
@@ -191,8 +193,8 @@ def rasterized(points: Float, values: Float, triangles: AnyArray, side: int) -> 
         dx, dy = x - a[owner, 0], y - a[owner, 1]
         beta = (dx * (c - a)[owner, 1] - dy * (c - a)[owner, 0]) / area[owner]
         gamma = (dy * (b - a)[owner, 0] - dx * (b - a)[owner, 1]) / area[owner]
-    edge = -1e-6
-    inside = (beta >= edge) & (gamma >= edge) & (beta + gamma <= 1.0 - edge)
+        # A triangle without area gives infinities of both signs: it covers nothing.
+        inside = (beta >= -TOUCHES) & (gamma >= -TOUCHES) & (beta + gamma <= 1.0 + TOUCHES)
     owner, x, y, beta, gamma = owner[inside], x[inside], y[inside], beta[inside], gamma[inside]
     z = values[triangles[owner]]
     out[y, x] = z[:, 0] + beta * (z[:, 1] - z[:, 0]) + gamma * (z[:, 2] - z[:, 0])

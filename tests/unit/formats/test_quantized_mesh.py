@@ -119,8 +119,15 @@ def test_damaged_tiles_are_refused_or_read_but_never_break_the_reader(at, value)
     data = bytearray(tile_bytes(slope))
     data[at % len(data)] = value
     for bad in (bytes(data), bytes(data[: at + 1])):
+        grid = None
         with contextlib.suppress(BrokenTileError):
-            tile_grid(decode_tile(bad))
+            grid = tile_grid(decode_tile(bad))
+        assert grid is None or grid.shape[0] == grid.shape[1] <= 257
+
+
+def test_a_triangle_without_area_covers_nothing():
+    points = np.array([[0.0, 0.0], [4.0, 4.0], [8.0, 8.0], [2.0, 0.0]])
+    assert np.isnan(rasterized(points, np.ones(4), np.array([[0, 1, 2], [0, 0, 3]]), 9)).all()
 
 
 def test_triangles_are_filled_with_their_plane():
