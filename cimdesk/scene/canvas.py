@@ -51,6 +51,7 @@ class Canvas:
         self.drawn_slope = 1e-3
         self._drawn_far = 1.0
         self._wants_occlusion = False
+        self._last: list[Any] = []
         self.set_look(look)
 
     def attach(self, window: vtkRenderWindow) -> None:
@@ -114,6 +115,17 @@ class Canvas:
     def set_smooth(self, on: bool) -> None:
         """Smooth the edges of this frame, or leave that for a later one."""
         self.renderer.SetUseFXAA(on)
+
+    def draw_last(self, actors: list[Any]) -> None:
+        """Draw these actors of the renderer after all others, in this order."""
+        if actors == self._last:
+            return
+        self._last = actors
+        # Taken out of the renderer, they would be uploaded again; their place in its list is all that changes.
+        props = self.renderer.GetViewProps()
+        for actor in actors:
+            props.RemoveItem(actor)
+            props.AddItem(actor)
 
     def place(self, control: CameraControl, origin: Float, low: Float, high: Float, is_moving: bool) -> View:
         """Set the camera, its clipping range around the local box ``low``..``high``, and the sky; return the view."""

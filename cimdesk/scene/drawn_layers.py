@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -85,6 +86,7 @@ class DrawnLayers:
     def prepare(self, view: View) -> tuple[bool, bool]:
         """Let every visual follow the camera; return whether one is still building, and whether one is drawn otherwise."""
         is_building = is_redrawn = False
+        last: list[Any] = []
         for visual in self.visuals.values():
             visual.prepare(view)
             for actor in visual.joining:
@@ -96,6 +98,9 @@ class DrawnLayers:
             is_redrawn |= visual.is_redrawn
             visual.is_redrawn = False
             is_building |= visual.is_pending
+            last += visual.nearest_first
+        # Ground and sky fill what is left.
+        self.canvas.draw_last([*last, *self.ground.actors] if last else [])
         return is_building, is_redrawn
 
     def is_whole(self) -> bool:

@@ -125,6 +125,7 @@ class StreamedVisual(Visual):
     def prepare(self, view: View) -> None:
         if not self.layer.visible or self.layer.opacity <= 0.0:
             self.is_waiting = self.is_pending = False
+            self.nearest_first = []
             return
         self._is_moving = view.is_moving
         self._drop_evicted()
@@ -135,6 +136,7 @@ class StreamedVisual(Visual):
         self._show()
         self.points.prepare(view)
         has_more_edges = self.drawing.show_edges(view)
+        self.nearest_first = self.drawing.nearest_first
         self._exchange()
         self.is_pending = bool(self.wishes.coming) or has_more_edges
         self.is_waiting = self.wishes.is_waiting

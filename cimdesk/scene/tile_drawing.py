@@ -18,11 +18,11 @@ from cimdesk.scene.tile_colors import TileColors
 from cimdesk.scene.tiles import EDGE_METRES_PER_PIXEL, MOVING_METRES_PER_PIXEL
 from cimdesk.scene.visual import Context, View
 
-STILL_EDGES, MOVING_EDGES = 4, 1
-"""Tiles whose edges are made in one frame."""
+STILL_EDGES, MOVING_EDGES = (EDGE_METRES_PER_PIXEL, 4, 12_000), (MOVING_METRES_PER_PIXEL, 1, 6_000)
+"""Metres a pixel where edges end, tiles whose edges are made in one frame, and lines after which no more tiles get theirs."""
 
 
-@dataclass
+@dataclass(eq=False)
 class DrawnTile:
     """A tile with what draws it; its edges are made when they are first near enough to be seen.
 
@@ -53,6 +53,8 @@ class TileDrawing:
         Rows that are drawn.
     ready : set of int
         Rows that can be shown without anything to upload.
+    nearest_first : list of VTK props
+        Opaque actors that are drawn, by their distance from the eye.
     joined, left : list of VTK props
         What is new, and what is no longer drawn, since somebody emptied the lists.
     """
@@ -67,6 +69,7 @@ class TileDrawing:
         self.left: list[Any] = []
         self.kept_edges: Callable[[TileBlock], Int32] = lambda block: block.edges
         self._new: list[int] = []
+        self.nearest_first: list[Any] = []
         self._hides = False
         self._opacity = 1.0
 
@@ -147,13 +150,14 @@ class TileDrawing:
 
     def show_edges(self, view: View) -> bool:
         """Draw the edges of tiles near enough, some more in each frame; return whether others are still to be made."""
-        limit, most = (MOVING_METRES_PER_PIXEL, MOVING_EDGES) if view.is_moving else (EDGE_METRES_PER_PIXEL, STILL_EDGES)
-        made = 0
+        limit, most, lines = MOVING_EDGES if view.is_moving else STILL_EDGES
         reach = (limit / (view.slope * view.pixel_scale)) ** 2
-        eye = view.eye.tolist()
-        for tile in self.shown_tiles():
-            away = (max(low - e, e - high, 0.0) for e, low, high in zip(eye, *tile.box, strict=True))
-            near = sum(step * step for step in away) < reach
+        away = self._by_distance(view)
+        self.nearest_first = [tile.actor for tile in away] if self._opacity >= 1.0 else []
+        made = 0
+        for tile, square in away.items():
+            near = square < reach and lines > 0
+            lines -= len(tile.block.edges)
             if near and tile.edges is None and made < most and len(tile.block.edges):
                 made += 1
                 self._make_edges(tile)
@@ -163,6 +167,18 @@ class TileDrawing:
                     tile.edges.GetProperty().SetLineWidth(self.context.look.edge_width * view.pixel_scale)
                     set_pull(tile.edges, 0.0015, view.near, view.far)
         return made == most
+
+    def _by_distance(self, view: View) -> dict[DrawnTile, float]:
+        """Return the tiles that are drawn with the squares of their distances from the eye [m2], nearest first."""
+        eye: list[float] = view.eye.tolist()
+
+        def square(tile: DrawnTile) -> float:
+            low, high = tile.box
+            steps = (max(a - e, e - b, 0.0) for e, a, b in zip(eye, low, high, strict=True))
+            return float(sum(step * step for step in steps))
+
+        squares = {tile: square(tile) for tile in self.shown_tiles()}
+        return dict(sorted(squares.items(), key=lambda item: item[1]))
 
     def set_opacity(self, opacity: float) -> None:
         """Draw all tiles this opaque, and their edges as the theme has them."""

@@ -147,6 +147,8 @@ class Visual:
         Whether something that the view needs is still on its way.
     joining, leaving : list of VTK props
         What the scene is to add or take out at the next opportunity.
+    nearest_first : list of VTK props
+        Opaque actors in the order to draw them in: what nearer ones hide then costs little.
     is_redrawn : bool
         Set when features are drawn by other geometry than before, so that outlines are made anew.
     """
@@ -164,6 +166,7 @@ class Visual:
         self.is_waiting = False
         self.joining: list[Any] = []
         self.leaving: list[Any] = []
+        self.nearest_first: list[Any] = []
         self.is_redrawn = False
         self._styled_at = context.time
 

@@ -40,7 +40,9 @@ try {
       place(view);
       if (!tileset) {
         tileset = await Cesium.Cesium3DTileset.fromUrl(job.tileset, {
-          maximumScreenSpaceError: job.pixels, cullRequestsWhileMoving: false, foveatedScreenSpaceError: false,
+          // By default the error allowed grows with the distance; here it is the same everywhere, as on the other side.
+          maximumScreenSpaceError: job.pixels, dynamicScreenSpaceError: false,
+          cullRequestsWhileMoving: false, foveatedScreenSpaceError: false,
         });
         scene.primitives.add(tileset);
       }
