@@ -34,7 +34,8 @@ def _part(array: Any, leading: int) -> Any:
     def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         source, made = context.make_array(array)(context, builder, value=values[0]), context.make_array(row)(context, builder)
         *indices, begin, end = values[1:]
-        shape, place = cgutils.unpack_tuple(builder, source.shape), ir.Constant(begin.type, 0)
+        shape: Any = cgutils.unpack_tuple(builder, source.shape)  # type: ignore[no-untyped-call]
+        place = ir.Constant(begin.type, 0)
         for index, length in zip((*indices, begin), shape, strict=True):
             place = builder.add(builder.mul(place, length), index)
         data, count = builder.gep(source.data, [place]), builder.sub(end, begin)
