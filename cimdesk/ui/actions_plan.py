@@ -61,7 +61,6 @@ ROWS: tuple[Action, ...] = (
         "Run a scenario for several return periods and measures, and map the annual chance of water",
         "Flood",
         handlers_flood.run_ensemble,
-        needs=Need.OPEN,
     ),
     Action(
         "flood.arrows",

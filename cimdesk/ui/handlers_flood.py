@@ -68,8 +68,11 @@ def order(desk: Desk, name: str, scenario: FloodScenario | Callable[[], FloodSce
 
 def run_ensemble(desk: Desk) -> None:
     """Ask for an ensemble and run it beside the window."""
+    from cimdesk.commands import projects
     from cimdesk.commands.flood_ensemble_job import ensemble_job
 
+    if not desk.is_open:
+        desk.bind(projects.scratch(desk.runner))
     wish = desk.ask.form("ensemble", desk)
     if wish is not None:
         desk.run(ensemble_job(desk.session, wish, desk.message.emit))
