@@ -33,10 +33,12 @@ class Reading:
     problems: list[Problem]
 
     def note(self, severity: Severity, code: str, template: str, where: str = "", **values: Any) -> None:
+        """Keep a problem that leaves the raster usable; ``template`` is filled with ``values``."""
         self.problems.append(Problem(severity, code, where, template, values))
 
 
 def broken(path: Path, error: Exception) -> DataError:
+    """Return the refusal of a raster on which the library gave up, with the first line of its reason."""
     reason = str(error.__cause__ or error).replace(str(path), path.name).strip().rstrip(".")
     return DataError(
         path,
@@ -241,6 +243,7 @@ def _upright_grid(path: Path, dataset: Dataset, gcps: bool) -> tuple[float, floa
 
 
 def misplaced(path: Path) -> DataError:
+    """Return the refusal of a raster whose cells would lie nowhere, or be stretched beyond any use."""
     return DataError(
         path,
         "the position and cell size the raster gives make no sense.",
