@@ -83,11 +83,10 @@ class PlaceCard(QWidget):
     def refresh(self) -> None:
         """Follow the placing."""
         here = self._placing.placement
-        numbers = dict(zip(self.fields, (*here.at, here.turn, here.scale), strict=True))
-        for name, field in self.fields.items():
-            if abs(field.value() - numbers[name]) > 0.5 * 10.0 ** -field.decimals():
+        for field, number in zip(self.fields.values(), (*here.at, here.turn, here.scale), strict=True):
+            if not _shows(field, number):
                 field.blockSignals(True)
-                field.setValue(numbers[name])
+                field.setValue(number)
                 field.blockSignals(False)
         self.done.setEnabled(self._placing.is_complete)
         self.to_ground.setEnabled(self._ground(*here.at[:2]) is not None)
@@ -106,8 +105,14 @@ class PlaceCard(QWidget):
         super().hideEvent(event)
 
     def _on_value(self, _value: float) -> None:
-        east, north, height, turn, scale = (field.value() for field in self.fields.values())
-        self._placing.set(replace(self._placing.placement, at=(east, north, height), turn=turn, scale=scale))
+        here = self._placing.placement
+        known = (*here.at, here.turn, here.scale)
+        # A field shows fewer digits than there are: what nobody has changed stays exact.
+        numbers = [
+            number if _shows(field, number) else field.value() for field, number in zip(self.fields.values(), known, strict=True)
+        ]
+        east, north, height, turn, scale = numbers
+        self._placing.set(replace(here, at=(east, north, height), turn=turn, scale=scale))
 
     def _on_ground(self) -> None:
         here = self._placing.placement
@@ -119,6 +124,11 @@ class PlaceCard(QWidget):
         painter = QPainter(self)
         paint_card(painter, self, current_theme(), 9.0)
         painter.end()
+
+
+def _shows(field: QDoubleSpinBox, number: float) -> bool:
+    """Return whether a field shows a number, as far as its digits go."""
+    return abs(field.value() - number) <= 0.5000001 * 10.0 ** -field.decimals()
 
 
 def _dim(text: str) -> QLabel:
