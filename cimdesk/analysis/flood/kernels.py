@@ -4,10 +4,13 @@ All arrays are (R + 3, C + 3): cell (row, column) of the grid is at [row + 1, co
 ``qx[i, j]`` is the unit discharge [m2 s-1] through the western face of cell [i, j], positive to the east; ``qy[i, j]``
 that through its northern face, positive to the south. Closed cells stand at `CLOSED_HEIGHT`, so no water reaches them.
 Depths are a pair: ``h`` and the small remainder ``lo`` that a float32 cannot hold, so light rain is not rounded away.
-Loops run over row slices handed to small functions, which is what lets the compiler vectorise them.
+Loops run over row slices handed to small functions, which is what lets the compiler vectorise them. What happens in one cell or
+through one face is in functions of their own, which the kernels of graphics processors (`cuda_kernels`) take as they are.
 """
 
 from __future__ import annotations
+
+from math import sqrt
 
 import numpy as np
 
@@ -77,7 +80,7 @@ def face_discharge(ha, hb, za, zb, ka, kb, before, own, after, across, g_dt_dx, 
     # Higher level less higher bed, written with differences only: exact for still water however high the ground.
     flow_depth = max(ha - max(dz, zero), hb + min(dz, zero))
     x = max(flow_depth, shallow)
-    norm = np.sqrt(fma(own, own, real(1 / 16) * (across * across)))
+    norm = sqrt(fma(own, own, real(1 / 16) * (across * across)))
     rough, rest = inverse_seven_thirds(x)
     slope = (hb - ha) + dz
     driven = fma(real(THETA), own, fma(real(0.5 * (1.0 - THETA)), before + after, -((g_dt_dx * slope) * x)))
@@ -91,6 +94,44 @@ def two_sum(a, b):  # type: ignore[no-untyped-def]
     total = a + b
     virtual = total - a
     return total, (a - (total - virtual)) + (b - virtual)
+
+
+@njit(inline="always")
+def outflow(west, east, north, south, dt_dx):  # type: ignore[no-untyped-def]
+    """Return what a cell gives through its four faces in a step [m]."""
+    zero = type(west)(0.0)
+    return dt_dx * ((max(east, zero) - min(west, zero)) + (max(south, zero) - min(north, zero)))
+
+
+@njit(inline="always")
+def share_given(held, out):  # type: ignore[no-untyped-def]
+    """Return the share of its outflow that a cell can give."""
+    return held / out if out > held else type(held)(1.0)
+
+
+@njit(inline="always")
+def settled(h, lo, west, east, north, south, fallen):  # type: ignore[no-untyped-def]
+    """Return depth and remainder of a cell after a step, from the depths [m] that passed its faces and that ``fallen`` on it."""
+    return two_sum(h, ((west - east) + (north - south)) + (fallen + lo))
+
+
+@njit(inline="always")
+def seeped(h, lo, loss):  # type: ignore[no-untyped-def]
+    """Return depth and remainder of a cell that up to ``loss`` [m] was taken from, and how much that was [m, float64]."""
+    if h <= loss:
+        return type(h)(0.0), type(h)(0.0), np.float64(h) + np.float64(lo)
+    depth, rest = two_sum(h, lo - loss)
+    return depth, rest, np.float64(loss)
+
+
+@njit(inline="always")
+def motion(h, west, east, north, south):  # type: ignore[no-untyped-def]
+    """Return the squares of speed [m2 s-2] and of unit discharge [m4 s-2] in the middle of a cell."""
+    real = type(h)
+    qx, qy = real(0.5) * (west + east), real(0.5) * (north + south)
+    q2 = qx * qx + qy * qy
+    inverse = real(1.0) / max(h, real(SPEED_DEPTH))
+    return q2 * inverse * inverse, q2
 
 
 @njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
@@ -140,11 +181,10 @@ def faces_row(h0, h1, z0, z1, k0, k1, x0, x1, y0, y1, y2, new_x, new_y, g_dt_dx,
 @njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
 def overdrawn_row(h, west, east, north, south, dt_dx, keep):  # type: ignore[no-untyped-def]
     """Return how many cells of the row would give more than they hold."""
-    zero = h.dtype.type(0.0)
     # Compilers vectorise a count, but not a running maximum of what is computed here: six times as quick.
     overdrawn = np.int32(0)
     for j in range(h.shape[0]):
-        out = dt_dx * ((max(east[j], zero) - min(west[j], zero)) + (max(south[j], zero) - min(north[j], zero)))
+        out = outflow(west[j], east[j], north[j], south[j], dt_dx)
         overdrawn += np.int32(out > keep * h[j])
     return overdrawn
 
@@ -152,11 +192,8 @@ def overdrawn_row(h, west, east, north, south, dt_dx, keep):  # type: ignore[no-
 @njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
 def limits_row(h, west, east, north, south, limits, dt_dx, keep):  # type: ignore[no-untyped-def]
     """Write the share of its outflow that each cell of the row can give: min(1, held / wanted)."""
-    zero, one = h.dtype.type(0.0), h.dtype.type(1.0)
     for j in range(h.shape[0]):
-        out = dt_dx * ((max(east[j], zero) - min(west[j], zero)) + (max(south[j], zero) - min(north[j], zero)))
-        held = keep * h[j]
-        limits[j] = held / out if out > held else one
+        limits[j] = share_given(keep * h[j], outflow(west[j], east[j], north[j], south[j], dt_dx))
 
 
 @njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
@@ -173,8 +210,9 @@ def scale_row(q, limits_a, limits_b):  # type: ignore[no-untyped-def]
 def update_row(h, lo, west, east, north, south, rain_share, dt_dx, rain):  # type: ignore[no-untyped-def]
     """Add what flowed in and rained to the depths of a row, keeping the remainder."""
     for j in range(h.shape[0]):
-        net = (west[j] * dt_dx - east[j] * dt_dx) + (north[j] * dt_dx - south[j] * dt_dx)
-        h[j], lo[j] = two_sum(h[j], net + (rain * rain_share[j] + lo[j]))
+        h[j], lo[j] = settled(
+            h[j], lo[j], west[j] * dt_dx, east[j] * dt_dx, north[j] * dt_dx, south[j] * dt_dx, rain * rain_share[j]
+        )
 
 
 @njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
@@ -183,8 +221,7 @@ def settle_row(h, lo, west, east, north, south, rain_share, qx, qy, dt_dx, rain)
     most = np.int32(0)
     for j in range(h.shape[0]):
         w, n = west[j], north[j]
-        net = (w * dt_dx - east[j] * dt_dx) + (n * dt_dx - south[j] * dt_dx)
-        total, rest = two_sum(h[j], net + (rain * rain_share[j] + lo[j]))
+        total, rest = settled(h[j], lo[j], w * dt_dx, east[j] * dt_dx, n * dt_dx, south[j] * dt_dx, rain * rain_share[j])
         lo[j] = rest
         h[j] = total
         qx[j] = w
@@ -207,17 +244,8 @@ def infiltrate_row(h, lo, loss):  # type: ignore[no-untyped-def]
     """Take up to ``loss`` [m] from each cell of a row; return how much went altogether [m, float64]."""
     taken = 0.0
     for j in range(h.shape[0]):
-        if h[j] <= loss:
-            taken += np.float64(h[j]) + np.float64(lo[j])
-            h[j] = h.dtype.type(0.0)
-            lo[j] = h.dtype.type(0.0)
-        else:
-            add = lo[j] - loss
-            total = h[j] + add
-            virtual = total - h[j]
-            lo[j] = (h[j] - (total - virtual)) + (add - virtual)
-            h[j] = total
-            taken += np.float64(loss)
+        h[j], lo[j], gone = seeped(h[j], lo[j], loss)
+        taken += gone
     return taken
 
 
@@ -225,14 +253,11 @@ def infiltrate_row(h, lo, loss):  # type: ignore[no-untyped-def]
 def envelope_row(h, west, east, north, south, deepest, speed2, discharge2, arrival, time):  # type: ignore[no-untyped-def]
     """Raise the running maxima of depth, speed squared and unit discharge squared of a row; note the arrival."""
     real = h.dtype.type
-    half, one, never, arrived = real(0.5), real(1.0), real(np.inf), real(ARRIVAL_DEPTH)
+    never, arrived = real(np.inf), real(ARRIVAL_DEPTH)
     for j in range(h.shape[0]):
-        qx = half * (west[j] + east[j])
-        qy = half * (north[j] + south[j])
-        q2 = qx * qx + qy * qy
-        inverse = one / max(h[j], real(SPEED_DEPTH))
+        v2, q2 = motion(h[j], west[j], east[j], north[j], south[j])
         deepest[j] = max(deepest[j], h[j])
-        speed2[j] = max(speed2[j], q2 * inverse * inverse)
+        speed2[j] = max(speed2[j], v2)
         discharge2[j] = max(discharge2[j], q2)
         arrival[j] = min(arrival[j], time if h[j] > arrived else never)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import exp, log1p, sqrt
+
 import numpy as np
 
 from cimdesk.base.compiled import njit
@@ -17,7 +19,7 @@ def horton_curve(t, initial, final, decay):  # type: ignore[no-untyped-def]
     """Return what has gone in by the time ``t`` on Horton's curve [m]."""
     if decay <= 0.0:
         return final * t
-    return final * t + (initial - final) / decay * (1.0 - np.exp(-decay * t))
+    return final * t + (initial - final) / decay * (1.0 - exp(-decay * t))
 
 
 @njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
@@ -35,7 +37,7 @@ def horton(held, seconds, memory, initial, final, decay):  # type: ignore[no-unt
         return 0.0, memory
     t = memory + seconds * held / could
     for _round in range(_ROUNDS):
-        rate = final + (initial - final) * np.exp(-decay * t)
+        rate = final + (initial - final) * exp(-decay * t)
         error = horton_curve(t, initial, final, decay) - gone - held
         if rate <= 0.0 or abs(error) <= 1e-15:
             break
@@ -54,9 +56,9 @@ def green_ampt(held, seconds, taken, conductivity, suction, deficit):  # type: i
     if head > 0.0:
         base = taken + head
         # Never less than the root: from above, Newton on this convex curve comes down without overshooting.
-        potential = potential + np.sqrt(2.0 * conductivity * seconds * base)
+        potential = potential + sqrt(2.0 * conductivity * seconds * base)
         for _round in range(_ROUNDS):
-            error = potential - head * np.log1p(potential / base) - conductivity * seconds
+            error = potential - head * log1p(potential / base) - conductivity * seconds
             slope = 1.0 - head / (base + potential)
             if slope <= 0.0 or abs(error) <= 1e-15:
                 break
