@@ -63,7 +63,8 @@ try {
         tiles: tileset._statistics.selected, triangles: tileset._statistics.numberOfTrianglesSelected,
       });
     }
-    return { version: Cesium.VERSION, views: results };
+    const size = [scene.context.drawingBufferWidth, scene.context.drawingBufferHeight];
+    return { version: Cesium.VERSION, size, views: results };
   }, job);
   console.log(JSON.stringify(found));
 } finally {

@@ -29,7 +29,7 @@ PIXELS = 16.0
 """Error on the screen that CesiumJS allows by default; here stricter rules hold."""
 LONGEST = 45.0
 GATHER = 0.09
-PAGE = b"""<!doctype html><style>html,body,#view{margin:0;width:100%;height:100%}</style>
+PAGE = b"""<!doctype html><style>html,body,#view,#view div,#view canvas{margin:0;width:100%;height:100%;display:block}</style>
 <script>window.CESIUM_BASE_URL="/cesium/"</script><script src="/cesium/Cesium.js"></script><div id="view"></div>"""
 
 
@@ -165,7 +165,10 @@ def there(address: str, views, angle: float):
         ran = subprocess.run(["node", script, file.name], capture_output=True, text=True, timeout=3 * LONGEST * len(views))
     if ran.returncode:
         raise RuntimeError(ran.stderr[-2000:])
-    return json.loads(ran.stdout)
+    found = json.loads(ran.stdout)
+    # Without its style sheet the picture would be a small one, and so would its error be.
+    assert tuple(found["size"]) == SIZE
+    return found
 
 
 def around(workspace):
