@@ -47,8 +47,7 @@ def test_a_city_on_coarse_cells_beside_the_fine_ones():
     coarse = cost(with_subgrid(fine, 10, True))
     full = cost(fine)
     print(f"\ncoarse: {coarse[0]:.2f} s to set up, {coarse[1]:.2f} s, {coarse[2] / 1e6:.1f} MB")
-    print(
-        f"fine:   {full[0]:.2f} s to set up, {full[1]:.2f} s, {full[2] / 1e6:.1f} MB; {full[1] / coarse[1]:.0f} x, {full[2] / coarse[2]:.1f} x"
-    )
+    print(f"fine:   {full[0]:.2f} s to set up, {full[1]:.2f} s, {full[2] / 1e6:.1f} MB")
+    print(f"{full[1] / coarse[1]:.0f} times the time, {full[2] / coarse[2]:.1f} times the memory")
     assert full[1] / coarse[1] >= 10.0
     assert full[2] / coarse[2] >= 5.0

@@ -1,0 +1,67 @@
+"""The form of a flood: coarse cells and land cover are offered where they can be, and reach the scenario."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from cimdesk.commands.flood_scenario import scenario_from_session
+from cimdesk.commands.sources import import_files
+from cimdesk.ui.flood_dialog import FloodDialog
+from tests.gui.windows import open_sample, open_window
+
+pytestmark = pytest.mark.gui
+
+
+def dialog_of(qtbot, window) -> FloodDialog:
+    dialog = FloodDialog(window.desk, window)
+    qtbot.addWidget(dialog)
+    return dialog
+
+
+def test_coarse_cells_are_offered_for_the_inertial_engine_alone(qtbot, tmp_path):
+    window = open_window(qtbot)
+    open_sample(qtbot, window, tmp_path, "city", "terrain")
+    dialog = dialog_of(qtbot, window)
+    assert dialog.form().subgrid == 0
+    dialog.cell.setValue(2.0)
+    dialog.subgrid.setCurrentIndex(dialog.subgrid.findData(5))
+    assert dialog.subgrid.currentText() == "cells of 10 m that know the ground"
+    assert "coarse ones" in dialog.note.text()
+    form = dialog.form()
+    assert form.subgrid == 5
+    scenario = scenario_from_session(window.desk.session, form)
+    assert scenario.subgrid.factor == 5
+    assert scenario.subgrid.terrain.cell_x == 10.0
+    assert not any(size % 5 for size in scenario.terrain.shape)
+    dialog.engine.setCurrentIndex(dialog.engine.findData("dynamic"))
+    assert dialog.form().subgrid == 0
+    assert not dialog.subgrid.isEnabled()
+
+
+def test_land_cover_of_the_project_gives_the_roughness(qtbot, tmp_path):
+    window = open_window(qtbot)
+    open_sample(qtbot, window, tmp_path, "city", "terrain")
+    assert dialog_of(qtbot, window).cover.count() == 1
+    session = window.desk.session
+    terrain = next(session.workspace.data(layer.id) for layer in session.workspace.layers() if layer.kind.value == "terrain")
+    (west, south, _), (east, north, _) = terrain.bounds.tolist()
+    codes = np.full((20, 20), 50, dtype=np.uint8)
+    codes[:, :10] = 10
+    with rasterio.open(
+        tmp_path / "cover.tif", "w", driver="GTiff", width=20, height=20, count=1, dtype="uint8", photometric="palette",
+        crs=session.workspace.frame.crs.definition, transform=from_origin(west, north, (east - west) / 20, (north - south) / 20),
+    ) as file:  # fmt: skip
+        file.write(codes, 1)
+        file.write_colormap(1, {10: (0, 100, 0, 255), 50: (250, 0, 0, 255)})
+    import_files(session, [tmp_path / "cover.tif"])
+    dialog = dialog_of(qtbot, window)
+    assert dialog.cover.count() == 2
+    dialog.cover.setCurrentIndex(1)
+    dialog.grab().save(str(tmp_path / "form.png"))
+    scenario = scenario_from_session(session, dialog.form())
+    rows, columns = scenario.terrain.shape
+    assert scenario.manning_n[rows // 2, columns // 4] == np.float32(0.10)
+    assert scenario.manning_n[rows // 2, columns * 3 // 4] == np.float32(0.02)
