@@ -25,6 +25,7 @@ SHED_FIRST = (
     "review.snapshot",
 )
 """Which buttons lose their words first when the window is narrow."""
+SEARCH_KEY = "Ctrl+K"
 
 
 class MenuBar(QMenuBar):
@@ -45,6 +46,7 @@ class MenuBar(QMenuBar):
         margins.addWidget(self.search)
         self.setCornerWidget(self._corner, Qt.Corner.TopRightCorner)
         self._desk = desk
+        self._width = 1600
         self.menus: dict[str, QMenu] = {}
         for name in MENUS:
             menu = self.addMenu("")
@@ -62,11 +64,23 @@ class MenuBar(QMenuBar):
         """Say everything in the current language and theme."""
         for name, menu in self.menus.items():
             menu.setTitle(tr(name))
-        self.search.setText(f"{tr('Search places, assets, commands…')}    Ctrl+K")
-        unit = current_theme().px("font_px")
-        self.search.setFixedWidth(min(unit * 24, 420) if current_theme().name != "projector" else unit * 5)
-        if current_theme().name == "projector":
-            self.search.setText("Ctrl+K")
+        self.fit(self._width)
+
+    def fit(self, width: int) -> None:
+        """Say what the search is for where the menus leave room in ``width`` [px], else only its key."""
+        self._width = width
+        unit, pad = current_theme().px("font_px"), current_theme().px("menu_pad")
+        letters = self.fontMetrics()
+        menus = sum(letters.horizontalAdvance(menu.title()) + 2 * pad + 4 for menu in self.menus.values())
+        room = width - menus - self.brand.sizeHint().width() - 4 * unit
+        words = f"{tr('Search places, assets, commands…')}    {SEARCH_KEY}"
+        letters = self.search.fontMetrics()
+        needed = letters.horizontalAdvance(words) + 2 * unit
+        fits = needed <= room
+        self.search.setText(words if fits else SEARCH_KEY)
+        self.search.setToolTip("" if fits else tr("Search places, assets, commands…"))
+        wide = max(needed, min(24 * unit, 420, room))
+        self.search.setFixedWidth(wide if fits else letters.horizontalAdvance(SEARCH_KEY) + 2 * unit)
         # A menu bar places its corners when it is resized, not when they change.
         self._corner.adjustSize()
         self.setCornerWidget(self._corner, Qt.Corner.TopRightCorner)

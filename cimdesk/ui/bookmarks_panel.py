@@ -42,6 +42,7 @@ class BookmarksPanel(QWidget):
         self.list.setWordWrap(False)
         self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.list.itemClicked.connect(self._on_clicked)
+        self.list.itemActivated.connect(self._on_clicked)
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.list.customContextMenuRequested.connect(self._on_menu)
         head = QHBoxLayout()
@@ -70,7 +71,7 @@ class BookmarksPanel(QWidget):
 
     def refresh(self) -> None:
         """Show the bookmarks of the project again."""
-        width = 104
+        width = max(104, round(current_theme().px("font_px") * 6.6))
         size = QSize(width, round(width * 0.56))
         self.list.setIconSize(size)
         self.list.setGridSize(QSize(width + 12, size.height() + round(current_theme().px("font_px") * 1.9)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QTabBar, QToolButton, QVBoxLayout, QWidget
 
 from cimdesk.base.i18n import tr
@@ -20,11 +20,21 @@ from cimdesk.ui.table_panel import TablePanel
 from cimdesk.ui.theme import current_theme, icon
 from cimdesk.ui.timeline import Timeline
 
+QWIDGETSIZE_MAX = (1 << 24) - 1
+"""What Qt takes for no limit [px]."""
 TABS = ("timeline", "table", "charts", "exposure", "measures", "alarms", "messages")
 
 
 class BottomPanel(QWidget):
-    """The tabs."""
+    """The tabs. A timeline without any times gives its room to the city.
+
+    Attributes
+    ----------
+    folded : Signal of bool
+        Only the row of tabs is left, or the pages are there again.
+    """
+
+    folded = Signal(bool)
 
     def __init__(self, desk: Desk, actions: ActionSet, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,21 +57,26 @@ class BottomPanel(QWidget):
             self.tabs.addTab("")
             self.pages.addWidget(page)
         self.tabs.currentChanged.connect(self._on_tab)
+        self.hint = QLabel()
+        self.hint.setObjectName("dim")
+        self.hint.setContentsMargins(14, 0, 14, 6)
+        self.hint.hide()
         self.clock = ClockControls(desk, actions)
-        head = QHBoxLayout()
-        head.setContentsMargins(3, 2, 14, 0)
-        head.addWidget(self.tabs, 1)
-        head.addWidget(self.clock)
+        self._head = QHBoxLayout()
+        self._head.setContentsMargins(3, 2, 14, 0)
+        self._head.addWidget(self.tabs, 1)
+        self._head.addWidget(self.clock)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addLayout(head)
+        layout.addLayout(self._head)
         layout.addWidget(self.pages, 1)
+        layout.addWidget(self.hint)
         desk.session_changed.connect(self._bind)
         desk.problems_changed.connect(self._name_tabs)
         # The names are said again once after many changes; a project that loads makes dozens.
         self._later = QTimer(self, singleShot=True, interval=60)
-        self._later.timeout.connect(self._name_tabs)
+        self._later.timeout.connect(self._refresh)
         desk.availability_changed.connect(self._soon)
         self._bind()
         self.retranslate()
@@ -75,6 +90,11 @@ class BottomPanel(QWidget):
         """The tab that is shown."""
         return TABS[self.tabs.currentIndex()]
 
+    @property
+    def is_folded(self) -> bool:
+        """Whether only the row of tabs is left."""
+        return not self.hint.isHidden()
+
     def retranslate(self) -> None:
         """Say everything in the current language and theme."""
         self._name_tabs()
@@ -82,12 +102,30 @@ class BottomPanel(QWidget):
         for page in (self.table, self.charts, self.exposure, self.measures, self.alarms, self.messages):
             page.retranslate()
         self.clock.retranslate()
+        self.hint.setText(tr("Nothing here has times yet: add readings, mark stages or run a flood."))
+        self._fold()
 
     def _bind(self, _session: object = None) -> None:
         self._links.clear()
         self._links.add(self._desk.session.clock.changed, self._on_time)
         self._links.add(self._desk.session.workspace.changed, self._on_time)
+        self._links.add(self._desk.session.clock.range_changed, self._on_time)
         self._name_tabs()
+
+    def _refresh(self) -> None:
+        self._name_tabs()
+        self._fold()
+
+    def _fold(self) -> None:
+        """Leave only the tabs where the timeline is chosen and has nothing to show."""
+        is_folded = self.tab == "timeline" and self.timeline.is_empty
+        is_new = is_folded != self.is_folded
+        self.pages.setVisible(not is_folded)
+        self.hint.setVisible(is_folded)
+        needed = self._head.sizeHint().height() + self.hint.sizeHint().height() + 2
+        self.setMaximumHeight(needed if is_folded else QWIDGETSIZE_MAX)
+        if is_new:
+            self.folded.emit(is_folded)
 
     def _soon(self) -> None:
         if not self._later.isActive():
@@ -112,6 +150,7 @@ class BottomPanel(QWidget):
         page = self.pages.currentWidget()
         if isinstance(page, AlarmsPanel | ExposurePanel):
             page.refresh()
+        self._fold()
 
 
 class ClockControls(QWidget):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cimdesk.commands.exposure_count import ExposureCount
 
 MOST_ASSETS = 40
+RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 NARROW = 80
 """Widths of a letter below which the table leaves a column out."""
 
@@ -35,17 +36,27 @@ class QuietTable(QTableWidget):
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.horizontalHeader().setHighlightSections(False)
+        self.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.fit()
 
     def fit(self) -> None:
         """Follow the size of the theme's letters."""
         self.verticalHeader().setDefaultSectionSize(current_theme().px("row_px"))
 
+    def name_columns(self, names: list[str], numbers: tuple[int, ...]) -> None:
+        """Name the columns; those with numbers stand at the right, as their numbers do."""
+        self.setHorizontalHeaderLabels(names)
+        for column in numbers:
+            heading = QTableWidgetItem(names[column])
+            heading.setTextAlignment(RIGHT)
+            self.setHorizontalHeaderItem(column, heading)
+
     def write(self, row: int, column: int, text: str, is_number: bool) -> QTableWidgetItem:
-        """Write one cell; numbers stand at the right."""
+        """Write one cell; its tip says what a narrow column cuts off."""
         item = QTableWidgetItem(text)
+        item.setToolTip(text)
         if is_number:
-            item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            item.setTextAlignment(RIGHT)
         self.setItem(row, column, item)
         return item
 
@@ -66,7 +77,7 @@ class CountTable(QuietTable):
         self._count = count
         self._rows = rows_of(data, compared)
         self.setRowCount(len(self._rows))
-        self.setHorizontalHeaderLabels([tr("In the water"), tr("Count"), tr("Compared"), tr("Difference")])
+        self.name_columns([tr("In the water"), tr("Count"), tr("Compared"), tr("Difference")], (1, 2, 3))
         is_narrow = panel.width() < NARROW * current_theme().px("font_px")
         self.setColumnHidden(2, compared is None or is_narrow)
         self.setColumnHidden(3, compared is None)
@@ -99,7 +110,7 @@ class FacilityTable(QuietTable):
         lines = [(asset, f"{asset['depth_m']:.2f} m") for asset in assets]
         lines += [(asset, tr("cut off")) for asset in cut_off if (asset["layer"], asset["id"]) not in wet]
         self.setRowCount(min(len(lines), MOST_ASSETS))
-        self.setHorizontalHeaderLabels([tr("Facility"), tr("Kind"), tr("Depth")])
+        self.name_columns([tr("Facility"), tr("Kind"), tr("Depth")], (2,))
         for k, (asset, depth) in enumerate(lines[:MOST_ASSETS]):
             texts = (asset["name"] or asset["id"], tr(str(asset["kind"])), depth)
             for column, text in enumerate(texts):

@@ -117,21 +117,27 @@ class FeatureModel(QAbstractTableModel):
         return 0 if parent.isValid() else len(self._names) + 1
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if role == Qt.ItemDataRole.DisplayRole:
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
             row = self.order[index.row()]
             if index.column() == 0:
                 return str(self.table.ids[row])
             return show_value(self.table.columns[self._names[index.column() - 1]][row])
         if role == Qt.ItemDataRole.BackgroundRole and self._marked is not None and self._marked[self.order[index.row()]]:
             return current_theme().color("accent_soft")
-        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() > 0:
-            is_number = self.table.columns[self._names[index.column() - 1]].dtype.kind in "fi"
-            return Qt.AlignmentFlag.AlignVCenter | (Qt.AlignmentFlag.AlignRight if is_number else Qt.AlignmentFlag.AlignLeft)
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return self._alignment(index.column())
         return None
+
+    def _alignment(self, column: int) -> Qt.AlignmentFlag:
+        """Return how a column stands, its name included: numbers at the right."""
+        is_number = column > 0 and self.table.columns[self._names[column - 1]].dtype.kind in "fi"
+        return Qt.AlignmentFlag.AlignVCenter | (Qt.AlignmentFlag.AlignRight if is_number else Qt.AlignmentFlag.AlignLeft)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if orientation == Qt.Orientation.Vertical:
             return f"{section + 1}" if role == Qt.ItemDataRole.DisplayRole else None
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return self._alignment(section)
         if role == Qt.ItemDataRole.ToolTipRole:
             return "id" if section == 0 else self._names[section - 1]
         if role != Qt.ItemDataRole.DisplayRole:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPoint, QPointF, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QLinearGradient, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QKeyEvent, QLinearGradient, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -51,7 +51,7 @@ class LayerPanel(QWidget):
         self.tree = LayerView(self.model, self)
         self.tree.customContextMenuRequested.connect(self._show_menu)
         self.tree.selectionModel().currentChanged.connect(self._on_current)
-        self.tree.doubleClicked.connect(self._on_double_clicked)
+        self.tree.activated.connect(self._on_activated)
         self.model.modelReset.connect(self._on_reset)
         desk.layer_selected.connect(self._on_layer_selected)
         layout = QVBoxLayout(self)
@@ -101,7 +101,7 @@ class LayerPanel(QWidget):
         if index.isValid() and index != self.tree.currentIndex():
             self.tree.setCurrentIndex(index)
 
-    def _on_double_clicked(self, index: QModelIndex) -> None:
+    def _on_activated(self, index: QModelIndex) -> None:
         if index.data(LAYER_ROLE) is not None:
             self._desk.trigger("layer.zoom")
 
@@ -183,7 +183,7 @@ class LayerDelegate(QStyledItemDelegate):
         state = "ui.visible" if layer.visible else "ui.hidden"
         if index.data(STATE_ROLE) == "unavailable":
             state = "ui.missing"
-        color = theme.ink("alarm" if state == "ui.missing" else "dim" if layer.visible else "disabled").name()
+        color = theme.ink("alarm" if state == "ui.missing" else "dim").name()
         painter.drawPixmap(spot.left(), middle - size // 2, icon_pixmap(state, color, size, painter.device().devicePixelRatioF()))
         swatch = QRectF(spot.right() + 9, middle - size * 0.36, size * 0.74, size * 0.74)
         paint_swatch(painter, swatch, layer, index)
@@ -196,13 +196,16 @@ class LayerDelegate(QStyledItemDelegate):
         return QRect(rect.left() + (24 if is_layer else 12), rect.center().y() + 1 - size // 2, size, size)
 
     def editorEvent(self, event: QEvent, model: object, option: QStyleOptionViewItem, index: Index) -> bool:
+        """Show or hide the row: a click on its mark, or the space bar."""
+        is_wanted = isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Space
         if event.type() == QEvent.Type.MouseButtonPress and isinstance(event, QMouseEvent):
-            layer = index.data(LAYER_ROLE)
-            if self.mark_rect(option.rect, layer is not None).adjusted(-4, -4, 4, 4).contains(event.position().toPoint()):
-                checked = index.data(Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Checked
-                wanted = Qt.CheckState.Unchecked if checked else Qt.CheckState.Checked
-                return bool(index.model().setData(index, wanted, Qt.ItemDataRole.CheckStateRole))
-        return False
+            mark = self.mark_rect(option.rect, index.data(LAYER_ROLE) is not None)
+            is_wanted = mark.adjusted(-4, -4, 4, 4).contains(event.position().toPoint())
+        if not is_wanted:
+            return False
+        checked = index.data(Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Checked
+        wanted = Qt.CheckState.Unchecked if checked else Qt.CheckState.Checked
+        return bool(index.model().setData(index, wanted, Qt.ItemDataRole.CheckStateRole))
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return QSize(160, current_theme().px("row_px"))

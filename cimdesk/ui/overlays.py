@@ -326,6 +326,7 @@ class Overlays(QWidget):
         self.credits = CreditsCard(viewport, desk)
         self.tip = HoverTip(viewport)
         self._sight = (False, False)
+        self._width = 0
         # Many changes in one turn of the event loop place the cards once.
         self._later = QTimer(self, singleShot=True, interval=30)
         self._later.timeout.connect(self.refresh)
@@ -364,6 +365,9 @@ class Overlays(QWidget):
     def place(self) -> None:
         """Put the cards into the corners of the view."""
         width, height = self._viewport.width(), self._viewport.height()
+        if width != self._width:
+            self._width = width
+            self.scenario.refresh()
         self.legend.fit_height(height - 3 * MARGIN - self.scenario.sizeHint().height())
         for card, corner in ((self.scenario, "tl"), (self.compass, "tr"), (self.legend, "bl"), (self.scale, "br")):
             size = card.sizeHint()

@@ -20,8 +20,11 @@ from cimdesk.ui.handlers_plan import choose_flood
 from cimdesk.ui.needs import flood_results
 from cimdesk.ui.theme import current_theme, paint_card
 
-ROOM = 110
-"""What the compass beside the card takes [px]; words are left out where they would lie under it."""
+ROOM = 6.0
+"""What the compass beside the card and the margins take [heights of a letter]; the card keeps clear of it."""
+SHORTEST = 6
+"""Letters of a name that are always shown."""
+ARROW = " ▾"
 
 
 class ScenarioCard(QWidget):
@@ -55,12 +58,12 @@ class ScenarioCard(QWidget):
         current = next((item for item in floods if workspace.layer(item[0]).visible), None)
         self._label.setText(tr("Scenario"))
         self._versus.setText(tr("compare with"))
-        self.shown.setText(f"{_short(current[1]) if current else tr('Today')} ▾")
+        self.shown.setText(f"{_short(current[1]) if current else tr('Today')}{ARROW}")
         self._fill(self.shown.menu(), [("", tr("Today")), *((key, name) for key, name, _ in floods)], self._show)
         against = compared_key(self._desk)
         compared = next((name for key, name, _ in floods if key == against), tr("Today"))
         others = [(key, name) for key, name, _ in floods if current is None or key != current[0]]
-        self.compared.setText(f"{_short(compared)} ▾")
+        self.compared.setText(f"{_short(compared)}{ARROW}")
         self._fill(self.compared.menu(), [("", tr("Today")), *others], self._compare)
         for widget in (self._versus, self.compared):
             widget.setVisible(len(floods) > 0)
@@ -68,10 +71,27 @@ class ScenarioCard(QWidget):
         self.setVisible(self._desk.is_open)
         self._label.setVisible(True)
         parent = self.parentWidget()
-        if parent is not None and self.sizeHint().width() > parent.width() - ROOM:
+        if parent is not None:
+            self._fit(parent.width() - round(ROOM * current_theme().px("font_px")))
+        self.adjustSize()
+
+    def _fit(self, room: int) -> None:
+        """Leave the words between the chips out where there is little room, then shorten the names on the chips."""
+        if self.sizeHint().width() > room:
             for word in (self._label, self._what, self._versus):
                 word.setVisible(False)
-        self.adjustSize()
+        chips = [chip for chip in (self.shown, self.map, self.compared) if not chip.isHidden()]
+        for chip in chips:
+            chip.setToolTip(chip.text().removesuffix(ARROW))
+        surplus = self.sizeHint().width() - room
+        # The longest gives way first; none becomes shorter than what the others leave.
+        while surplus > 0:
+            longest = max(chips, key=lambda chip: chip.sizeHint().width())
+            name = longest.text().removesuffix(ARROW).removesuffix("…")
+            if len(name) <= SHORTEST:
+                return
+            longest.setText(f"{name[:-1].rstrip()}…{ARROW}")
+            surplus = self.sizeHint().width() - room
 
     def _refresh_map(self, current: tuple[str, str, FloodResult] | None) -> None:
         """Say which map of the flood is shown, and offer the others."""
@@ -83,7 +103,7 @@ class ScenarioCard(QWidget):
         self._what.setText(tr("Show").lower())
         shown = shown_map(self._desk.session.workspace.layer(key), result)
         choices = map_choices(result)
-        self.map.setText(f"{dict(choices)[shown]} ▾")
+        self.map.setText(f"{dict(choices)[shown]}{ARROW}")
         self._fill(self.map.menu(), choices, partial(self._show_map, key))
 
     def _show_map(self, layer_id: str, key: str) -> None:

@@ -64,7 +64,7 @@ class TablePanel(QWidget):
         view.horizontalHeader().setSortIndicator(-1, view.horizontalHeader().sortIndicatorOrder())
         view.horizontalHeader().setStretchLastSection(True)
         view.horizontalHeader().setHighlightSections(False)
-        view.doubleClicked.connect(self._on_double_clicked)
+        view.activated.connect(self._on_activated)
 
     def _set_up_tools(self) -> None:
         self.figures_button, self.copy_button, self.csv_button = (QToolButton() for _ in range(3))
@@ -90,7 +90,7 @@ class TablePanel(QWidget):
         for button in self.tools:
             bar.addWidget(button)
         body = QHBoxLayout()
-        body.setContentsMargins(0, 0, 0, 0)
+        body.setContentsMargins(3, 0, 3, 0)
         body.setSpacing(12)
         body.addWidget(self.view, 1)
         body.addWidget(self.figures.panel)
@@ -190,7 +190,7 @@ class TablePanel(QWidget):
     def _on_layer_chosen(self, _row: int) -> None:
         self._desk.select_layer(str(self.layers.currentData()))
 
-    def _on_double_clicked(self, _index: QModelIndex) -> None:
+    def _on_activated(self, _index: QModelIndex) -> None:
         self._desk.trigger("view.fit_selection")
 
     def _on_changed(self, changes: Changes) -> None:

@@ -57,6 +57,11 @@ class Timeline(QWidget):
         return QSize(900, round(current_theme().px("font_px") * 9.5))
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing in the project has times, and nothing is on its way that may have some."""
+        return self.axis.is_empty and not self._desk.is_loading
+
+    @property
     def axis(self) -> TimeAxis:
         """Moments as pixel columns of this widget."""
         return TimeAxis(self._desk.session.clock.range, current_theme().px("font_px") * 9.4, float(self.width()))

@@ -99,6 +99,7 @@ class MainWindow(QMainWindow):
         self._on_session()
         self.retranslate()
         self.tools.fit(self.width())
+        self.menus.fit(self.width())
         self.filled.emit()
 
     def _lay_out(self) -> None:
@@ -238,6 +239,7 @@ class MainWindow(QMainWindow):
         if load_theme(current_theme().name, self.height()) is not current_theme():
             self.set_theme(current_theme().name)
         self.tools.fit(self.width())
+        self.menus.fit(self.width())
         if self.palette_.isVisible():
             self.palette_.place()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QSplitter, QWidget
 
 from cimdesk.ui.theme import current_theme
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NAMES = ("left", "right", "bottom")
 
 
-class Panels:
+class Panels(QObject):
     """The three panels and the splitters between them.
 
     Attributes
@@ -25,6 +25,7 @@ class Panels:
     """
 
     def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
         self._window = window
         self.left = QSplitter(Qt.Orientation.Vertical)
         self.left.addWidget(window.layers)
@@ -42,6 +43,8 @@ class Panels:
         for splitter in (self.left, self._middle, self.outer):
             splitter.setChildrenCollapsible(False)
             splitter.setHandleWidth(1)
+        self._unfolded = self.outer.sizes()
+        window.bottom.folded.connect(self.fold)
 
     def toggle(self, name: str) -> None:
         """Show or hide ``left``, ``right`` or ``bottom``, and remember it."""
@@ -76,7 +79,19 @@ class Panels:
         self._middle.setSizes([max(side, 190), max(320, width - side - right), max(right, 220)])
         # High enough for a few rows of a table: the row of tabs stays where it is when one goes from tab to tab.
         low = min(max(round(unit * 14.5), round(height * 0.22)), round(height * 0.3))
-        self.outer.setSizes([max(240, height - low), low])
+        self._unfolded = [max(240, height - low), low]
+        self._share_height()
+
+    def fold(self, on: bool) -> None:
+        """Give the lower panel's room to the view while there is nothing in it, and back."""
+        if on:
+            self._unfolded = self.outer.sizes()
+        self._share_height()
+
+    def _share_height(self) -> None:
+        above, low = self._unfolded
+        left = self._window.bottom.maximumHeight() if self._window.bottom.is_folded else low
+        self.outer.setSizes([above + low - left, left])
 
     def _panel(self, name: str) -> QWidget:
         return {"left": self.left, "right": self._window.inspector, "bottom": self._window.bottom}[name]
