@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from PySide6.QtWidgets import QLabel
 
 from cimdesk.commands import sources
 from cimdesk.commands.cards import card_of
@@ -13,6 +14,8 @@ from cimdesk.model.selection import AssetRef
 from cimdesk.ui.card_dialog import CardDialog
 from cimdesk.ui.export_dialog import ExportDialog
 from cimdesk.ui.extrude_dialog import TERRAIN, ExtrudeDialog
+from cimdesk.ui.handlers_project import open_paths
+from cimdesk.ui.preview_dialog import PreviewDialog
 from tests.gui.windows import layer_named, open_sample, open_window, wait_for_jobs
 from tests.unit.formats import footprint_files as files
 from tests.unit.formats.cityjson_meaning import meaning
@@ -100,6 +103,22 @@ def test_the_card_of_the_chosen_layer_stands_in_the_inspector_and_is_changed_by_
     ref = AssetRef(window.desk.layer.id, str(window.desk.session.workspace.features(window.desk.layer.id).ids[0]))
     window.desk.session.selection.set([ref])
     qtbot.waitUntil(lambda: not inspector.card.isVisibleTo(inspector), timeout=5_000)
+
+
+def test_a_place_that_was_surveyed_already_is_told_before_its_file_is_added(qtbot, window, tmp_path):
+    shown: list[str] = []
+
+    def look(title, desk, **values):
+        dialog = PreviewDialog(desk, values["previews"], window)
+        qtbot.addWidget(dialog)
+        shown.extend(label.text() for label in dialog.findChildren(QLabel))
+        values["done"](None)
+
+    window.desk.ask.form = look
+    open_paths(window.desk, [tmp_path / "city.city.json"])
+    qtbot.waitUntil(lambda: bool(shown), timeout=20_000)
+    assert any("Already surveyed here: 100%" in text for text in shown)
+    assert len(window.desk.session.workspace.layers()) == 1
 
 
 def test_outlines_become_buildings_through_the_form(qtbot, window, tmp_path):

@@ -140,6 +140,18 @@ def test_a_second_survey_of_the_same_place_is_told_with_its_share(session: Sessi
     assert not [p for p in session.workspace.problems(third.id) if p.code == "surveyed-already"]
 
 
+def test_a_second_survey_is_told_before_anything_is_added(session: Session, tmp_path: Path):
+    first, second = block(tmp_path / "a.city.json", "1"), block(tmp_path / "b.city.json", "2")
+    far = block(tmp_path / "c.city.json", "2", shift=5000)
+    assert not any(preview.surveyed for preview in sources.preview([second], beside=sources.Beside.of(session)))
+    (layer,) = sources.import_files(session, [first])
+    near, away = sources.preview([second, far], beside=sources.Beside.of(session))
+    assert [problem.code for problem in near.surveyed] == ["surveyed-already"]
+    assert layer.name in near.surveyed[0].message
+    assert away.surveyed == ()
+    assert [kept.id for kept in session.workspace.layers()] == [layer.id]
+
+
 def test_buildings_on_a_terrain_or_outlines_of_another_kind_are_no_second_survey(session: Session, tmp_path: Path):
     sources.import_files(session, [samples.terrain_asc(tmp_path / "t.asc"), files.flatgeobuf(tmp_path / "blocks.fgb")])
     (town,) = sources.import_files(session, [block(tmp_path / "a.city.json", "2")])
