@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtCore import QRectF, QSignalBlocker, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QHBoxLayout, QLineEdit, QSpinBox, QWidget
 
 from cimdesk.base.i18n import tr
 from cimdesk.commands.flood_cover import is_land_cover
@@ -88,8 +88,12 @@ class FloodDialog(FormDialog):
         self.row(tr("Rate"), self.intensity)
         self.row(tr("Rain lasts"), self.rain_hours)
         self.row(tr("Simulate"), self.hours)
-        self.row(tr("Cell size"), self.cell)
-        self.row(tr("Compute on"), self.subgrid)
+        cells = QWidget()
+        beside = QHBoxLayout(cells)
+        beside.setContentsMargins(0, 0, 0, 0)
+        beside.addWidget(self.cell, 1)
+        beside.addWidget(self.subgrid, 2)
+        self.row(tr("Cell size"), cells)
         self.row(tr("Roughness"), self.cover)
         self.row(tr("A frame every"), self.output)
         self.row(tr("Engine"), self.engine)
@@ -133,8 +137,8 @@ class FloodDialog(FormDialog):
         """Tell the sizes of coarse cells; only the inertial engine has them."""
         is_possible = self.engine.currentData() == "inertial"
         for row, factor in enumerate(FACTORS):
-            size = tr("cells of {size:g} m that know the ground").format(size=factor * self.cell.value())
-            self.subgrid.setItemText(row, size if factor else tr("these cells"))
+            size = tr("computed on {size:g} m").format(size=factor * self.cell.value())
+            self.subgrid.setItemText(row, size if factor else tr("computed as they are"))
         if not is_possible:
             with QSignalBlocker(self.subgrid):
                 self.subgrid.setCurrentIndex(0)

@@ -28,7 +28,7 @@ def test_coarse_cells_are_offered_for_the_inertial_engine_alone(qtbot, tmp_path)
     assert dialog.form().subgrid == 0
     dialog.cell.setValue(2.0)
     dialog.subgrid.setCurrentIndex(dialog.subgrid.findData(5))
-    assert dialog.subgrid.currentText() == "cells of 10 m that know the ground"
+    assert dialog.subgrid.currentText() == "computed on 10 m"
     assert "coarse ones" in dialog.note.text()
     form = dialog.form()
     assert form.subgrid == 5
