@@ -52,11 +52,7 @@ class RangeServer(TilesetServer):
     token: threading.local = field(default_factory=threading.local)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.address)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise ServiceError("{address} is no http address.", address=self.address[:120])
-        self._home = (parts.hostname.lower(), parts.port)
-        self._dead_until = 0.0
+        self._settle()
         self._failures = 0
         self.is_unwanted = self._is_unwanted
 

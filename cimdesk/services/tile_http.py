@@ -77,17 +77,21 @@ class TilesetServer:
     knows_files = False
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.address)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise ServiceError("{address} is no http address.", address=self.address[:120])
-        self._home = (parts.hostname.lower(), parts.port)
-        self._dead_until = 0.0
+        self._settle()
         try:
             self._fetch(self.address, JSON_BYTES)
         except BrokenPart as broken:
             raise ServiceError(
                 broken.template, remedy="Check the address and the connection, then load the layer again.", **broken.values
             ) from broken
+
+    def _settle(self) -> None:
+        """Take note of where the server is, without asking it."""
+        parts = urlsplit(self.address)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise ServiceError("{address} is no http address.", address=self.address[:120])
+        self._home = (parts.hostname.lower(), parts.port)
+        self._dead_until = 0.0
 
     @property
     def name(self) -> str:
