@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from cimdesk.base.i18n import tr
 from cimdesk.commands import model_places
 from cimdesk.model.city import CityModel
 from cimdesk.model.placement import Placement
+from cimdesk.model.workspace import Workspace, bounds_of
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.place_card import PlaceCard
 from cimdesk.ui.place_tool import Placing
@@ -53,6 +56,34 @@ def place_model(desk: Desk) -> None:
             parent, tool, name, lambda x, y: model_places.ground_height(workspace, x, y), give_up, left
         ),
     )
+
+
+def offer(desk: Desk, known: Collection[str]) -> None:
+    """Begin to place a model that has just been added far from everything else: it does not say where it is."""
+    workspace = desk.session.workspace
+    fresh = [layer.id for layer in workspace.layers() if layer.id not in known]
+    if len(fresh) != 1 or not _is_anywhere(workspace, fresh[0]):
+        return
+    others = [layer.id for layer in workspace.layers() if layer.id in known and not _is_anywhere(workspace, layer.id)]
+    boxes = [box for key in others if np.isfinite(box := layer_bounds(workspace, key)[:, :2]).all()]
+    mine = layer_bounds(workspace, fresh[0])[:, :2]
+    if not boxes or not np.isfinite(mine).all():
+        return
+    gaps = [np.maximum(np.maximum(box[0] - mine[1], mine[0] - box[1]), 0.0) for box in boxes]
+    if min(float(np.linalg.norm(gap)) for gap in gaps) > model_places.FAR:
+        desk.select_layer(fresh[0])
+        place_model(desk)
+
+
+def _is_anywhere(workspace: Workspace, layer_id: str) -> bool:
+    """Return whether a layer is a model that nobody has put somewhere yet."""
+    return model_places.can_be_placed(workspace, layer_id) and Placement.of(workspace.layer(layer_id).options) is None
+
+
+def layer_bounds(workspace: Workspace, layer_id: str) -> np.ndarray:
+    """Return the (2, 3) bounds of a layer's data; NaN while there is none."""
+    data = workspace.data(layer_id)
+    return np.full((2, 3), np.nan) if data is None else bounds_of(data)
 
 
 def own_box(city: CityModel, placement: Placement | None) -> np.ndarray:

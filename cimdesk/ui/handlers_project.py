@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,10 +155,18 @@ def _accept(desk: Desk, answer: tuple[list[Path], str] | None) -> None:
 def add_files(desk: Desk, paths: Sequence[Path], crs: str = "") -> None:
     """Add files as layers of the open project, or of a new unnamed one."""
     from cimdesk.commands import projects, sources
+    from cimdesk.ui import handlers_place
 
     if not desk.is_open:
         desk.bind(projects.scratch(desk.runner))
-    desk.run(sources.open_job(desk.session, list(paths), crs))
+    job, known = sources.open_job(desk.session, list(paths), crs), {layer.id for layer in desk.session.workspace.layers()}
+
+    def done(loaded: list[sources.LoadedSource]) -> None:
+        if job.done is not None:
+            job.done(loaded)
+        handlers_place.offer(desk, known)
+
+    desk.run(replace(job, done=done))
 
 
 def open_demo(desk: Desk) -> None:

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from PySide6.QtGui import QHideEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from cimdesk.base.i18n import tr
 from cimdesk.model.placement import FARTHEST, LEAST_SCALE, MOST_SCALE
 from cimdesk.ui.draw_card import BELOW_HEAD
 from cimdesk.ui.place_tool import Placing
 from cimdesk.ui.theme import current_theme, paint_card
+
+WIDTHS = {"east": 10.0, "north": 10.5, "height": 8.0, "turn": 7.0, "scale": 7.5}
+"""Of the fields [heights of a letter]: so the card fits over a narrow view."""
 
 
 class PlaceCard(QWidget):
@@ -32,30 +35,28 @@ class PlaceCard(QWidget):
         title = QLabel(tr("Place {name}").format(name=name))
         title.setStyleSheet("font-weight: 700;")
         self.fields: dict[str, QDoubleSpinBox] = {}
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(8)
         kinds = (
-            ("east", tr("Easting"), -FARTHEST, FARTHEST, 1.0, 2, " m"),
-            ("north", tr("Northing"), -FARTHEST, FARTHEST, 1.0, 2, " m"),
-            ("height", tr("Height"), -12_000.0, 12_000.0, 0.5, 2, " m"),
-            ("turn", tr("Turn"), -360.0, 360.0, 5.0, 1, "°"),
-            ("scale", tr("Scale"), LEAST_SCALE, MOST_SCALE, 0.1, 4, " ×"),
-        )
-        for column, (key, label, least, most, step, decimals, suffix) in enumerate(kinds):
-            grid.addWidget(_dim(label), 0, column)
+            ("east", tr("Easting"), -FARTHEST, FARTHEST, 1.0, 2, "E  ", " m"),
+            ("north", tr("Northing"), -FARTHEST, FARTHEST, 1.0, 2, "N  ", " m"),
+            ("height", tr("Height"), -12_000.0, 12_000.0, 0.5, 2, "H  ", " m"),
+            ("turn", tr("Degrees clockwise, seen from above"), -360.0, 360.0, 5.0, 1, "↻  ", "°"),
+            ("scale", tr("Metres of one unit of the model: 0.001 for millimetres, 0.0254 for inches"), LEAST_SCALE, MOST_SCALE, 0.1,
+             4, "×  ", ""),
+        )  # fmt: skip
+        for key, label, least, most, step, decimals, prefix, suffix in kinds:
             field = QDoubleSpinBox()
             field.setDecimals(decimals)
             field.setRange(least, most)
             field.setSingleStep(step)
+            field.setPrefix(prefix)
             field.setSuffix(suffix)
             field.setKeyboardTracking(False)
             field.setAccessibleName(label)
+            field.setToolTip(label)
+            field.setMinimumWidth(0)
             field.valueChanged.connect(self._on_value)
-            grid.addWidget(field, 1, column)
             self.fields[key] = field
         self.fields["turn"].setWrapping(True)
-        self.fields["turn"].setToolTip(tr("Degrees clockwise, seen from above"))
-        self.fields["scale"].setToolTip(tr("Metres of one unit of the model: 0.001 for millimetres, 0.0254 for inches"))
         self.to_ground = QPushButton(tr("To the ground"))
         self.to_ground.clicked.connect(self._on_ground)
         cancel = QPushButton(tr("Cancel"))
@@ -65,16 +66,24 @@ class PlaceCard(QWidget):
         self.done.clicked.connect(placing.finish)
         self.hint = _dim("")
         self.hint.setWordWrap(True)
-        row = QHBoxLayout()
-        row.addWidget(self.hint, 1)
-        for button in (self.to_ground, cancel, self.done):
-            row.addWidget(button)
-        column_box = QVBoxLayout(self)
-        column_box.setContentsMargins(14, 10, 14, 10)
-        column_box.setSpacing(6)
-        column_box.addWidget(title)
-        column_box.addLayout(grid)
-        column_box.addLayout(row)
+        unit = current_theme().px("font_px")
+        upper, lower = QHBoxLayout(), QHBoxLayout()
+        for row, names in ((upper, ("east", "north", "height")), (lower, ("turn", "scale"))):
+            row.setSpacing(6)
+            for name in names:
+                self.fields[name].setFixedWidth(round(unit * WIDTHS[name]))
+                row.addWidget(self.fields[name])
+        upper.addWidget(self.to_ground)
+        lower.addStretch(1)
+        lower.addWidget(cancel)
+        lower.addWidget(self.done)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 8, 12, 8)
+        column.setSpacing(5)
+        column.addWidget(title)
+        column.addLayout(upper)
+        column.addLayout(lower)
+        column.addWidget(self.hint)
         placing.changed = self.refresh
         self.refresh()
         self.show()

@@ -9,6 +9,7 @@ from PySide6.QtTest import QTest
 
 from cimdesk.commands import sources
 from cimdesk.model.placement import PLACEMENT
+from cimdesk.ui import handlers_project
 from tests.gui.windows import layer_named, open_sample, open_window, wait_for_jobs
 
 pytestmark = pytest.mark.gui
@@ -101,3 +102,53 @@ def test_only_models_can_be_placed(window):
     assert window.actions_["layer.place"].isEnabled()
     window.desk.select_layer(layer_named(window, "terrain"))
     assert not window.actions_["layer.place"].isEnabled()
+
+
+def test_a_model_far_from_everything_is_placed_at_once(window, qtbot, tmp_path):
+    (tmp_path / "far.obj").write_text(OBJ.replace("v 0 0 30", "v 0 0 31"))
+    assert window.view._card is None
+    handlers_project.add_files(window.desk, [tmp_path / "far.obj"], "local")
+    wait_for_jobs(qtbot, window)
+    assert window.view._card is not None
+    assert window.desk.layer.name == "far"
+    window.actions_.trigger("select.clear")
+    assert window.view._card is None
+
+
+def test_a_folder_is_offered_as_its_files(window, qtbot, tmp_path):
+    (tmp_path / "models").mkdir()
+    for name in ("a", "b", "c"):
+        (tmp_path / "models" / f"{name}.obj").write_text(OBJ)
+    told = []
+
+    def answer(desk, folder, found):
+        told.append((folder.name, [each.path.name for each in found]))
+        return [each.path for each in found][:2]
+
+    window.desk.ask.answers["folder"] = answer
+    window.desk.ask.answers["preview"] = ([tmp_path / "models" / "a.obj", tmp_path / "models" / "b.obj"], "local")
+    handlers_project.open_paths(window.desk, [tmp_path / "models"])
+    wait_for_jobs(qtbot, window)
+    qtbot.waitUntil(lambda: len(window.desk.session.workspace.layers()) == 4, timeout=20_000)
+    assert told == [("models", ["a.obj", "b.obj", "c.obj"])]
+    assert {layer.name for layer in window.desk.session.workspace.layers()} >= {"a", "b"}
+
+
+def test_the_form_of_a_folder_counts_what_is_ticked(window, tmp_path):
+    from cimdesk.commands.folders import Found
+    from cimdesk.ui.folder_dialog import FolderDialog
+
+    few = [Found(tmp_path / f"{k}.laz", "", "LAS", 2_500_000) for k in range(3)]
+    form = FolderDialog(window.desk, tmp_path, few)
+    assert form.list.item(0).text() == "0.laz  ·  LAS  ·  2.5 MB"
+    assert form.chosen() == [each.path for each in few]
+    form.list.item(1).setCheckState(Qt.CheckState.Unchecked)
+    assert len(form.chosen()) == 2
+    many = [Found(tmp_path / f"{k}.gml", "udx/bldg", "CityGML", 10**9) for k in range(200)]
+    form = FolderDialog(window.desk, tmp_path, many)
+    assert form.list.count() == 1
+    assert form.list.item(0).text() == "udx/bldg  ·  CityGML  ·  200 files  ·  200 GB"
+    assert form.chosen() == []
+    assert not form.accept_button.isEnabled()
+    form.list.item(0).setCheckState(Qt.CheckState.Checked)
+    assert len(form.chosen()) == 200
