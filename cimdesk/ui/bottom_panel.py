@@ -147,10 +147,10 @@ class BottomPanel(QWidget):
 
     def _on_tab(self, index: int) -> None:
         self.pages.setCurrentIndex(index)
+        self._fold()
         page = self.pages.currentWidget()
         if isinstance(page, AlarmsPanel | ExposurePanel):
             page.refresh()
-        self._fold()
 
 
 class ClockControls(QWidget):

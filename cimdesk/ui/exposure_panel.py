@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from cimdesk.base.i18n import tr
@@ -58,6 +58,9 @@ class ExposurePanel(QWidget):
         self.csv = QPushButton()
         self.csv.setObjectName("chip")
         self.csv.clicked.connect(self._on_csv)
+        for button in (self.at_clock, self.csv):
+            # A click leaves the keyboard where it is: the space bar goes on playing the clock.
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._lay_out()
         self._later = QTimer(self, singleShot=True, interval=120)
         self._later.timeout.connect(self.refresh)

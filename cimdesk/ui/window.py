@@ -6,8 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QApplication,
+    QComboBox,
+    QMainWindow,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from cimdesk.base.i18n import language_changed, tr
 from cimdesk.ui.settings import WindowSettings
@@ -220,6 +229,15 @@ class MainWindow(QMainWindow):
 
     # --- events --------------------------------------------------------------------------------------------------------------
 
+    def event(self, event: QEvent) -> bool:
+        """Leave the space bar to a button or tick that has the keyboard; elsewhere it plays the clock."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            is_plain_space = event.key() == Qt.Key.Key_Space and event.modifiers() == Qt.KeyboardModifier.NoModifier
+            if is_plain_space and _uses_space(self.focusWidget()):
+                event.accept()
+                return True
+        return super().event(event)
+
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
         if not self._painted:
@@ -290,3 +308,10 @@ class MainWindow(QMainWindow):
         assert isinstance(application, QApplication)
         if load_theme(name, self.height()) is not current_theme():
             apply_theme(application, name, self.height())
+
+
+def _uses_space(widget: QWidget | None) -> bool:
+    """Return whether the space bar does something in a widget: presses it, opens it, or ticks its row."""
+    if isinstance(widget, QAbstractItemView):
+        return bool(widget.currentIndex().flags() & Qt.ItemFlag.ItemIsUserCheckable)
+    return isinstance(widget, QAbstractButton | QComboBox)

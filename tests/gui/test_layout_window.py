@@ -137,16 +137,44 @@ def test_tab_goes_round_the_panels(qtbot, flooded):
         assert any(part is widget or part.isAncestorOf(widget) for widget in seen), part
 
 
+def press_space(window):
+    """Press the space bar as a person does: shortcuts are asked first."""
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_Space)
+
+
+def test_the_space_bar_plays_over_the_view_and_presses_the_button_that_has_the_keyboard(qtbot, flooded):
+    window = flooded
+    window.desk.session.clock.set_range(0.0, 3600.0)
+    window.activateWindow()
+    window.view.setFocus()
+    qtbot.waitUntil(window.view.hasFocus)
+    press_space(window)
+    assert window.desk.player.playing
+    window.desk.player.pause()
+    window.panels.show_tab("table")
+    button = window.bottom.table.figures_button
+    before = button.isChecked()
+    button.setFocus(Qt.FocusReason.TabFocusReason)
+    qtbot.waitUntil(button.hasFocus)
+    press_space(window)
+    assert button.isChecked() is not before
+    assert not window.desk.player.playing
+    button.setChecked(before)
+
+
 def test_layers_are_shown_and_found_by_keyboard(qtbot, flooded, monkeypatch):
     window = flooded
     workspace = window.desk.session.workspace
     window.desk.select_layer("city")
     tree = window.layers.tree
+    window.activateWindow()
     tree.setFocus()
-    QTest.keyClick(tree, Qt.Key.Key_Space)
+    qtbot.waitUntil(tree.hasFocus)
+    press_space(window)
     assert not workspace.layer("city").visible
-    QTest.keyClick(tree, Qt.Key.Key_Space)
+    press_space(window)
     assert workspace.layer("city").visible
+    assert not window.desk.player.playing
     done: list[str] = []
     monkeypatch.setattr(window.desk, "trigger", done.append)
     QTest.keyClick(tree, Qt.Key.Key_Return)
