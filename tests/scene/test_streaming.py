@@ -316,3 +316,22 @@ def test_many_selected_features_are_marked_by_colour_also_those_that_come_later(
     stage.scene.set_selection(frozenset())
     wait_for(stage)
     assert len(drawn(stage).painting.marked_rows) == 0
+
+
+def test_near_tiles_are_drawn_before_far_ones_and_the_ground_last(stage_of, town):
+    session = opened(town)
+    stage = stage_of(session.workspace)
+    for azimuth in (20.0, 200.0):
+        look(stage, azimuth, 12.0, 300.0, (800.0, 800.0, 0.0))
+        wait_for(stage)
+        props = stage.scene.canvas.renderer.GetViewProps()
+        order = [props.GetItemAsObject(k) for k in range(props.GetNumberOfItems())]
+        visual, eye = drawn(stage), stage.scene.view().eye
+        tiles = [(order.index(tile.actor), tile) for tile in visual.drawing.shown_tiles()]
+        away = [
+            np.linalg.norm(np.maximum(np.maximum(t.low - eye, eye - t.high), 0.0)) for _, t in sorted(tiles, key=lambda x: x[0])
+        ]
+        assert len(away) > 3
+        assert away == sorted(away)
+        assert max(place for place, _ in tiles) < min(order.index(actor) for actor in stage.scene.ground.actors)
+        assert len(order) == len(set(order))
