@@ -19,6 +19,9 @@ def add_commands(commands: Any) -> None:
     run.add_argument("scenario", type=Path, metavar="SCENARIO.toml")
     run.add_argument("-o", "--out", type=Path, required=True, metavar="RESULT")
     run.add_argument("--threads", type=int, default=0, metavar="N", help="0 for all cores")
+    run.add_argument(
+        "--device", choices=("auto", "cpu", "gpu"), default="", help="what to compute on (default: what the scenario says, or cpu)"
+    )
     run.add_argument("--resume", action="store_true", help="go on with a run that was broken off")
     run.add_argument(
         "--checkpoint", default="2min", metavar="TIME", help="how often to keep what is needed to go on (default: 2min)"
@@ -39,15 +42,20 @@ def run_flood(arguments: argparse.Namespace, console: Console) -> Outcome:
     from cimdesk.base.jobs import CancelToken
     from cimdesk.base.units import parse_duration
     from cimdesk.commands.flood import run_file
+    from cimdesk.model.flood_statement import device_words
 
     try:
         every = parse_duration(arguments.checkpoint)
     except ValueError as error:
         raise UsageError("--checkpoint {time} is no time.", remedy="Say 30s, 2min or 1h.", time=arguments.checkpoint) from error
-    data = run_file(arguments.scenario, arguments.out, arguments.threads, console.progress, CancelToken(), arguments.resume, every)
+    data = run_file(
+        arguments.scenario, arguments.out, arguments.threads, console.progress, CancelToken(), arguments.resume, every,
+        arguments.device,
+    )  # fmt: skip
+    device = device_words(data.get("device", ""), data.get("device_name", ""))
     lines = [
         f"{arguments.out}: {data['cells']:,} cells, {data['steps']:,} steps in {data['seconds']:.1f} s "
-        f"({data['cell_updates_per_s'] / 1e6:.1f} M cell updates/s)",
+        f"({data['cell_updates_per_s'] / 1e6:.1f} M cell updates/s, {device})",
         f"  mass error {data['mass_error']:.1e}, deepest {data['max_depth_m']:.2f} m, wet {data['wet_area_m2']:,.0f} m2",
     ]
     lines += [f"  {g['name']}: {g['max_depth_m']:.3f} m deep, level {g['max_level_m']:.3f} m" for g in data["gauges"]]

@@ -206,6 +206,7 @@ def run_file(
     cancel: CancelToken | None = None,
     resume: bool = False,
     checkpoint_every: float = CHECKPOINT_EVERY,
+    device: str = "",
 ) -> dict[str, Any]:
     """Run a scenario file and write its result; return the figures of ``flood run --json``.
 
@@ -221,6 +222,8 @@ def run_file(
         Go on with a run that was broken off.
     checkpoint_every : float
         [s of waiting].
+    device : str
+        ``cpu``, ``gpu`` or ``auto``; empty for what the file says.
 
     Returns
     -------
@@ -235,7 +238,7 @@ def run_file(
     out = Path(out)
     if not out.absolute().parent.is_dir():
         raise DataError(out, "there is no folder to write the result into.", remedy="Make the folder first.")
-    scenario = load_scenario(scenario_path)
+    scenario = load_scenario(scenario_path, (lambda asked: replace(asked, device=device)) if device else None)
     apart = ApartRun(RunFolder(out.with_name(out.name + SUFFIX)), threads, checkpoint_every=checkpoint_every)
     inputs, cancel = inputs_hash(scenario), cancel or CancelToken()
     if resume:
@@ -309,9 +312,9 @@ def inputs_hash(scenario: FloodScenario) -> str:
 
 
 def _digest(update: Callable[[bytes], None], value: Any) -> None:
-    """Hand every number and text within a value to ``update``, in a fixed order."""
+    """Hand every number and text within a value that matters in a comparison to ``update``, in a fixed order."""
     if is_dataclass(value) and not isinstance(value, type):
-        value = [getattr(value, field.name) for field in fields(value)]
+        value = [getattr(value, field.name) for field in fields(value) if field.compare]
     if isinstance(value, np.ndarray):
         update(str(value.shape).encode() + np.ascontiguousarray(value).tobytes())
     elif isinstance(value, list | tuple):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cimdesk.analysis.flood.cuda_devices import check_device
 from cimdesk.base.arrays import Bool, Float, Float32, Int32
 from cimdesk.base.crs import Crs, LocalFrame
 from cimdesk.base.errors import DataError, UsageError
@@ -75,6 +76,8 @@ class FloodForm:
         Cells along a coarse one that is computed on; 0 computes on the cells themselves.
     cover : str
         Layer id of a land-cover raster that gives the roughness; empty for ``manning_n`` everywhere.
+    device : str
+        ``cpu``, ``gpu`` or ``auto``.
     """
 
     name: str
@@ -99,6 +102,7 @@ class FloodForm:
     engine: str = "inertial"
     subgrid: int = 0
     cover: str = ""
+    device: str = "cpu"
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
@@ -133,8 +137,10 @@ def scenario_from_session(session: Session, form: FloodForm) -> FloodScenario:
         initial_level=form.level, precision=form.precision, engine=form.engine, timings=True,
         drainage=_drains_of(session, form.drainage),
         metadata={"crs": frame.crs.definition if frame and frame.crs else "", "buildings": form.buildings, **form.metadata},
+        device=form.device,
     )  # fmt: skip
     check(scenario, None)
+    check_device(form.device, form.engine, form.subgrid > 0)
     return with_subgrid(scenario, form.subgrid, None) if form.subgrid else scenario
 
 
@@ -208,9 +214,10 @@ def load_scenario(path: Path | str, change: Callable[[ScenarioInput], ScenarioIn
         rain_field=rain_field(asked, grid, crs, driving.rain_gauges), soil=soil_of(asked.soil, grid, crs),
         beds=placed.beds, devices=(*placed.devices, *lines), timings=True,
         lines=tuple(place_line_gauge(grid, name, points, asked.path) for name, points in asked.lines),
-        metadata={"crs": crs.definition if crs else "", "source": str(asked.path)},
+        metadata={"crs": crs.definition if crs else "", "source": str(asked.path)}, device=asked.device,
     )  # fmt: skip
     check(scenario, asked.path)
+    check_device(scenario.device, scenario.engine, asked.subgrid is not None)
     if asked.subgrid is not None:
         return with_subgrid(scenario, asked.subgrid.factor, asked.subgrid.is_downscaled, asked.path)
     return scenario

@@ -30,6 +30,7 @@ EDGES = ("north", "east", "south", "west")
 LONGEST_PIPE_STEP = 2.0
 """Full pipes in SWMM become unstable with longer ones [s]."""
 LEAST_FACTOR, MOST_FACTOR = 2, 100
+DEVICES = ("cpu", "gpu", "auto")
 """Cells of the terrain along a coarse cell."""
 RASTER_SUFFIXES = (".tif", ".tiff", ".asc", ".nc")
 
@@ -47,7 +48,7 @@ def read_scenario(path: Path | str) -> ScenarioInput:
     top = ScenarioTable(path, "", document)
     fields = _scenario(top.table("scenario"))
     if "solver" in document:
-        fields["subgrid"] = _solver(top.table("solver"), str(fields["engine"]))
+        fields |= _solver(top.table("solver"), str(fields["engine"]))
     fields |= _surface(top.table("surface", required=False)) | _initial(top.table("initial", required=False))
     gauges = [_gauge(table) for table in top.tables("gauge")]
     fields["gauges"] = tuple((name, *points[0]) for name, points in gauges if len(points) == 1)
@@ -90,10 +91,15 @@ def _scenario(table: ScenarioTable) -> dict[str, Any]:
     return fields
 
 
-def _solver(table: ScenarioTable, engine: str) -> SubgridInput | None:
-    if "subgrid" not in table.values:
-        table.close()
-        return None
+def _solver(table: ScenarioTable, engine: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {"device": table.choice("device", DEVICES, "cpu")}
+    if "subgrid" in table.values:
+        fields["subgrid"] = _subgrid(table, engine)
+    table.close()
+    return fields
+
+
+def _subgrid(table: ScenarioTable, engine: str) -> SubgridInput:
     block = ScenarioTable(table.path, "solver.subgrid", table.mapping("subgrid", table.take("subgrid")))
     factor = block.need("factor", above=0.0)
     if factor != int(factor) or not LEAST_FACTOR <= factor <= MOST_FACTOR:
@@ -104,7 +110,6 @@ def _solver(table: ScenarioTable, engine: str) -> SubgridInput | None:
         )
     shown = block.choice("result", ("fine", "coarse"), "") if "result" in block.values else ""
     block.close()
-    table.close()
     return SubgridInput(int(factor), None if not shown else shown == "fine")
 
 

@@ -203,3 +203,4 @@ class ScenarioInput:
     lines: tuple[tuple[str, Points], ...] = ()
     measures: tuple[MeasureInput, ...] = ()
     subgrid: SubgridInput | None = None
+    device: str = "cpu"

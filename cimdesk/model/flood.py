@@ -132,6 +132,8 @@ class FloodScenario:
         Coarse cells to compute on; everything else is placed on the cells of the terrain.
     begin_time : float
         Seconds from the start at which the run begins, in the water of ``initial_level``; an output time.
+    device : str
+        ``cpu``, ``gpu`` (a graphics processor), or ``auto`` for that where there is one. The result is the same within rounding.
     """
 
     name: str
@@ -160,6 +162,7 @@ class FloodScenario:
     subgrid: Subgrid | None = None
     begin_time: float = 0.0
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    device: str = field(default="cpu", compare=False)
 
     @property
     def result_terrain(self) -> Terrain:

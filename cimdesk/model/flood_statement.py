@@ -28,6 +28,13 @@ def is_screening(result: FloodResult) -> bool:
     return str(result.statistics.get("engine", "")) != "dynamic" or result.terrain.cell_x > COARSE
 
 
+def device_words(device: str, name: str = "") -> str:
+    """Return what a person reads of the device that a run was computed on."""
+    if device == "gpu":
+        return tr("graphics processor ({name})").format(name=name) if name else tr("graphics processor")
+    return tr("processor") if device else tr("not stated")
+
+
 def run_facts(result: FloodResult) -> tuple[tuple[str, str], ...]:
     """Return label and value of what a run has to state, in the current language; what it does not know it says so."""
     stats = result.statistics
@@ -40,6 +47,7 @@ def run_facts(result: FloodResult) -> tuple[tuple[str, str], ...]:
         (tr("Mass error"), f"{float(stats['mass_error']):.1e}" if "mass_error" in stats else unknown),
         (tr("Rain"), _rain_text(result, unknown)),
         (tr("Duration"), format_quantity(hours, "h")),
+        (tr("Computed on"), device_words(str(stats.get("device", "")), str(stats.get("device_name", "")))),
         (tr("Standing"), tr("screening") if is_screening(result) else tr("full shallow-water model, not calibrated here")),
     ]
     return tuple(facts)
@@ -55,6 +63,8 @@ def run_statement(result: FloodResult) -> str:
     error = stats.get("mass_error")
     parts.append(tr("mass error {error}").format(error=f"{float(error):.0e}") if error is not None else tr("mass error not stated"))
     parts.append(f"{tr('Rain').lower()} {_rain_text(result, tr('not stated'))}")
+    if stats.get("device") == "gpu":
+        parts.append(device_words("gpu"))
     if is_screening(result):
         parts.append(tr("screening"))
     return ", ".join(parts)

@@ -60,15 +60,19 @@ class Hydrology:
         if time - self.applied < PACE and not (is_due and time > self.applied):
             return
         has_rain = self._rain is not None and self._gather(self._rain, self.applied, time)
-        s = self._state
         self._tile_rain[:] = self._tile_loss[:] = 0.0
-        self._workers.each(
-            soil_kernels.soil_tiles, s.h, s.lo, self._fallen, s.rain_share, self._classes, self._parameters, self.memory,
-            self._tile_rain, self._tile_loss, has_rain, self._model, time - self.applied,
-        )  # fmt: skip
+        self._apply(has_rain, time - self.applied)
         self._ledger.book("rain", float(self._tile_rain.sum()) * self._area)
         self._ledger.book("infiltration", float(self._tile_loss.sum()) * self._area)
         self.applied = time
+
+    def _apply(self, has_rain: bool, seconds: float) -> None:
+        """Bring what was gathered in some seconds to the water, and note rain and losses of each tile [m cells]."""
+        s = self._state
+        self._workers.each(
+            soil_kernels.soil_tiles, s.h, s.lo, self._fallen, s.rain_share, self._classes, self._parameters, self.memory,
+            self._tile_rain, self._tile_loss, has_rain, self._model, seconds,
+        )  # fmt: skip
 
     def _gather(self, rain: RainField, first: float, last: float) -> bool:
         """Put the depth that falls between two times into ``_fallen``; return whether any does."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from cimdesk.analysis.flood.cuda_devices import device_of
 from cimdesk.analysis.flood.exchange import Exchange
 from cimdesk.analysis.flood.run import WET_DEPTH, Run, Watch
 from cimdesk.analysis.flood.subgrid_run import SubgridRun
@@ -114,6 +115,10 @@ def run_inundation(
 
 def new_run(scenario: FloodScenario, threads: int, cancel: CancelToken, exchanges: Sequence[Exchange] = ()) -> Run:
     """Return a run of a scenario before its first step."""
+    if device_of(scenario) == "gpu":
+        from cimdesk.analysis.flood.cuda_run import CudaRun
+
+        return CudaRun(scenario, threads, cancel, exchanges)
     if scenario.subgrid is None:
         return Run(scenario, threads, cancel, exchanges)
     return SubgridRun(scenario, threads, cancel, exchanges)

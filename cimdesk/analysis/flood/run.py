@@ -316,6 +316,7 @@ class Run:
         return {
             "engine": scenario.engine,
             "precision": scenario.precision,
+            "device": "cpu",
             "cfl": INERTIAL_COURANT if is_inertial else DYNAMIC_COURANT,
             "cell": self._dx,
             "cells": int(deepest.size),
