@@ -15,6 +15,7 @@ from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import Progress, no_progress
 from cimdesk.commands.flood import inputs_hash
 from cimdesk.commands.flood_drainage import place_drains
+from cimdesk.commands.flood_fine_part import fine_part, is_coarse
 from cimdesk.model.drainage import DrainageSeries, OutsideFlows
 from cimdesk.model.flood import FloodResult, FloodScenario
 from cimdesk.model.flood_flow import FlowFrames, packed_flow
@@ -41,7 +42,7 @@ Simulate = Callable[[FloodScenario, bool, Progress], FloodResult]
 
 @dataclass(frozen=True)
 class Nested:
-    """What came of a window, both on the whole grid.
+    """What came of a window, both on the whole grid; on the fine cells around it where the whole is on coarse ones.
 
     Attributes
     ----------
@@ -49,15 +50,24 @@ class Nested:
         With the measures inside the window, the run before elsewhere.
     baseline : FloodResult or None
         Without the measures: what to compare with. None where the window was not run without them.
+    scenario, base : FloodScenario, FloodScenario or None
+        What would give them again, as a whole.
+    is_part : bool
+        Whether they are on a part of the whole, at another detail.
     """
 
     result: FloodResult
     baseline: FloodResult | None
+    scenario: FloodScenario
+    base: FloodScenario | None
+    is_part: bool = False
 
     @property
     def is_baseline_needed(self) -> bool:
         """Whether the window alone changes the water, so that only its own baseline tells what the measures do."""
-        return self.baseline is not None and float(self.result.statistics["nesting_error_m"]) > SAME
+        if self.baseline is None:
+            return False
+        return self.is_part or float(self.result.statistics["nesting_error_m"]) > SAME
 
 
 def run_nested(
@@ -92,7 +102,14 @@ def run_nested(
     """
     from cimdesk.analysis.flood.window import holding_devices, largest_near_rim, rim_cells
 
-    shape, started = parent.terrain.shape, time.perf_counter()
+    started = time.perf_counter()
+    is_part = is_coarse(scenario)
+    if is_part:
+        part = fine_part(scenario, base or scenario, parent, window)
+        scenario, parent, window = part.scenario, part.parent, part.window
+        base = None if base is None else part.base
+    kept = (scenario, base)
+    shape = parent.terrain.shape
     length = float(parent.times[-1])
     scenario = replace(scenario, duration=length, subgrid=None)
     base = None if base is None else replace(base, duration=length, subgrid=None)
@@ -121,7 +138,7 @@ def run_nested(
         figures |= _nesting_error(parent, plain, window)
         words = tr("{name}, in a window").format(name=parent.name)
         baseline = _composed(replace(base, name=words), parent, plain, window, begin, {**figures, "measures": []})
-    return Nested(_composed(scenario, parent, result, window, begin, figures), baseline)
+    return Nested(_composed(scenario, parent, result, window, begin, figures), baseline, *kept, is_part)
 
 
 def _share(progress: Progress, first: float, last: float) -> Progress:

@@ -213,8 +213,8 @@ def _window_job(
         found["nested"] = nested
         folder = results_folder(session)
         if nested.is_baseline_needed and nested.baseline is not None:
-            files["baseline"] = write_beside(free_name(folder, nested.baseline.name), nested.baseline, base)
-        files["result"] = write_beside(free_name(folder, nested.result.name), nested.result, scenario)
+            files["baseline"] = write_beside(free_name(folder, nested.baseline.name), nested.baseline, nested.base or base)
+        files["result"] = write_beside(free_name(folder, nested.result.name), nested.result, nested.scenario)
         return nested.result
 
     def done(result: FloodResult) -> None:
@@ -353,6 +353,6 @@ def whatif_file(
         result = simulate(changed, threads, progress, cancel)
     else:
         nested = run_window(changed, whatif, threads, progress, cancel, scenario)
-        result, parent = nested.result, nested.baseline or parent
+        result, parent, changed = nested.result, nested.baseline or parent, nested.scenario
     write_beside(out, result, changed)
     return {"result": str(out), **summary(result)}, parent, result

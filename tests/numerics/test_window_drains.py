@@ -89,3 +89,27 @@ def test_a_window_of_a_coarse_run_has_full_detail(tmp_path):
     assert nested.result.statistics["cell"] == 2.0
     assert nested.result.max_depth.shape == base.terrain.shape
     assert nested.result.statistics["nesting_error_m"] > 0.0
+
+
+def test_a_window_in_a_result_on_coarse_cells_is_a_part_of_its_own(tmp_path):
+    base = with_subgrid(replace(street(tmp_path), drainage=None), 4, False)
+    parent = simulate(base, 1)
+    assert parent.terrain.shape == (10, 30)
+    wall = Measure("wall", "Wall", ((120.0, 2.0), (120.0, 78.0)), numbers={"height": 0.5})
+    nested = run_nested(
+        with_measures(base, as_inputs([wall]), "wall"), base, parent, Window(0, 10, 9, 19), lambda s, _, p: simulate(s, 1, p)
+    )
+    result, baseline = nested.result, nested.baseline
+    assert nested.is_baseline_needed
+    assert result.terrain.cell_x == baseline.terrain.cell_x == 2.0
+    assert result.max_depth.shape == baseline.max_depth.shape == (40, 29 * 4)
+    assert result.terrain.west == 0.0
+    # What the fine cells hold outside the window is what the coarse ones held.
+    held = float(np.asarray(parent.depths[-1])[:, :9].sum()) * 64.0
+    assert float(np.asarray(result.depths[-1])[:, : 9 * 4].sum()) * 4.0 == pytest.approx(held, rel=0.02)
+    rise = result.max_depth - baseline.max_depth
+    assert rise.max() > 0.01
+    # As a wall in a run at full detail from the start.
+    fine = replace(base, subgrid=None)
+    true = simulate(with_measures(fine, as_inputs([wall]), "w"), 1).max_depth - simulate(fine, 1).max_depth
+    assert rise.max() == pytest.approx(true.max(), rel=0.35)

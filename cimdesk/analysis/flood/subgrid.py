@@ -18,7 +18,7 @@ from cimdesk.analysis.flood.ledger import FloodLedger
 from cimdesk.analysis.flood.subgrid_reference import section
 from cimdesk.analysis.flood.subgrid_tables import CLOSED, SubgridTables
 from cimdesk.analysis.flood.workers import Workers
-from cimdesk.base.arrays import AnyArray, Float
+from cimdesk.base.arrays import AnyArray, Bool, Float, Float32
 from cimdesk.model.flood import EdgeBoundary, FloodScenario
 
 
@@ -132,15 +132,6 @@ class SubgridEngine:
         subgrid_kernels.levels_at(rows, columns, self._state.h, self._state.lo, t.bottom, t.cells, found)
         return found + t.datum
 
-    def levels_of(self, held: AnyArray) -> Float:
-        """Return the levels [m above the datum] that (R + 3, C + 3) water held in the cells would have."""
-        level, wet, depths = np.empty(held.shape), np.empty(held.shape), np.zeros_like(self._tiles.depths)
-        level[:] = self._tables.bottom
-        t = self._tables
-        whole = np.array([[1, held.shape[0] - 2, 1, held.shape[1] - 2, 1, 0]], dtype=np.int64)
-        subgrid_kernels.level_tiles(whole, 0, 1, held, t.bottom, t.cells, t.sills, level, wet, depths)
-        return level
-
     def is_fast(self, limit: float, least_depth: float) -> tuple[int, int]:
         """Return how many faces carry water faster than this Froude number, and how many carry water so deep."""
         fast = wet = 0
@@ -149,3 +140,20 @@ class SubgridEngine:
             wet += int(np.count_nonzero(has))
             fast += int(np.count_nonzero(np.abs(q[has]) > limit * np.sqrt(GRAVITY * deep[has].astype(np.float64) ** 3)))
         return fast, wet
+
+
+def levels_of(tables: SubgridTables, held: AnyArray) -> Float:
+    """Return the levels [m above the datum] that (R + 3, C + 3) water held in the cells would have."""
+    level, wet = tables.bottom.astype(np.float64), np.empty(held.shape)
+    whole = np.array([[1, held.shape[0] - 2, 1, held.shape[1] - 2, 1, 0]], dtype=np.int64)
+    subgrid_kernels.level_tiles(whole, 0, 1, held, tables.bottom, tables.cells, tables.sills, level, wet, np.zeros(1))
+    return level
+
+
+def shown_depths(tables: SubgridTables, ground: Float32, is_open: Bool, held: AnyArray, factor: int) -> Float32:
+    """Return the (R factor, C factor) depths of fine cells below the levels of coarse ones that hold (R, C) water [m]."""
+    padded = np.zeros(tables.bottom.shape, dtype=tables.bottom.dtype)
+    padded[1:-2, 1:-2] = held
+    depth = np.zeros(ground.shape, dtype=np.float32)
+    subgrid_kernels.spread_levels(ground, is_open, padded, levels_of(tables, padded) + tables.datum, factor, depth)
+    return depth

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.analysis.flood import kernels, subgrid_kernels
+from cimdesk.analysis.flood import kernels
 from cimdesk.analysis.flood.exchange import Exchange
 from cimdesk.analysis.flood.gauges import GaugeLog
 from cimdesk.analysis.flood.grid import GRAVITY, cells_of
 from cimdesk.analysis.flood.run import FROUDE_CAP, FROUDE_DEPTH, FROUDE_LIMIT, WET_DEPTH, Run
 from cimdesk.analysis.flood.structures import exchanges_of
-from cimdesk.analysis.flood.subgrid import SubgridEngine
+from cimdesk.analysis.flood.subgrid import SubgridEngine, shown_depths
 from cimdesk.analysis.flood.subgrid_tables import held_below, subgrid_tables
 from cimdesk.base.arrays import AnyArray, Bool, Float, Float32
 from cimdesk.base.jobs import CancelToken
@@ -197,10 +197,8 @@ class SubgridRun(Run):
         assert subgrid is not None
         if not subgrid.is_downscaled:
             return self.state.inside(held).astype(np.float32)
-        level = self.subgrid_engine.levels_of(held) + self.tables.datum
-        depth = np.zeros(self.fine.terrain.shape, dtype=np.float32)
-        subgrid_kernels.spread_levels(self._below.ground, self._below.is_open, held, level, subgrid.factor, depth)
-        return depth
+        below = self._below
+        return shown_depths(self.tables, below.ground, below.is_open, self.state.inside(held), subgrid.factor)
 
     def frame(self) -> Float32:
         """Return the depths now on the grid of the result, and note volume, wet area and Froude numbers."""
