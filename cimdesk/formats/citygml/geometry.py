@@ -120,6 +120,12 @@ class GeometryCollector:
         """
         self._walk(geometry, target, flip, geometry.get("srsDimension") if self.has_flat else None, -1, 0)
 
+    def add_members(self, members: Any, target: Target, material: int = -1) -> None:
+        """Take the surfaces in members of a group, none of them a link, whose coordinates have three numbers each."""
+        for member in self._add_plain(members, target, material):
+            for child in member:
+                self._walk(child, target, False, None, material, 1)
+
     def take(self) -> tuple[SurfaceArrays, Float] | None:
         """Return what waits and its (V, 3) vertices as written, then start anew; None when nothing waits."""
         rings, self.rings = self.rings, Rings(self._findings)
@@ -152,11 +158,10 @@ class GeometryCollector:
         """
         others = []
         rings = self.rings
-        begin, add_length, add_text, lengths = rings.first_rings.append, rings.lengths.append, rings.texts.append, rings.lengths
+        add_length, add_text, lengths = rings.lengths.append, rings.texts.append, rings.lengths
         id_names, given, drawn = self.id_names, self.materials, target.drawn
-        materials = rings.materials
         before = len(lengths)
-        count = 0
+        painted = {}
         for member in members:
             text = None
             inside = len(member)
@@ -167,35 +172,29 @@ class GeometryCollector:
                     continue
             if inside == 1:
                 polygon = member[0]
-                if polygon.tag in POLYGONS and len(polygon) == 1:
+                if len(polygon) == 1 and polygon.tag in POLYGONS:
                     boundary = polygon[0]
                     if len(boundary) == 1:
                         ring = boundary[0]
                         if len(ring) == 1:
                             positions = ring[0]
                             text = positions.text if positions.tag in POSITION_LISTS else None
-            if text is None:
+            if not text:
                 others.append(member)
                 continue
-            count += 1
-            painted = material
             for id_name in id_names:
                 if name := polygon.get(id_name):
                     drawn.add(name)
-                    painted = given.get(name, material)
-                    break
-            materials.append(painted)
-            begin(before + count - 1)
+                    if given and name in given:
+                        painted[len(lengths) - before] = given[name]
             numbers = text.count(" ") + 1
             if numbers % 3 or "\n" in text or "  " in text or "\t" in text or text[0] == " " or text[-1] == " ":
                 rings.add_positions(positions, None, True)
             else:
                 add_length(numbers)
                 add_text(text)
-        self.polygons += count
-        rings.owners += [target.row] * count
-        rings.lods += [target.lod] * count
-        rings.kinds += [target.kind] * count
+        rings.add_owners(len(lengths) - before, (target.row, target.lod, target.kind, material), painted)
+        self.polygons += len(lengths) - before
         return others
 
     def _add_polygon(self, polygon: Any, target: Target, flip: bool, dimension: str | None, material: int) -> bool:

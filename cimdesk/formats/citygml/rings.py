@@ -45,6 +45,28 @@ class Rings:
         self.flips: list[int] = []
         self._findings = findings
 
+    def add_owners(self, count: int, owner: tuple[int, int, int, int], painted: dict[int, int]) -> None:
+        """Take note of whose the last rings are, each a surface of its own.
+
+        Parameters
+        ----------
+        count : int
+            Rings.
+        owner : (row, lod, kind, material)
+            Of them all.
+        painted : dict of int to int
+            Materials of single ones among them.
+        """
+        row, lod, kind, material = owner
+        materials = [material] * count
+        for position, found in painted.items():
+            materials[position] = found
+        self.first_rings += range(len(self.lengths) - count, len(self.lengths))
+        self.owners += [row] * count
+        self.lods += [lod] * count
+        self.kinds += [kind] * count
+        self.materials += materials
+
     def begin_ring(self) -> None:
         """Start a ring without positions."""
         self.lengths.append(0)

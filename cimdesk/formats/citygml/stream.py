@@ -17,7 +17,7 @@ from cimdesk.formats.findings import Findings
 from cimdesk.formats.registry import ReadOptions
 
 HEAD_BYTES = 65_536
-SCAN_BYTES = 1_048_576
+SCAN_BYTES = 262_144
 SEAM_BYTES = 512
 WORDS = (b"surfaceData", b"href")
 TOLD_EVERY = 64
@@ -43,6 +43,8 @@ _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?[A-Za-z][\w.-]*(?=[\s/>])")
 _SYSTEM = re.compile(rb"""srsName\s*=\s*["']([^"'<>]{1,400})["']""")
 _FLAT = re.compile(rb"""srsDimension\s*=\s*["']2""")
+_ABOUT_SYSTEMS = re.compile(rb"srs[ND]")
+"""Looked for at once, because nearly all blocks have neither of the two."""
 _GML = re.compile(rb"opengis\.net/gml(?:/3\.2)?")
 _UNDECLARED = re.compile(r"Namespace prefix (\S+) (?:for \S+ )?on ")
 
@@ -84,12 +86,16 @@ class Contents:
         for word, is_there in self.words.items():
             self.words[word] = is_there or word in block
         self.is_plain = self.is_plain and b"\x00" not in block[:4]
+        if _ABOUT_SYSTEMS.search(block):
+            self._add_systems(block)
+        if not self.gml:
+            self.gml.update(_GML.findall(block))
+
+    def _add_systems(self, block: bytes) -> None:
         # Plain words are found ten times faster than patterns.
         self.has_flat = self.has_flat or (b"srsDimension" in block and _FLAT.search(block) is not None)
         if len(self.systems) < 2 and b"srsName" in block:
             self.systems.update(name.decode("utf-8", "replace") for name in set(_SYSTEM.findall(block)))
-        if not self.gml:
-            self.gml.update(_GML.findall(block))
 
     def has(self, word: bytes) -> bool:
         """Return whether one of `WORDS` occurs, or may."""

@@ -1,7 +1,7 @@
-"""The quick way for what most of a city is written as: a building's walls and roofs, each one multi-surface of plain polygons.
+"""The quick way for what most of a city is written as: a building's walls and roofs, each one multi-surface of one polygon.
 
-There are a dozen of these for each building. Every step is written out, for calls would take longer than what they do; whatever
-differs in the least is left to the general way.
+There are a dozen of these for each building. Every step is written out, for calls would take longer than what they do; their
+polygons go into the collector many at once, and whatever differs in the least is left to the general way.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cimdesk.formats.citygml.geometry import GROUP, POLYGONS, POSITION_LISTS, GeometryCollector, Target
+from cimdesk.formats.citygml.geometry import GROUP, GeometryCollector, Target
 from cimdesk.formats.citygml.names import KINDS, LOCAL_NAMES, PARTS, PROPERTIES, Role
 
 GEOMETRY = int(Role.GEOMETRY)
@@ -42,74 +42,39 @@ class UsualSurfaces:
             Gives the target of a level of detail and a kind of surface.
         """
         others: list[Any] = []
-        rings, kinds, lods = collector.rings, self._kinds, self._lods
-        id_names, given = collector.id_names, collector.materials
-        add_length, add_text, lengths = rings.lengths.append, rings.texts.append, rings.lengths
-        begin, own, lod, kind_of, paint = (
-            rings.first_rings.append, rings.owners.append, rings.lods.append, rings.kinds.append, rings.materials.append
-        )  # fmt: skip
-        known: tuple[str, int] | None = None
+        kinds, lods, id_names, given = self._kinds, self._lods, collector.id_names, collector.materials
         names: list[str] = []
+        members: list[Any] = []
         aim: Target | None = None
-        aimed: tuple[str, int] | None = None
+        aimed, aimed_level, material = ("", 0), "", -1
         for prop in element:
             if len(prop) == 1:
                 surface = prop[0]
-                tag = surface.tag
-                known = kinds.get(tag) or self._kind(tag)
+                known = kinds.get(tag := surface.tag) or self._kind(tag)
                 if known[0] and len(surface) == 1:
                     shape = surface[0]
-                    level = lods.get(shape.tag)
+                    level = lods.get(tag := shape.tag)
                     if level is None:
-                        level = self._lod(shape.tag)
+                        level = self._lod(tag)
                     if level and len(shape) == 1:
                         group = shape[0]
-                        if len(group) == 1 and PARTS.get(group.tag) == GROUP:
-                            member = group[0]
-                            if len(member) == 1:
-                                polygon = member[0]
-                                if polygon.tag in POLYGONS and len(polygon) == 1:
-                                    boundary = polygon[0]
-                                    if len(boundary) == 1:
-                                        ring = boundary[0]
-                                        if len(ring) == 1:
-                                            positions = ring[0]
-                                            text = positions.text if positions.tag in POSITION_LISTS else None
-                                            if text:
-                                                if aimed != (level, known[1]):
-                                                    aimed = (level, known[1])
-                                                    aim = target(level, known[1])
-                                                assert aim is not None
-                                                material = -1
-                                                for id_name in id_names:
-                                                    if name := group.get(id_name):
-                                                        aim.drawn.add(name)
-                                                        material = given.get(name, material)
-                                                    if name := polygon.get(id_name):
-                                                        aim.drawn.add(name)
-                                                        material = given.get(name, material)
-                                                names.append(known[0])
-                                                begin(len(lengths))
-                                                own(aim.row)
-                                                lod(aim.lod)
-                                                kind_of(aim.kind)
-                                                paint(material)
-                                                numbers = text.count(" ") + 1
-                                                if (
-                                                    numbers % 3
-                                                    or "\n" in text
-                                                    or "  " in text
-                                                    or "\t" in text
-                                                    or text[0] == " "
-                                                    or text[-1] == " "
-                                                ):
-                                                    rings.add_positions(positions, None, True)
-                                                else:
-                                                    add_length(numbers)
-                                                    add_text(text)
-                                                continue
+                        # A member without content is a link, which waits until what it leads to is there.
+                        if len(group) == 1 and len(member := group[0]) and PARTS.get(group.tag) == GROUP:
+                            if aim is None or known is not aimed or level is not aimed_level or given:
+                                if aim is not None:
+                                    collector.add_members(members, aim, material)
+                                aim, aimed, aimed_level, members = target(level, known[1]), known, level, []
+                                material = -1
+                            for id_name in id_names:
+                                if name := group.get(id_name):
+                                    aim.drawn.add(name)
+                                    material = given.get(name, material)
+                            names.append(known[0])
+                            members.append(member)
+                            continue
             others.append(prop)
-        collector.polygons += len(names)
+        if aim is not None:
+            collector.add_members(members, aim, material)
         self._count(names)
         return others
 
