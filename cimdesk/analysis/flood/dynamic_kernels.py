@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cimdesk.analysis.flood.compiled import part2
 from cimdesk.analysis.flood.kernels import (
     CLOSED_HEIGHT,
     envelope_row,
@@ -78,14 +79,19 @@ def slope_row(ha, h, hb, za, z, zb, ua, u, ub, va, v, vb, inverse, dh, de, u_a, 
 
 
 @njit(nogil=True, cache=True)
-def flat_row(u, v, dh, de, u_a, u_b, v_a, v_b):  # type: ignore[no-untyped-def]
-    """Reconstruct cells beyond the edge: constant."""
-    dh[:] = 0.0
-    de[:] = 0.0
-    u_a[:] = u
-    u_b[:] = u
-    v_a[:] = v
-    v_b[:] = v
+def flat_row(velocity, slopes, along, across, p, q):  # type: ignore[no-untyped-def]
+    """Reconstruct cells beyond the edge: constant, with the velocities of these rows of ``velocity``."""
+    for j in range(p, q):
+        slopes[0, j] = slopes[1, j] = 0.0
+        slopes[2, j] = slopes[3, j] = velocity[along, j]
+        slopes[4, j] = slopes[5, j] = velocity[across, j]
+
+
+@njit(nogil=True, cache=True)
+def _copy(into, values):  # type: ignore[no-untyped-def]
+    """Copy a row, which an assignment of slices does no quicker but takes longer to compile."""
+    for j in range(into.shape[0]):
+        into[j] = values[j]
 
 
 @njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
@@ -213,47 +219,53 @@ def _fluxes_west(h, z, velocity, slopes, faces, i, j0, j1, columns, gravity):  #
     """Write slopes along a row and the fluxes through the western faces of columns ``j0`` to ``j1`` (inclusive)."""
     o = j0 - 2
     a, b = max(j0 - 1, 1), min(j1 + 1, columns + 1)
-    inverse, u, v = velocity[0], velocity[1], velocity[2]
     p, q = a - o, b - o
     slope_row(
-        h[i, a - 1 : b - 1], h[i, a:b], h[i, a + 1 : b + 1], z[i, a - 1 : b - 1], z[i, a:b], z[i, a + 1 : b + 1],
-        u[p - 1 : q - 1], u[p:q], u[p + 1 : q + 1], v[p - 1 : q - 1], v[p:q], v[p + 1 : q + 1], inverse[p:q],
-        slopes[0, p:q], slopes[1, p:q], slopes[2, p:q], slopes[3, p:q], slopes[4, p:q], slopes[5, p:q],
+        part2(h, i, a - 1, b - 1), part2(h, i, a, b), part2(h, i, a + 1, b + 1), part2(z, i, a - 1, b - 1), part2(z, i, a, b),
+        part2(z, i, a + 1, b + 1),
+        part2(velocity, 1, p - 1, q - 1), part2(velocity, 1, p, q), part2(velocity, 1, p + 1, q + 1),
+        part2(velocity, 2, p - 1, q - 1), part2(velocity, 2, p, q), part2(velocity, 2, p + 1, q + 1), part2(velocity, 0, p, q),
+        part2(slopes, 0, p, q), part2(slopes, 1, p, q), part2(slopes, 2, p, q), part2(slopes, 3, p, q), part2(slopes, 4, p, q),
+        part2(slopes, 5, p, q),
     )  # fmt: skip
     for c in (0, columns + 1):
         if j0 - 1 <= c <= j1:
-            s = slice(c - o, c - o + 1)
-            flat_row(u[s], v[s], slopes[0, s], slopes[1, s], slopes[2, s], slopes[3, s], slopes[4, s], slopes[5, s])
+            flat_row(velocity, slopes, 1, 2, c - o, c - o + 1)
     p, q = 2, j1 - o + 1
     flux_row(
-        h[i, j0 - 1 : j1], h[i, j0 : j1 + 1], z[i, j0 - 1 : j1], z[i, j0 : j1 + 1],
-        slopes[0, p - 1 : q - 1], slopes[0, p:q], slopes[1, p - 1 : q - 1], slopes[1, p:q],
-        slopes[3, p - 1 : q - 1], slopes[2, p:q], slopes[5, p - 1 : q - 1], slopes[4, p:q],
-        faces[0, p:q], faces[1, p:q], faces[2, p:q], faces[3, p:q], gravity,
+        part2(h, i, j0 - 1, j1), part2(h, i, j0, j1 + 1), part2(z, i, j0 - 1, j1), part2(z, i, j0, j1 + 1),
+        part2(slopes, 0, p - 1, q - 1), part2(slopes, 0, p, q), part2(slopes, 1, p - 1, q - 1), part2(slopes, 1, p, q),
+        part2(slopes, 3, p - 1, q - 1), part2(slopes, 2, p, q), part2(slopes, 5, p - 1, q - 1), part2(slopes, 4, p, q),
+        part2(faces, 0, p, q), part2(faces, 1, p, q), part2(faces, 2, p, q), part2(faces, 3, p, q), gravity,
     )  # fmt: skip
 
 
 @njit(nogil=True, cache=True)
 def _slopes_down(h, z, before, here, after, slopes, i, j0, j1, rows):  # type: ignore[no-untyped-def]
     """Write the slopes of a row towards the rows north and south of it."""
-    s = slice(2, 2 + j1 - j0)
+    p, q = 2, 2 + j1 - j0
     if i == 0 or i == rows + 1:
-        flat_row(here[2, s], here[1, s], slopes[0, s], slopes[1, s], slopes[2, s], slopes[3, s], slopes[4, s], slopes[5, s])
+        flat_row(here, slopes, 2, 1, p, q)
         return
     slope_row(
-        h[i - 1, j0:j1], h[i, j0:j1], h[i + 1, j0:j1], z[i - 1, j0:j1], z[i, j0:j1], z[i + 1, j0:j1],
-        before[2, s], here[2, s], after[2, s], before[1, s], here[1, s], after[1, s], here[0, s],
-        slopes[0, s], slopes[1, s], slopes[2, s], slopes[3, s], slopes[4, s], slopes[5, s],
+        part2(h, i - 1, j0, j1), part2(h, i, j0, j1), part2(h, i + 1, j0, j1), part2(z, i - 1, j0, j1), part2(z, i, j0, j1),
+        part2(z, i + 1, j0, j1),
+        part2(before, 2, p, q), part2(here, 2, p, q), part2(after, 2, p, q), part2(before, 1, p, q), part2(here, 1, p, q),
+        part2(after, 1, p, q), part2(here, 0, p, q),
+        part2(slopes, 0, p, q), part2(slopes, 1, p, q), part2(slopes, 2, p, q), part2(slopes, 3, p, q), part2(slopes, 4, p, q),
+        part2(slopes, 5, p, q),
     )  # fmt: skip
 
 
 @njit(nogil=True, cache=True)
 def _fluxes_north(h, z, above, below, faces, i, j0, j1, gravity):  # type: ignore[no-untyped-def]
     """Write the fluxes through the northern faces of a row, from the slopes of the row above and of its own."""
-    s = slice(2, 2 + j1 - j0)
+    p, q = 2, 2 + j1 - j0
     flux_row(
-        h[i - 1, j0:j1], h[i, j0:j1], z[i - 1, j0:j1], z[i, j0:j1], above[0, s], below[0, s], above[1, s], below[1, s],
-        above[3, s], below[2, s], above[5, s], below[4, s], faces[0, s], faces[1, s], faces[2, s], faces[3, s], gravity,
+        part2(h, i - 1, j0, j1), part2(h, i, j0, j1), part2(z, i - 1, j0, j1), part2(z, i, j0, j1), part2(above, 0, p, q),
+        part2(below, 0, p, q), part2(above, 1, p, q), part2(below, 1, p, q),
+        part2(above, 3, p, q), part2(below, 2, p, q), part2(above, 5, p, q), part2(below, 4, p, q), part2(faces, 0, p, q),
+        part2(faces, 1, p, q), part2(faces, 2, p, q), part2(faces, 3, p, q), gravity,
     )  # fmt: skip
 
 
@@ -261,8 +273,15 @@ def _fluxes_north(h, z, above, below, faces, i, j0, j1, gravity):  # type: ignor
 def _velocities(h, qx, qy, velocity, i, j0, j1, columns):  # type: ignore[no-untyped-def]
     """Write the velocities of a row, two columns beyond both ends where the grid has them."""
     a, b = max(j0 - 2, 0), min(j1 + 2, columns + 2)
-    s = slice(a - j0 + 2, b - j0 + 2)
-    velocity_row(h[i, a:b], qx[i, a:b], qy[i, a:b], velocity[0, s], velocity[1, s], velocity[2, s])
+    p, q = a - j0 + 2, b - j0 + 2
+    velocity_row(
+        part2(h, i, a, b),
+        part2(qx, i, a, b),
+        part2(qy, i, a, b),
+        part2(velocity, 0, p, q),
+        part2(velocity, 1, p, q),
+        part2(velocity, 2, p, q),
+    )
 
 
 @njit(nogil=True, cache=True)
@@ -299,9 +318,9 @@ def _note_edges(edges, across, down, below, i, j0, j1, rows, columns):  # type: 
     if j1 == columns + 1:
         edges[1, i] = across[0, 2 + n]
     if i == 1:
-        edges[2, j0:j1] = down[0, 2 : 2 + n]
+        _copy(part2(edges, 2, j0, j1), part2(down, 0, 2, 2 + n))
     if i == rows:
-        edges[3, j0:j1] = below[0, 2 : 2 + n]
+        _copy(part2(edges, 3, j0, j1), part2(below, 0, 2, 2 + n))
 
 
 @njit(nogil=True, cache=True)
@@ -309,11 +328,24 @@ def _advance(  # type: ignore[no-untyped-def]
     h, lo, qx, qy, k, i, j0, j1, along, above, below, xs, ys, h_new, lo_new, qx_new, qy_new, dt_dx, dt, gravity, keep,
 ):  # fmt: skip
     """Write a row after a stage, from the fluxes on its four sides; return how many cells are overdrawn."""
-    s, e = slice(2, 2 + j1 - j0), slice(3, 3 + j1 - j0)
-    overdrawn = depth_row(h[i, j0:j1], lo[i, j0:j1], along[0, s], along[0, e], above[0, s], below[0, s], h_new, lo_new, dt_dx, keep)
+    p, q = 2, 2 + j1 - j0
+    overdrawn = depth_row(
+        part2(h, i, j0, j1),
+        part2(lo, i, j0, j1),
+        part2(along, 0, p, q),
+        part2(along, 0, p + 1, q + 1),
+        part2(above, 0, p, q),
+        part2(below, 0, p, q),
+        h_new,
+        lo_new,
+        dt_dx,
+        keep,
+    )
     momentum_row(
-        h[i, j0:j1], h_new, qx[i, j0:j1], qy[i, j0:j1], k[i, j0:j1], xs[1, s], ys[1, s],
-        along[1, e], along[2, s], above[3, s], below[3, s], below[1, s], above[2, s], along[3, s], along[3, e],
+        part2(h, i, j0, j1), h_new, part2(qx, i, j0, j1), part2(qy, i, j0, j1), part2(k, i, j0, j1), part2(xs, 1, p, q),
+        part2(ys, 1, p, q),
+        part2(along, 1, p + 1, q + 1), part2(along, 2, p, q), part2(above, 3, p, q), part2(below, 3, p, q),
+        part2(below, 1, p, q), part2(above, 2, p, q), part2(along, 3, p, q), part2(along, 3, p + 1, q + 1),
         qx_new, qy_new, dt_dx, dt, gravity,
     )  # fmt: skip
     return overdrawn
@@ -338,56 +370,62 @@ def stage_tiles(  # type: ignore[no-untyped-def]
     xf, made = np.zeros((4, CHUNK + 4), h.dtype), np.zeros((4, CHUNK + 4), h.dtype)
     for t in range(first, last):
         i0, i1, c = tiles[t, 0], tiles[t, 1], tiles[t, 4]
-        flags[i0:i1, c] = 0
+        for i in range(i0, i1):
+            flags[i, c] = 0
         wet, fastest, lost = 0, h.dtype.type(0.0), 0.0
         for j0 in range(tiles[t, 2], tiles[t, 3], CHUNK):
             j1 = min(j0 + CHUNK, tiles[t, 3])
             n = j1 - j0
-            for r in range(max(i0 - 2, 0), i0 + 1):
-                _velocities(h, qx, qy, velocity[r & 3], r, j0, j1, columns)
-            up = i0 - 1
-            _slopes_down(h, z, velocity[(up - 1) & 3], velocity[up & 3], velocity[i0 & 3], ys[up & 1], up, j0, j1, rows)
-            for i in range(i0, i1 + 1):
-                if i <= rows:
-                    _velocities(h, qx, qy, velocity[(i + 1) & 3], i + 1, j0, j1, columns)
+            loaded = max(i0 - 2, 0)
+            for i in range(i0 - 1, i1 + 1):
+                while loaded <= min(i, rows) + 1:
+                    _velocities(h, qx, qy, velocity[loaded & 3], loaded, j0, j1, columns)
+                    loaded += 1
                 up = i - 1
                 _slopes_down(h, z, velocity[up & 3], velocity[i & 3], velocity[(i + 1) & 3], ys[i & 1], i, j0, j1, rows)
+                if i < i0:
+                    continue
                 _fluxes_north(h, z, ys[up & 1], ys[i & 1], yf[i & 1], i, j0, j1, gravity)
                 if up < i0:
                     continue
                 _fluxes_west(h, z, velocity[up & 3], xs, xf, up, j0, j1, columns, gravity)
                 above, below = yf[up & 1], yf[i & 1]
-                if is_given.any():
+                if is_given[0] or is_given[1] or is_given[2] or is_given[3]:
                     _set_edges(is_given, given, h, z, xf, above, below, up, j0, j1, rows, columns, gravity)
                 _note_edges(edges, xf, above, below, up, j0, j1, rows, columns)
                 if is_last:
-                    to = (made[0, :n], made[1, :n], made[2, :n], made[3, :n])
+                    to = (part2(made, 0, 0, n), part2(made, 1, 0, n), part2(made, 2, 0, n), part2(made, 3, 0, n))
                 else:
-                    to = (h_to[up, j0:j1], lo_to[up, j0:j1], qx_to[up, j0:j1], qy_to[up, j0:j1])
+                    to = (part2(h_to, up, j0, j1), part2(lo_to, up, j0, j1), part2(qx_to, up, j0, j1), part2(qy_to, up, j0, j1))
                 overdrawn = _advance(
                     h, lo, qx, qy, k, up, j0, j1, xf, above, below, xs, ys[up & 1],
                     to[0], to[1], to[2], to[3], dt_dx, dt, gravity, keep,
                 )  # fmt: skip
                 if overdrawn > 0:
                     flags[up, c] = 1
-                    mass_x[up, j0 : j1 + 1] = xf[0, 2 : 3 + n]
-                    mass_y[up, j0:j1] = above[0, 2 : 2 + n]
-                    mass_y[i, j0:j1] = below[0, 2 : 2 + n]
+                    _copy(part2(mass_x, up, j0, j1 + 1), part2(xf, 0, 2, 3 + n))
+                    _copy(part2(mass_y, up, j0, j1), part2(above, 0, 2, 2 + n))
+                    _copy(part2(mass_y, i, j0, j1), part2(below, 0, 2, 2 + n))
                 if not is_last:
                     continue
-                h_row, qx_row, qy_row = h_to[up, j0:j1], qx_to[up, j0:j1], qy_to[up, j0:j1]
-                wet += blend_row(h_row, lo_to[up, j0:j1], qx_row, qy_row, to[0], to[1], to[2], to[3], rain_share[up, j0:j1], rain)
+                h_row, qx_row, qy_row = part2(h_to, up, j0, j1), part2(qx_to, up, j0, j1), part2(qy_to, up, j0, j1)
+                wet += blend_row(
+                    h_row, part2(lo_to, up, j0, j1), qx_row, qy_row, to[0], to[1], to[2], to[3], part2(rain_share, up, j0, j1), rain
+                )
                 if loss > 0.0:
-                    lost += infiltrate_row(h_row, lo_to[up, j0:j1], loss)
+                    lost += infiltrate_row(h_row, part2(lo_to, up, j0, j1), loss)
                 fastest = max(fastest, fastest_row(h_row, qx_row, qy_row, to[0], gravity))
                 envelope_row(
                     h_row, qx_row, qx_row, qy_row, qy_row,
-                    deepest[up, j0:j1], speed2[up, j0:j1], discharge2[up, j0:j1], arrival[up, j0:j1], time,
+                    part2(deepest, up, j0, j1), part2(speed2, up, j0, j1), part2(discharge2, up, j0, j1),
+                    part2(arrival, up, j0, j1), time,
                 )  # fmt: skip
         if is_last:
             tile_wet[tiles[t, 5]] = wet
             tile_speed[tiles[t, 5]] = fastest
             tile_loss[tiles[t, 5]] = lost
+    # Named last, so that the buffers live until here.
+    velocity[0, 0, 0], ys[0, 0, 0], yf[0, 0, 0], xs[0, 0], xf[0, 0], made[0, 0] = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
 
 
 @njit(nogil=True, cache=True)
