@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Float32, Int
+from cimdesk.base.arrays import AnyArray, Float, Float32, Int32
 from cimdesk.model.appearance import DEPTH_CLASSES
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_comparison import comparison_of
@@ -21,6 +21,7 @@ from cimdesk.model.workspace import LayerData
 from cimdesk.scene import toolkit as vtk
 from cimdesk.scene.flood_flow import FlowMarks, Water
 from cimdesk.scene.flood_nodes import Fountains
+from cimdesk.scene.flood_ready import are_kernels_ready
 from cimdesk.scene.flood_shader import FRAGMENT_DECLARED, VERTEX_DECLARED, VERTEX_PLACED, fragment_code
 from cimdesk.scene.flood_surface import WaterFrames, packed
 from cimdesk.scene.geometry import actor_of, poly_data, set_point_array, set_pull
@@ -120,6 +121,8 @@ class FloodVisual(Visual):
 
     def prepare(self, view: View) -> None:
         is_there = self.layer.visible and self.layer.opacity > 0.0 and self._shown[0] >= 0
+        self.is_waiting = is_there and self.context.is_live and not are_kernels_ready(self.context.wake)
+        is_there = is_there and not self.is_waiting
         is_scrubbed = self._is_scrubbed()
         chosen = self.sheets[-1] if view.is_moving or is_scrubbed else self.sheets[0]
         for sheet in self.sheets:
@@ -250,7 +253,7 @@ def _bed(result: FloodResult, context: Context) -> Float32:
     return np.where(known, bed, bed[known].min() if known.any() else 0.0).astype(np.float32)
 
 
-def _water_mesh(result: FloodResult, context: Context, bed: Float32, stride: int) -> tuple[Float32, Int, Float32]:
+def _water_mesh(result: FloodResult, context: Context, bed: Float32, stride: int) -> tuple[Float32, Int32, Float32]:
     """Return the grid over every cell that is ever wet: local points at the bed, triangles, and texture coordinates."""
     terrain = result.terrain
     rows, columns = np.arange(0, terrain.shape[0], stride), np.arange(0, terrain.shape[1], stride)

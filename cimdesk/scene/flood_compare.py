@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Float32, Int, UInt8
+from cimdesk.base.arrays import Float, Float32, Int32, UInt8
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_comparison import WET, Against, against_of, class_colors, comparison_of, difference_classes
 from cimdesk.model.layers import Layer
@@ -141,6 +141,7 @@ class SwipeVisual(_Compared):
     def prepare(self, view: View) -> None:
         self.left.prepare(view)
         self.right.prepare(view)
+        self.is_waiting = self.left.is_waiting or self.right.is_waiting
         for actor in self._clipped:
             actor.GetShaderProperty().GetFragmentCustomUniforms().SetUniformf("swipeAt", self.at * view.width)
 
@@ -165,7 +166,7 @@ def _palette() -> UInt8:
     return palette
 
 
-def _mesh(result: FloodResult, context: Context, ever: Float32, stride: int) -> tuple[Float32, Int, Float32]:
+def _mesh(result: FloodResult, context: Context, ever: Float32, stride: int) -> tuple[Float32, Int32, Float32]:
     """Return the grid over every cell that either flood wets: local points at the bed, triangles, and texture coordinates."""
     terrain = result.terrain
     rows, columns = np.arange(0, terrain.shape[0], stride), np.arange(0, terrain.shape[1], stride)

@@ -101,6 +101,8 @@ class Context:
         Gives pictures to lay over terrain; see `terrain_chunks`.
     pictures : Pictures or None
         What the picture layers share, seen or not.
+    is_live : bool
+        Whether somebody works in the window that is drawn into: what takes long is then made ready elsewhere, and drawn later.
     """
 
     workspace: Workspace
@@ -115,6 +117,7 @@ class Context:
     carries_city: bool = False
     drape: Drape | None = None
     pictures: Pictures | None = None
+    is_live: bool = False
 
     def to_local(self, points: Float) -> Float32:
         """Return (N, 3) float32 local coordinates of world ones."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int
+from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int, Int32
 from cimdesk.model.terrain import Terrain
 
 
-def wet_grid(terrain: Terrain, origin: Float, rows: Int, columns: Int, bed: AnyArray, wet: Bool) -> tuple[Float32, Int, Float32]:
+def wet_grid(terrain: Terrain, origin: Float, rows: Int, columns: Int, bed: AnyArray, wet: Bool) -> tuple[Float32, Int32, Float32]:
     """Return the grid over every sampled cell that is wet or beside a wet one.
 
     Parameters
@@ -24,7 +24,7 @@ def wet_grid(terrain: Terrain, origin: Float, rows: Int, columns: Int, bed: AnyA
 
     Returns
     -------
-    (r c, 3) float32, (T, 3) int, (r c, 2) float32
+    (r c, 3) float32, (T, 3) int32, (r c, 2) float32
         Local points at the bed, triangles, and texture coordinates over the whole terrain.
     """
     x = terrain.column_centres()[columns] - origin[0]
@@ -32,9 +32,14 @@ def wet_grid(terrain: Terrain, origin: Float, rows: Int, columns: Int, bed: AnyA
     points = np.stack([*np.meshgrid(x, y), bed], axis=-1).reshape(-1, 3).astype(np.float32)
     u, v = (columns + 0.5) / terrain.shape[1], 1.0 - (rows + 0.5) / terrain.shape[0]
     coordinates = np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2).astype(np.float32)
-    near = np.pad(wet, 1)
-    near = np.max([near[r : r + wet.shape[0], c : c + wet.shape[1]] for r in range(3) for c in range(3)], axis=0).astype(bool)
-    used = near[:-1, :-1] | near[:-1, 1:] | near[1:, :-1] | near[1:, 1:]
-    number = np.arange(points.shape[0]).reshape(len(rows), len(columns))
-    a, b, c, d = number[:-1, :-1][used], number[:-1, 1:][used], number[1:, 1:][used], number[1:, :-1][used]
-    return points, np.concatenate([np.column_stack([a, d, c]), np.column_stack([a, c, b])]), coordinates
+    # A quad is used where it, or one within a cell of it, has a wet corner: four nodes along each side count.
+    padded = np.pad(wet, 1)
+    along = padded[:-3] | padded[1:-2] | padded[2:-1] | padded[3:]
+    used = along[:, :-3] | along[:, 1:-2] | along[:, 2:-1] | along[:, 3:]
+    a = np.flatnonzero(np.pad(used, ((0, 1), (0, 1)))).astype(np.int32)
+    across = np.int32(len(columns))
+    triangles = np.empty((2, len(a), 3), dtype=np.int32)
+    triangles[:, :, 0] = a
+    triangles[0, :, 1], triangles[0, :, 2] = a + across, a + across + 1
+    triangles[1, :, 1], triangles[1, :, 2] = a + across + 1, a + 1
+    return points, triangles.reshape(-1, 3), coordinates

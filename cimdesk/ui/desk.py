@@ -114,10 +114,19 @@ class Desk(QObject):
         self.problems: list[tuple[str, Problem]] = []
         self.session = Session(runner=self.runner)
         self.runner.failed.connect(self.show_error)
-        self.runner.changed.connect(self.availability_changed)
+        self._jobs: list[tuple[int, bool]] = []
+        self.runner.changed.connect(self._on_jobs)
         self.floods = FloodQueue(self, self)
+        self.floods.changed.connect(self.availability_changed)
         self._links = Links()
         self.bind(self.session)
+
+    def _on_jobs(self) -> None:
+        """Say that other things can be done now when jobs came or went; how far they are changes nothing."""
+        now = [(id(job), job.cancel.cancelled) for job in self.runner.jobs]
+        if now != self._jobs:
+            self._jobs = now
+            self.availability_changed.emit()
 
     @property
     def is_open(self) -> bool:

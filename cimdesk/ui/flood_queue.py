@@ -142,12 +142,14 @@ class FloodQueue(QObject):
 
     def _next(self) -> None:
         from cimdesk.commands.flood_preview import Preview
+        from cimdesk.scene.flood_ready import are_kernels_ready
 
         if self.current is None and self.waiting:
             self.current = self.waiting.pop(0)
             self._session = self._desk.session
             self._job = self.current.make(self.current.run)
             self._preview = Preview(self._desk.session)
+            are_kernels_ready()
             self._timer.start()
             self._desk.run(self._job)
         self.changed.emit()

@@ -96,6 +96,7 @@ class Viewport(QWidget):
         self.session = session
         self.scene = Scene(session.workspace, current_theme().name)
         self.scene.smoothing.limit = LONGEST_FRAME
+        self.scene.context.is_live = True
         self.surface = make_surface(self)
         self.surface.setMouseTracking(True)
         self.surface.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
