@@ -258,7 +258,7 @@ class RainPicture(QWidget):
             painter.drawRect(QRectF(x0, self.height() - bar, max(1.0, (x1 - x0) * 0.85), bar))
         painter.setPen(theme.color("dim"))
         painter.setFont(theme.font(scale=0.88))
-        words = f"{self._words}  ·  max {peak * 3.6e6:.0f} mm/h"
+        words = tr("{amount}  ·  up to {rate} mm/h").format(amount=self._words, rate=f"{peak * 3.6e6:.0f}")
         painter.drawText(QRectF(self.rect()), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, words)
         painter.end()
 
