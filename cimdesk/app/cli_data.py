@@ -97,7 +97,9 @@ def _placed(session: Session, layers: list[Layer], place: tuple[float, ...], arg
 
     from cimdesk.commands import model_places
 
-    models = [layer.id for layer in layers if model_places.can_be_placed(session.workspace, layer.id)]
+    # Layers of one file are put there together.
+    first = {layer.source: layer.id for layer in reversed(layers) if model_places.can_be_placed(session.workspace, layer.id)}
+    models = list(first.values())
     if not models:
         raise UsageError("None of the files is a model that can be put somewhere by hand.",
                          remedy="Leave --at, --turn and --scale out.")  # fmt: skip

@@ -64,7 +64,7 @@ def ground_height(workspace: Workspace, east: float, north: float) -> float | No
 
 
 def place_model(session: Session, layer_id: str, placement: Placement, before: CityModel | None = None) -> Changes:
-    """Put a model somewhere.
+    """Put a model somewhere, with all layers of the same file: storeys and spaces stay in their building.
 
     Parameters
     ----------
@@ -84,18 +84,23 @@ def place_model(session: Session, layer_id: str, placement: Placement, before: C
     if not placement.is_sound:
         raise UsageError("A model cannot be put there: its place, turn or scale is out of range.", remedy="Give other numbers.")
     city = before or city
-    record = workspace.document.update("layer", layer_id, options={**layer.options, PLACEMENT: placement.record()})
-    if record.after == record.before:
+    together = {layer_id: city, **_companions(workspace, layer)}
+    records = [
+        workspace.document.update("layer", key, options={**workspace.layer(key).options, PLACEMENT: placement.record()})
+        for key in together
+    ]
+    if all(record.after == record.before for record in records):
         return Changes()
-    moved = _moved(city, layer, placement)
-    records = [record]
+    data: dict[str, LayerData] = {key: _moved(each, workspace.layer(key), placement) for key, each in together.items()}
+    moved = data[layer_id]
+    assert isinstance(moved, CityModel)
     frame = workspace.frame
-    others = [each for each in workspace.layers() if each.id != layer_id]
+    others = [each for each in workspace.layers() if each.id not in together]
     if frame is not None and not others and max(abs(a - b) for a, b in zip(placement.at[:2], frame.origin[:2], strict=True)) > FAR:
         fresh = LocalFrame.around(frame.crs, moved.bounds.mean(axis=0))
         settings = {**workspace.settings, "origin": list(fresh.origin)}
         records.append(workspace.document.put("project", "settings", settings))
-    return session.do(Edit(tr("Place {name}").format(name=layer.name), tuple(records), {layer_id: moved}, {layer_id: city}))
+    return session.do(Edit(tr("Place {name}").format(name=layer.name), tuple(records), data, dict(together)))
 
 
 def shown_at(workspace: Workspace, layer_id: str, city: CityModel, placement: Placement | None) -> None:
@@ -110,6 +115,16 @@ def as_kept(data: LayerData, options: Mapping[str, Any]) -> LayerData:
     if placement is not None and isinstance(data, CityModel):
         data = replaced(data, None, placement)
     return at_height(data, options)
+
+
+def _companions(workspace: Workspace, layer: Layer) -> dict[str, CityModel]:
+    """Return the other layers of the same file that can be put somewhere, with their data."""
+    found = {}
+    for each in workspace.layers():
+        data = workspace.data(each.id)
+        if each.id != layer.id and each.source == layer.source and isinstance(data, CityModel):
+            found[each.id] = data
+    return found
 
 
 def _moved(city: CityModel, layer: Layer, placement: Placement) -> CityModel:

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from cimdesk.app.cli import main
 from cimdesk.base.errors import UsageError
 from cimdesk.commands import ground, model_places, projects, sources
+from cimdesk.commands.history import Edit
 from cimdesk.commands.session import Session
 from cimdesk.formats.raster import write_geotiff
-from cimdesk.model.placement import PLACEMENT, Placement
+from cimdesk.model.document import RecordChange
+from cimdesk.model.placement import PLACEMENT, Placement, replaced
 from cimdesk.model.terrain import Terrain
 
 # An L of 4 by 2 by 3 m whose foot lies at 10, 20, 5.
@@ -145,3 +147,18 @@ def test_import_puts_models_at_a_place(tmp_path, capsys):
     session.close()
     assert main([*asked, "--at", "here"]) == 2
     assert "E,N" in capsys.readouterr().err
+
+
+def test_layers_of_one_file_move_together(model):
+    session, layer = model
+    workspace = session.workspace
+    record = {**workspace.document.get("layer", layer), "name": "spaces"}
+    upper = replaced(workspace.data(layer), None, Placement((0.0, 0.0, 4.0)))
+    session.do(Edit("spaces", (RecordChange("layer", "spaces", None, record),), {"spaces": upper}, {}))
+    model_places.place_model(session, layer, replace(model_places.placement_of(workspace, layer), at=(500.0, 0.0, 0.0), turn=90.0))
+    lower, higher = (workspace.data(key).bounds for key in (layer, "spaces"))
+    assert higher - lower == pytest.approx(np.array([[0.0, 0.0, 4.0]] * 2), abs=1e-4)
+    assert PLACEMENT in workspace.layer("spaces").options
+    session.undo()
+    assert workspace.data("spaces").bounds[0, 2] == pytest.approx(9.0)
+    assert PLACEMENT not in workspace.layer("spaces").options
