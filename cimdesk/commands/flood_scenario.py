@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cimdesk.analysis.flood.cuda_devices import check_device
+from cimdesk.analysis.flood.cuda_devices import check_device, find_gpu
 from cimdesk.base.arrays import Bool, Float, Float32, Int32
 from cimdesk.base.crs import Crs, LocalFrame
 from cimdesk.base.errors import DataError, UsageError
+from cimdesk.base.i18n import tr
 from cimdesk.commands.flood_cover import roughness_of, standard_roughness
 from cimdesk.commands.flood_drainage import place_drains, read_drainage
 from cimdesk.commands.flood_measures import place_line_boundary, place_line_gauge, place_measures
@@ -104,6 +105,12 @@ class FloodForm:
     cover: str = ""
     device: str = "cpu"
     metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def gpu_offer() -> tuple[str, str]:
+    """Return the name of the graphics processor to compute on, or empty and why there is none, in the current language."""
+    found = find_gpu()
+    return found.name, tr(found.reason) if found.reason else ""
 
 
 def scenario_from_session(session: Session, form: FloodForm) -> FloodScenario:

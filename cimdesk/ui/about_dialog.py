@@ -41,8 +41,18 @@ def about_lines() -> list[tuple[str, str]]:
         (f"cimdesk {__version__}", "big_title"),
         (tr("Desktop workstation for city information models: buildings, pipes, sensors, floods and works in one scene."), ""),
         (tr("Licence: Apache 2.0"), "dim"),
+        (tr("Floods can be computed on: {devices}").format(devices=_devices()), "dim"),
         (f"Python {platform.python_version()}  ·  Qt {PySide6.__version__}  ·  {platform.system()} {platform.machine()}", "dim"),
     ]
+
+
+def _devices() -> str:
+    from cimdesk.commands.flood_scenario import gpu_offer
+
+    name, why_not = gpu_offer()
+    if why_not:
+        return tr("processor; no graphics processor: {reason}").format(reason=why_not)
+    return tr("processor, graphics processor ({name})").format(name=name)
 
 
 def ask(parent: QWidget | None, _desk: Desk) -> None:

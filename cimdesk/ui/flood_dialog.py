@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QHBoxLayout,
 from cimdesk.base.i18n import tr
 from cimdesk.commands.flood_cover import is_land_cover
 from cimdesk.commands.flood_drainage import can_run_drains
-from cimdesk.commands.flood_scenario import FloodForm, scenario_from_session
+from cimdesk.commands.flood_scenario import FloodForm, gpu_offer, scenario_from_session
 from cimdesk.commands.flood_tables import design_storm, storm_cities
 from cimdesk.commands.session import Session
 from cimdesk.model.flood import FloodScenario, Series
@@ -61,6 +61,7 @@ class FloodDialog(FormDialog):
         self.engine = QComboBox()
         self.engine.addItem(tr("Inertial: fast, for rain and slow floods"), "inertial")
         self.engine.addItem(tr("Dynamic: full equations, for steep streets and breaches"), "dynamic")
+        self.device = self._devices()
         self.output = QSpinBox()
         self.output.setRange(1, 120)
         self.output.setValue(5)
@@ -97,6 +98,7 @@ class FloodDialog(FormDialog):
         self.row(tr("Roughness"), self.cover)
         self.row(tr("A frame every"), self.output)
         self.row(tr("Engine"), self.engine)
+        self.row(tr("Computed on"), self.device)
         self.rows.addRow(self.has_level, self.level)
         self.body.addWidget(self.picture)
 
@@ -122,6 +124,23 @@ class FloodDialog(FormDialog):
             box.setEnabled(False)
             box.setToolTip(tr("SWMM is not installed."))
         return box
+
+    def _devices(self) -> QComboBox:
+        """Return what can compute; where there is no graphics processor, the box says why when it is pointed at."""
+        box, (name, why_not) = QComboBox(), gpu_offer()
+        box.addItem(tr("processor"), "cpu")
+        if why_not:
+            box.setToolTip(tr("No graphics processor: {reason}").format(reason=why_not))
+        else:
+            box.addItem(tr("graphics processor ({name})").format(name=name), "gpu")
+        return box
+
+    def _allow_devices(self) -> None:
+        """Offer a graphics processor where one is and computes what is asked for."""
+        is_possible = self.device.count() > 1 and self.engine.currentData() == "inertial" and not self.subgrid.currentData()
+        if not is_possible:
+            self.device.setCurrentIndex(0)
+        self.device.setEnabled(is_possible)
 
     def _covers(self) -> QComboBox:
         """Return the land-cover rasters of the project, with even roughness as the first choice."""
@@ -184,6 +203,7 @@ class FloodDialog(FormDialog):
             drainage=str(self.drains.currentData() or ""),
             cell=self.cell.value(),
             engine=str(self.engine.currentData()),
+            device=str(self.device.currentData()),
             subgrid=int(self.subgrid.currentData()),
             cover=str(self.cover.currentData() or ""),
             duration=self.hours.value() * 3600.0,
@@ -201,6 +221,7 @@ class FloodDialog(FormDialog):
         if uniform == (self.years.count() > 0):
             self._fill_years()
         self._name_factors()
+        self._allow_devices()
         self.rows.setRowVisible(self.cover, self.cover.count() > 1)
         self.rows.setRowVisible(self.years, not uniform)
         self.rows.setRowVisible(self.intensity, uniform)

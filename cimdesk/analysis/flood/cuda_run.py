@@ -28,6 +28,9 @@ from cimdesk.base.arrays import AnyArray, Float32
 from cimdesk.base.jobs import CancelToken
 from cimdesk.model.flood import FloodResult, FloodScenario
 
+NOTES_BYTES, HYDROLOGY_BYTES = 28, 20
+"""What times of arrival and the like, and rain fields and soils, need for each cell on the device."""
+
 
 class CudaInertialEngine(InertialEngine):
     """Advances the water on the device; the arrays of the state follow when they are asked for."""
@@ -42,12 +45,14 @@ class CudaInertialEngine(InertialEngine):
         self._touched, self._looked_at = touched, _looked_at(scenario, state, touched, seen)
         self._device: dict[str, Any] = {}
         self._has_loss = scenario.infiltration > 0.0
+        has_hydrology = scenario.soil is not None or scenario.rain_field is not None
+        self._beside = NOTES_BYTES * scenario.timings + HYDROLOGY_BYTES * has_hydrology
 
     def load(self) -> None:
         """Bring everything to the device, unless it is there."""
         if self._water.is_loaded:
             return
-        self._water.load(self._looked_at, self._touched)
+        self._water.load(self._looked_at, self._touched, self._beside)
         count = len(self._tiles.depths)
         self._device = {
             "depths": cuda.to_device(np.zeros(count, dtype=np.float32)),

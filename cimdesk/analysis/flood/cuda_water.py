@@ -95,8 +95,10 @@ class DeviceWater:
         """Whether the water is on the device."""
         return bool(self.fields)
 
-    def load(self, to_fetch: dict[str, AnyArray], to_send: dict[str, AnyArray]) -> None:
+    def load(self, to_fetch: dict[str, AnyArray], to_send: dict[str, AnyArray], beside: int) -> None:
         """Bring everything to the device; name the cells that come back after each step, and those that go there before it.
+
+        ``beside`` is what others will need for each cell [bytes].
 
         Raises
         ------
@@ -104,7 +106,7 @@ class DeviceWater:
             If it has too little memory.
         """
         state = self._state
-        needed = (len(WATER) + len(MAXIMA) + len(FIXED) + 3) * state.h.nbytes + _ROOM
+        needed = (len(WATER) + len(MAXIMA) + len(FIXED) + 3) * state.h.nbytes + beside * state.h.size + _ROOM
         free = int(min(cuda.current_context().get_memory_info()[0], 2**62))
         if needed > free:
             raise ServiceError(
