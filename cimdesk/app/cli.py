@@ -53,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             console.finish(outcome)
             sys.stdout.flush()
     except (Cancelled, KeyboardInterrupt):
+        # One that comes while classes are made from text, as in an import, is kept by Python as nobody's, and would end the
+        # process by a signal after all; any other text that is executed clears that.
+        exec("")
         console.error("Cancelled.")
         return EXIT_CANCELLED
     except (UsageError, EditError) as error:

@@ -179,6 +179,22 @@ def test_import_that_is_stopped_leaves_no_project(sent: signal.Signals, tmp_path
     assert left_in(tmp_path) == {"large.city.json"}
 
 
+def test_a_stop_while_modules_are_loaded_ends_like_any_other():
+    code = """
+from cimdesk.app import cli
+
+def loaded(arguments):
+    exec("raise KeyboardInterrupt")
+
+cli._set_language = loaded
+raise SystemExit(cli.main(["check", "nothing.json"]))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert (ended.returncode, ended.stderr.strip()) == (130, "cimdesk: Cancelled.")
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
