@@ -70,10 +70,10 @@ def test_hostile_file_is_read_in_bounds_or_refused_in_one_message(name: str, tmp
     path = CASES[name](tmp_path)
     before = everything_in(tmp_path)
     with bounds():
-        started = time.monotonic()
+        started = time.process_time()
         report = check(path)
         refusal = imported(path)
-        seconds = time.monotonic() - started
+        seconds = time.process_time() - started
     assert seconds < SECONDS
     text = json.dumps(report, ensure_ascii=False, allow_nan=False)
     assert SECRET not in text
