@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Bool, Float
+from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int32
 from cimdesk.scene import toolkit as vtk
 from cimdesk.scene.visual import Hit
 
@@ -79,6 +79,64 @@ class CellIndex:
             if distance <= tolerance and (best is None or distance < best.distance):
                 best = Hit(owner, distance)
         return best
+
+
+class TriangleIndex(CellIndex):
+    """Nearest triangle of a mesh of some thousand: boxes around them take a hundredth of the time that a locator takes to build.
+
+    Parameters
+    ----------
+    data : vtkPolyData
+    owner : (T,) int
+    points : (P, 3) float32
+    triangles : (T, 3) int32
+        Those of ``data``.
+    """
+
+    def __init__(self, data: Any, owner: AnyArray, points: Float32, triangles: Int32) -> None:
+        super().__init__(data, owner)
+        self._points = points
+        self._triangles = triangles
+        self._boxes: tuple[Float32, Float32] | None = None
+
+    def nearest(self, point: Float, tolerance: float, shown: Bool | None = None) -> Hit | None:
+        low, high = self._around()
+        wide = np.float32(tolerance + 1e-3)
+        near: Bool = np.ones(len(self._triangles), dtype=bool)
+        for axis, place in enumerate(np.asarray(point, dtype=np.float32)):
+            near &= (low[axis] <= place + wide) & (high[axis] >= place - wide)
+        rows = np.flatnonzero(near)
+        if shown is not None:
+            rows = rows[shown[self._owner[rows]]]
+        if not len(rows):
+            return None
+        away = distances_to_triangles(point, self._points[self._triangles[rows]].astype(np.float64))
+        best = int(np.argmin(away))
+        return Hit(int(self._owner[rows[best]]), float(away[best])) if away[best] <= tolerance else None
+
+    def _around(self) -> tuple[Float32, Float32]:
+        """Return (3, T) low and high corners of boxes around the triangles."""
+        if self._boxes is None:
+            columns = np.ascontiguousarray(self._points.T)
+            a, b, c = (columns[:, self._triangles[:, k]] for k in range(3))
+            self._boxes = np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
+        return self._boxes
+
+
+def distances_to_triangles(point: Float, corners: Float) -> Float:
+    """Return (N,) distances from a point (3,) to triangles (N, 3, 3) [m]."""
+    sides = np.roll(corners, -1, axis=1) - corners
+    to_point = point - corners
+    squares = np.maximum(np.einsum("nij,nij->ni", sides, sides), 1e-30)
+    along = np.clip(np.einsum("nij,nij->ni", to_point, sides) / squares, 0.0, 1.0)
+    to_sides = np.linalg.norm(to_point - along[:, :, None] * sides, axis=2).min(axis=1)
+    normals = np.cross(sides[:, 0], sides[:, 1])
+    lengths = np.linalg.norm(normals, axis=1)
+    normals /= np.maximum(lengths, 1e-30)[:, None]
+    turns = np.einsum("nij,nj->ni", np.cross(sides, to_point), normals)
+    is_over = (turns >= 0.0).all(axis=1) & (lengths > 1e-12)
+    to_planes = np.abs(np.einsum("ni,ni->n", to_point[:, 0], normals))
+    return np.asarray(np.where(is_over, to_planes, to_sides))
 
 
 def meets_box(start: Float, end: Float, low: Float, high: Float) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from cimdesk.base.arrays import Float, Int32
 from cimdesk.model.tileset import TileBlock
-from cimdesk.scene.cells import CellIndex
+from cimdesk.scene.cells import CellIndex, TriangleIndex
 from cimdesk.scene.geometry import actor_of, hide_transparent_texels, poly_data, pull_to_eye, set_point_array, set_pull
 from cimdesk.scene.look import unit_rgb
 from cimdesk.scene.shading import hook_vertices, light_flat_faces, set_aside, set_row_scale
@@ -103,7 +103,9 @@ class TileDrawing:
         extent = points if len(points) or block.cloud is None else block.cloud.xyz + shift.astype(np.float32)
         low, high = extent.min(axis=0).astype(np.float64), extent.max(axis=0).astype(np.float64)
         owner = block.owner if is_behind is None else np.concatenate([block.owner, block.owner[is_behind]])
-        tile = DrawnTile(block, actor, low, high, (low.tolist(), high.tolist()), shift, CellIndex(data, owner))
+        tile = DrawnTile(
+            block, actor, low, high, (low.tolist(), high.tolist()), shift, TriangleIndex(data, owner, points, triangles)
+        )
         self._set_opacity(tile)
         self.tiles[block.row] = tile
         self._new.append(block.row)

@@ -7,7 +7,8 @@ import pytest
 
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.selection import AssetRef
-from cimdesk.scene.cells import meets_box
+from cimdesk.scene.cells import TriangleIndex, distances_to_triangles, meets_box
+from cimdesk.scene.geometry import poly_data
 from cimdesk.scene.picking import inside_polygon
 from tests.scene import cities
 
@@ -128,3 +129,26 @@ def test_a_line_meets_a_box_or_passes_it():
     assert meets_box(np.array([0.5, 0.5, 0.5]), np.array([0.6, 0.5, 0.5]), low, high)
     assert not meets_box(np.array([-1.0, 2.0, 0.5]), np.array([2.0, 2.0, 0.5]), low, high)
     assert not meets_box(np.array([-2.0, 0.5, 0.5]), np.array([-1.0, 0.5, 0.5]), low, high)
+
+
+def test_the_nearest_triangle_is_found_as_by_looking_at_many_places_of_each():
+    rng = np.random.default_rng(4)
+    points = rng.uniform(0.0, 100.0, (300, 3)).astype(np.float32)
+    triangles = rng.integers(0, 300, (500, 3)).astype(np.int32)
+    triangles[:5, 2] = triangles[:5, 1]
+    owner = np.arange(500) // 4
+    index = TriangleIndex(poly_data(points, triangles), owner, points, triangles)
+    shares = np.array([(i / 40, j / 40) for i in range(41) for j in range(41 - i)])
+    a, b, c = (points[triangles[:, k]].astype(np.float64)[:, None] for k in range(3))
+    places = a + shares[:, :1] * (b - a) + shares[:, 1:] * (c - a)
+    for point in rng.uniform(-5.0, 105.0, (30, 3)):
+        seen = np.linalg.norm(places - point, axis=2).min(axis=1)
+        assert (distances_to_triangles(point, points[triangles].astype(np.float64)) <= seen + 1e-6).all()
+        found = index.nearest(point, 6.0)
+        assert found is not None or seen.min() > 6.0
+        if found is not None:
+            assert seen.min() - 2.5 <= found.distance <= seen.min() + 1e-4
+            shown = np.ones(125, dtype=bool)
+            shown[found.row] = False
+            other = index.nearest(point, 6.0, shown)
+            assert other is None or (other.row != found.row and other.distance >= found.distance)
