@@ -71,7 +71,7 @@ class BookmarksPanel(QWidget):
 
     def refresh(self) -> None:
         """Show the bookmarks of the project again."""
-        width = max(104, round(current_theme().px("font_px") * 6.6))
+        width = max(104, round(current_theme().px("font_px") * 6.0))
         size = QSize(width, round(width * 0.56))
         self.list.setIconSize(size)
         self.list.setGridSize(QSize(width + 12, size.height() + round(current_theme().px("font_px") * 1.9)))

@@ -4,13 +4,47 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
+from PySide6.QtWidgets import QDialog, QFormLayout, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from cimdesk.base.i18n import tr
 from cimdesk.ui.theme import current_theme
 
+FRAME = 9.0
+"""What stands above and under the rows of a form [heights of a letter]."""
 D = TypeVar("D", bound="FormDialog")
+
+
+class Sheet(QScrollArea):
+    """The rows of a form: as high as they are, or as the screen lets them be, then they scroll."""
+
+    def __init__(self, body: QVBoxLayout) -> None:
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        # The rows are reached by the tab key, which brings them into sight.
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        body.setContentsMargins(0, 0, 0, 0)
+        self._page = QWidget()
+        self._page.setLayout(body)
+        self.setWidget(self._page)
+        self._page.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            # Rows came or went: the form is as high as they are again.
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+    def minimumSizeHint(self) -> QSize:
+        wanted = self._page.minimumSizeHint().expandedTo(self._page.sizeHint())
+        room = self.screen().availableGeometry().height() - round(FRAME * current_theme().px("font_px"))
+        bar = self.verticalScrollBar().sizeHint().width() if wanted.height() > room else 0
+        return QSize(self._page.minimumSizeHint().width() + bar, min(wanted.height(), room))
+
+    def sizeHint(self) -> QSize:
+        return QSize(self._page.sizeHint().width(), 0).expandedTo(self.minimumSizeHint())
 
 
 class FormDialog(QDialog):
@@ -56,7 +90,7 @@ class FormDialog(QDialog):
         column.setContentsMargins(20, 18, 20, 16)
         column.setSpacing(14)
         column.addWidget(heading)
-        column.addLayout(self.body, 1)
+        column.addWidget(Sheet(self.body), 1)
         column.addLayout(buttons)
 
     def row(self, label: str, field: QWidget) -> None:

@@ -113,6 +113,8 @@ def _scaled_theme(name: str, size: int) -> Theme:
         status_px=round(size * 0.92),
         title_px=round(size * 1.2),
         big_px=round(size * 1.9),
+        box_px=round(size * 1.1),
+        chevron_px=round(size * 0.92),
         menu_pad=min(round(size * 0.62), 9),
         menu_px=min(size, 20),
     )
@@ -142,7 +144,8 @@ def apply_theme(application: QApplication, name: str, height: int = 0) -> Theme:
 def style_sheet(theme: Theme) -> str:
     """Return the style sheet with the theme's tokens filled in."""
     template = Template((resource_dir() / "themes" / "app.qss").read_text(encoding="utf-8"))
-    return template.substitute(theme.tokens, chevron=_tinted_file("ui.chevron", theme.tokens["dim"]))
+    chevron, check = _tinted_file("ui.chevron", theme.tokens["dim"]), _tinted_file("ui.check", theme.tokens["accent_text"])
+    return template.substitute(theme.tokens, chevron=chevron, check=check)
 
 
 def _tinted_file(name: str, color: str) -> str:

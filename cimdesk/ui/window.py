@@ -158,6 +158,8 @@ class MainWindow(QMainWindow):
         for widget in (self.menus, self.tools, self.status):
             widget.setVisible(not on)
         self.panels.show_wanted(not on)
+        for sheet in self.findChildren(QWidget, "style_panel"):
+            sheet.setVisible(not on)
         self.set_theme("projector" if on else str(self.desk.settings.get("theme", "light")))
         if on:
             self._was_maximized = self.isMaximized()

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton
+from PySide6.QtWidgets import QAbstractButton, QLineEdit
 
 from cimdesk.base.i18n import LANGUAGES
 from cimdesk.model.layers import Layer, LayerKind
-from cimdesk.ui.theme import THEMES
+from cimdesk.ui.forms import FormDialog
+from cimdesk.ui.style_panel import open_panel
+from cimdesk.ui.theme import THEMES, current_theme
 from tests.gui.windows import open_sample, open_window
 from tests.unit.commands.exposure_town import boxes, with_layers
 from tests.unit.commands.test_flood_exposure import DRY, run_of, water
@@ -182,3 +184,32 @@ def test_layers_are_shown_and_found_by_keyboard(qtbot, flooded, monkeypatch):
     window.bottom.table.view.selectRow(0)
     QTest.keyClick(window.bottom.table.view, Qt.Key.Key_Return)
     assert done == ["layer.zoom", "view.fit_selection"]
+
+
+def test_only_the_city_is_left_while_it_is_presented(qtbot, flooded):
+    window = flooded
+    sheet = open_panel(window, window.desk, window.desk.session.workspace.layer("city"))
+    window.set_presenting(True)
+    assert not sheet.isVisible()
+    window.set_presenting(False)
+    assert sheet.isVisible()
+    sheet.cancel()
+
+
+@pytest.mark.parametrize("rows", [3, 80])
+def test_a_form_is_as_high_as_its_rows_but_never_higher_than_the_screen(qtbot, rows):
+    dialog = FormDialog("A form", "Add")
+    qtbot.addWidget(dialog)
+    fields = [QLineEdit() for _ in range(rows)]
+    for k, field in enumerate(fields):
+        dialog.row(f"Row {k}", field)
+    dialog.show()
+    screen = dialog.screen().availableGeometry()
+    assert dialog.height() <= screen.height()
+    assert dialog.accept_button.isVisible()
+    if rows == 3:
+        assert dialog.height() < 30 * current_theme().px("font_px")
+    before, last = fields[-2:]
+    before.setFocus()
+    QTest.keyClick(before, Qt.Key.Key_Tab)
+    qtbot.waitUntil(lambda: dialog.rect().contains(last.mapTo(dialog, last.rect().center())))
