@@ -179,8 +179,7 @@ def test_import_that_is_stopped_leaves_no_project(sent: signal.Signals, tmp_path
     assert left_in(tmp_path) == {"large.city.json"}
 
 
-def test_a_stop_while_modules_are_loaded_ends_like_any_other():
-    code = """
+STOPPED = """
 from cimdesk.app import cli
 
 def loaded(arguments):
@@ -189,9 +188,12 @@ def loaded(arguments):
 cli._set_language = loaded
 raise SystemExit(cli.main(["check", "nothing.json"]))
 """
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
+
+
+def test_a_stop_while_modules_are_loaded_ends_like_any_other(tmp_path: Path):
+    (tmp_path / "stopped.py").write_text(STOPPED)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, "-m", "stopped"], capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert (ended.returncode, ended.stderr.strip()) == (130, "cimdesk: Cancelled.")
 
 
