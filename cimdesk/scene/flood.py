@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Float32, Int32
+from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int32
 from cimdesk.model.appearance import DEPTH_CLASSES
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_comparison import comparison_of
@@ -257,9 +257,11 @@ def _water_mesh(result: FloodResult, context: Context, bed: Float32, stride: int
     """Return the grid over every cell that is ever wet: local points at the bed, triangles, and texture coordinates."""
     terrain = result.terrain
     rows, columns = np.arange(0, terrain.shape[0], stride), np.arange(0, terrain.shape[1], stride)
-    # Of water that is still on its way nobody knows how far it comes.
-    reach = np.ones_like(result.max_depth) if LIVE in result.statistics else result.max_depth
-    wet = _block_max(reach, stride, len(rows), len(columns)) > MIN_DEPTH
+    if LIVE in result.statistics:
+        # Of water that is still on its way nobody knows how far it comes.
+        wet: Bool = np.ones((len(rows), len(columns)), dtype=bool)
+    else:
+        wet = _block_max(result.max_depth, stride, len(rows), len(columns)) > MIN_DEPTH
     return wet_grid(terrain, context.origin, rows, columns, bed[::stride, ::stride], wet)
 
 
