@@ -65,3 +65,22 @@ def test_land_cover_of_the_project_gives_the_roughness(qtbot, tmp_path):
     rows, columns = scenario.terrain.shape
     assert scenario.manning_n[rows // 2, columns // 4] == np.float32(0.10)
     assert scenario.manning_n[rows // 2, columns * 3 // 4] == np.float32(0.02)
+
+
+def test_a_graphics_processor_is_offered_where_one_is_for_what_it_computes(qtbot, tmp_path, monkeypatch):
+    window = open_window(qtbot)
+    open_sample(qtbot, window, tmp_path, "city", "terrain")
+    monkeypatch.setattr("cimdesk.ui.flood_dialog.gpu_offer", lambda: ("", "there is no NVIDIA driver on this computer."))
+    without = dialog_of(qtbot, window)
+    assert not without.device.isEnabled()
+    assert "no NVIDIA driver" in without.device.toolTip()
+    assert without.form().device == "cpu"
+    monkeypatch.setattr("cimdesk.ui.flood_dialog.gpu_offer", lambda: ("NVIDIA H100", ""))
+    dialog = dialog_of(qtbot, window)
+    assert dialog.form().device == "cpu"
+    dialog.device.setCurrentIndex(dialog.device.findData("gpu"))
+    assert "H100" in dialog.device.currentText()
+    assert dialog.form().device == "gpu"
+    dialog.engine.setCurrentIndex(dialog.engine.findData("dynamic"))
+    assert dialog.form().device == "cpu"
+    assert not dialog.device.isEnabled()

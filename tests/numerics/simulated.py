@@ -81,20 +81,20 @@ def beside(flood: FloodScenario) -> dict[str, Any]:
 
 def lake(precision: str) -> dict[str, Any]:
     ground, houses = town(12)
-    return beside(scenario(ground, 2.0, 12.0, is_blocked=houses, initial_level=0.1, precision=precision))
+    return beside(scenario(ground, 2.0, 6.0, is_blocked=houses, initial_level=0.1, precision=precision))
 
 
 def dam_break(precision: str) -> dict[str, Any]:
     level = np.where(np.arange(24) < 12, 2.0, 0.1) * np.ones((3, 1))
-    return beside(scenario(np.zeros((3, 24)), 5.0, 12.0, initial_level=level, precision=precision, manning_n=0.05, timings=True))
+    return beside(scenario(np.zeros((3, 24)), 5.0, 8.0, initial_level=level, precision=precision, manning_n=0.05, timings=True))
 
 
 def rain_on_houses(precision: str) -> dict[str, Any]:
     ground, houses = town(12)
     raised = ground + np.where(houses, 6.0, 0.0)
-    rain = Series(np.array([0.0, 20.0]), np.array([200.0, 0.0]) / 3.6e6)
+    rain = Series(np.array([0.0, 12.0]), np.array([200.0, 0.0]) / 3.6e6)
     level = raised.astype(np.float64) + 0.1
-    return beside(scenario(raised, 5.0, 30.0, rain=rain, initial_level=level, precision=precision, infiltration=1e-6))
+    return beside(scenario(raised, 5.0, 16.0, rain=rain, initial_level=level, precision=precision, infiltration=1e-6))
 
 
 def dry_tiles(precision: str) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def dry_tiles(precision: str) -> dict[str, Any]:
     try:
         pump = Inflow(np.array([[30.0, 30.0]]), constant(2.0), radius=6.0)
         ground = 0.01 * np.indices((12, 26)).sum(axis=0)
-        return beside(scenario(ground, 5.0, 40.0, inflows=(pump,), precision=precision))
+        return beside(scenario(ground, 5.0, 30.0, inflows=(pump,), precision=precision))
     finally:
         grid.TILE_ROWS, grid.TILE_COLUMNS = rows, columns
 
@@ -123,9 +123,9 @@ def everything(soil: str = "green-ampt", precision: str = "float32") -> FloodSce
     culvert = Culvert("C", np.array([[5, 3], [5, 7]]), (float(ground[5, 3]), float(ground[5, 7])), 0.5, 0.5, 4.0)
     west = np.array([[row, 6, 1] for row in range(12)])
     return scenario(
-        ground, 2.0, 16.0, is_blocked=houses, precision=precision, output_every=8.0, rain=constant(3e-5), infiltration=1e-7,
+        ground, 2.0, 10.0, is_blocked=houses, precision=precision, output_every=5.0, rain=constant(3e-5), infiltration=1e-7,
         rain_field=rain, soil=Soil(soil, parameters, (np.indices((12, 12)).sum(axis=0) % 2).astype(np.uint8)), initial_level=0.1,
-        beds=(MovingBed(gate, np.array([4.0, 10.0]), heights),), devices=(pump, culvert), timings=True,
+        beds=(MovingBed(gate, np.array([2.0, 8.0]), heights),), devices=(pump, culvert), timings=True,
         inflows=(Inflow(np.array([[11.0, 11.0]]), constant(0.2), 3.0),),
         boundaries=(EdgeBoundary("west", "free"), EdgeBoundary("east", "level", level=constant(0.3)),
                     EdgeBoundary("south", "discharge", discharge=constant(0.2)), EdgeBoundary("north", "critical")),

@@ -20,6 +20,8 @@ from cimdesk.model.flood_inputs import Subgrid
 
 from .channels import constant, scenario, town
 
+pytestmark = pytest.mark.timeout(600)
+
 SIMULATED = Path(__file__).with_name("simulated.py")
 PRECISIONS = ("float32", "float64")
 LOST = {"float32": 1e-6, "float64": 1e-12}
@@ -29,7 +31,7 @@ LOST = {"float32": 1e-6, "float64": 1e-12}
 def simulated() -> dict:
     """What the simulator found, in a process of its own: it must be chosen before numba is imported."""
     done = subprocess.run(
-        [sys.executable, str(SIMULATED)], capture_output=True, text=True, timeout=280, check=False, env=dict(os.environ)
+        [sys.executable, str(SIMULATED)], capture_output=True, text=True, timeout=580, check=False, env=dict(os.environ)
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
