@@ -54,7 +54,7 @@ def keep_seams(tiles, first, last, h, qx, qy, row_seams, column_seams):  # type:
         r = (tiles[t, 5] - c) // across
         a, b = 0 if j0 == 1 else j0, columns + 3 if j1 == columns + 1 else j1
         for v in range(3):
-            field = h if v == 0 else (qx if v == 1 else qy)
+            field = h if v == _DEPTH else (qx if v == _EAST else qy)
             for n in range(SEAM):
                 if n >= BEFORE and i0 > 1:
                     _copy(part4(row_seams, r, v, n, a, b), part2(field, i0 - BEFORE + n, a, b))
@@ -162,12 +162,13 @@ def _limit(h, new_x, new_y, limits, is_tight, i, run, rows, columns, dt_dx, keep
 
 @njit(nogil=True, cache=True)
 def _settle(  # type: ignore[no-untyped-def]
-    h, lo, qx, qy, new_x, new_y, rain_share, envelopes, i, run, tiles, tile_depth, tile_loss, dt_dx, rain, loss, time, is_noted,
+    h, lo, qx, qy, new_x, new_y, rain_share, envelopes, i, run, tiles, first, last, tile_depth, tile_loss, dt_dx, rain, loss,
+    time, is_noted,
 ):  # fmt: skip
-    """Bring depths, discharges and, where asked, running maxima of a row of ``tiles`` to the new time."""
+    """Bring depths, discharges and, where asked, running maxima of a row of some tiles to the new time."""
     rows, columns = h.shape[0] - 3, h.shape[1] - 3
     at, down, base = i & 3, (i + 1) & 3, max(run[2] - BEFORE, 0)
-    for t in range(tiles.shape[0]):
+    for t in range(first, last):
         a, b, number = tiles[t, 2], tiles[t, 3], tiles[t, 5]
         p, q = a - base, b - base
         west, east = part2(new_x, at, p, q), part2(new_x, at, p + 1, q + 1)
@@ -212,7 +213,7 @@ def sweep_tiles(  # type: ignore[no-untyped-def]
         while until < last and tiles[until, 0] == i0 and tiles[until, 2] == j1 and tiles[until, 3] - j0 <= WIDEST:
             j1 = tiles[until, 3]
             until += 1
-        run, swept = (i0, i1, j0, j1, (tiles[t, 5] - c) // across, c, tiles[until - 1, 4]), tiles[t:until]
+        run = (i0, i1, j0, j1, (tiles[t, 5] - c) // across, c, tiles[until - 1, 4])
         is_part = j0 > 1 or j1 <= columns
         limits[:], is_tight[:] = 1.0, False
         for n in range(t, until):
@@ -220,9 +221,9 @@ def sweep_tiles(  # type: ignore[no-untyped-def]
         loaded = max(i0 - BEFORE, 0)
         for i in range(i0 - 1, i1 + 2):
             while is_part and loaded <= min(i + 1, rows + 2):
-                _load(part3(kept, _DEPTH, loaded & 3, 0, width), _DEPTH, h, row_seams, column_seams, loaded, run)
-                _load(part3(kept, _EAST, loaded & 3, 0, width), _EAST, qx, row_seams, column_seams, loaded, run)
-                _load(part3(kept, _SOUTH, loaded & 3, 0, width), _SOUTH, qy, row_seams, column_seams, loaded, run)
+                for v in range(3):
+                    field = h if v == _DEPTH else (qx if v == _EAST else qy)
+                    _load(part3(kept, v, loaded & 3, 0, width), v, field, row_seams, column_seams, loaded, run)
                 loaded += 1
             _flow(h, qx, qy, kept, row_seams, new_x, new_y, z, k, is_given, given, i, run, g_dt_dx, dt)
             if i >= i0:
@@ -230,7 +231,7 @@ def sweep_tiles(  # type: ignore[no-untyped-def]
                 _limit(old, new_x, new_y, limits, is_tight, i - 1, run, rows, columns, dt_dx, keep)
             if i >= i0 + 2:
                 _settle(
-                    h, lo, qx, qy, new_x, new_y, rain_share, envelopes, i - 2, run, swept, tile_depth, tile_loss,
+                    h, lo, qx, qy, new_x, new_y, rain_share, envelopes, i - 2, run, tiles, t, until, tile_depth, tile_loss,
                     dt_dx, rain, loss, time, is_noted,
                 )  # fmt: skip
         t = until
