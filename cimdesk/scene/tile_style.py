@@ -9,10 +9,13 @@ from cimdesk.model.appearance import color_table
 from cimdesk.model.coloring import settled
 from cimdesk.model.features import FeatureTable
 from cimdesk.model.layers import Layer
-from cimdesk.model.style import Coloring, StyleMode
+from cimdesk.model.style import Coloring, Style, StyleMode
 from cimdesk.model.tileset import TileBlock, TileSource
 from cimdesk.model.visibility import shown_of
 from cimdesk.scene.visual import Context
+
+MOST_KEPT = 8
+"""Styles whose limits are kept for those who go from one to the other and back."""
 
 
 class ArrivingStyle:
@@ -28,15 +31,26 @@ class ArrivingStyle:
         self._layer = layer
         self._table = FeatureTable.empty()
         self._shown: Bool | None = None
+        self._found: list[tuple[FeatureTable, Style, Style]] = []
 
     def follow(self, layer: Layer, known: FeatureTable | None) -> bool:
         """Use a layer's record from now on; return whether other features than before may be in sight."""
         before, self._layer = self._layer, layer
         if known is not None and len(known):
-            self._layer = layer.but(style=settled(layer.style, known))
+            self._layer = layer.but(style=self._settled(layer.style, known))
         self._table, self._shown = FeatureTable.empty(), None
         is_same = before.hidden is layer.hidden and before.only is layer.only and before.filter == layer.filter
         return not (is_same and before.style.rules == layer.style.rules)
+
+    def _settled(self, style: Style, known: FeatureTable) -> Style:
+        """Return the style with what it finds in the data; looking for it in a million rows takes longer than colouring them."""
+        self._found = [each for each in self._found if each[0] is known][:MOST_KEPT]
+        for _, before, found in self._found:
+            if before == style:
+                return found
+        found = settled(style, known)
+        self._found.insert(0, (known, style, found))
+        return found
 
     def coloring(self, rows: Int) -> Coloring:
         """Return the colours of features by their rows, clear for those out of sight."""
