@@ -1,4 +1,4 @@
-"""Speed of the inertial engine on a graphics processor beside one thread of the processor, in one run; skipped where there is none."""
+"""Speed of the inertial engine on a graphics processor beside a thread of the processor; skipped where there is none."""
 
 from __future__ import annotations
 

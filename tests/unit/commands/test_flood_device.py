@@ -80,7 +80,8 @@ def test_every_reason_has_a_remedy_and_is_told_in_chinese(reason: str, monkeypat
     set_language("zh_CN")
     with pytest.raises(ServiceError) as refused:
         check_device("gpu", "inertial", False)
-    assert refused.value.remedy == REMEDIES[reason]
+    assert refused.value.remedy
+    assert REMEDIES[reason] not in refused.value.localized()
     assert reason not in refused.value.localized()
     assert check_device("auto", "inertial", False) == "cpu"
 
