@@ -12,7 +12,7 @@ import numpy as np
 
 from cimdesk.analysis.flood import kernels, sweep
 from cimdesk.analysis.flood.edges import EDGES, given_discharges, series_at
-from cimdesk.analysis.flood.grid import GRAVITY, GridState, Tiles
+from cimdesk.analysis.flood.grid import GRAVITY, TILE_ROWS, GridState, Tiles
 from cimdesk.analysis.flood.ledger import FloodLedger
 from cimdesk.analysis.flood.workers import Workers
 from cimdesk.base.arrays import AnyArray
@@ -61,7 +61,7 @@ class InertialEngine:
         for boundary in self._boundaries:
             self._give(boundary, time, dt)
         self._steps += 1
-        each(sweep.keep_seams, s.h, s.qx, s.qy, self._row_seams, self._column_seams)
+        each(sweep.keep_seams, s.h, s.qx, s.qy, self._row_seams, self._column_seams, weight=sweep.SEAM / TILE_ROWS)
         each(
             sweep.sweep_tiles, s.h, s.lo, s.qx, s.qy, s.z, s.k, s.rain_share, (s.deepest, s.speed2, s.discharge2, s.arrival),
             self._row_seams, self._column_seams, self._is_given, self._given, self._tiles.depths, self._tiles.losses,

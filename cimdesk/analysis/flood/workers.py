@@ -37,13 +37,14 @@ class Workers:
             self._pool.shutdown()
         self._pool = None
 
-    def each(self, kernel: Callable[..., None], *arrays: Any) -> None:
+    def each(self, kernel: Callable[..., None], *arrays: Any, weight: float = 1.0) -> None:
         """Run ``kernel(tiles, first, last, *arrays)`` over the active tiles and wait until all are done.
 
         The calling thread works too, and whoever is free takes the next part, so one that the system keeps waiting holds up little.
+        A kernel that does little in a cell has a ``weight`` below one: few cells of it are not worth sharing out.
         """
         active = self._tiles.active
-        if self._pool is None or self._tiles.active_cells < LEAST_SHARED_CELLS * self._threads:
+        if self._pool is None or self._tiles.active_cells * weight < LEAST_SHARED_CELLS * self._threads:
             kernel(active, 0, len(active), *arrays)
             return
         parts = deque(pairwise(_cuts(active, PARTS * self._threads)))

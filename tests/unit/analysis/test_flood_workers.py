@@ -52,3 +52,14 @@ def test_a_small_flood_is_left_to_one_thread():
     with Workers(tiles, 3) as pool:
         pool.each(lambda active, first, last: where.append((threading.current_thread(), first, last)))
     assert where == [(threading.current_thread(), 0, 1)]
+
+
+def test_little_work_in_each_cell_is_left_to_one_thread():
+    tiles = Tiles(10 * TILE_ROWS, TILE_COLUMNS)
+    tiles.activate_all()
+    calls = []
+    with Workers(tiles, 2) as pool:
+        pool.each(lambda *part: calls.append(part), weight=0.1)
+        assert len(calls) == 1
+        pool.each(lambda *part: calls.append(part))
+    assert len(calls) > 2
