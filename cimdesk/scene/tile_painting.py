@@ -48,9 +48,9 @@ class TilePainting:
         colors, drawing, context = self.colors, self._drawing, self._context
         if not colors.has_source:
             colors.shows_source = wants_source(layer)
-        coloring = color_layer(context.workspace, layer, context.time)
         if self.arriving.follow(layer, context.workspace.features(layer.id)):
             drawing.forget_edges()
+        coloring = color_layer(context.workspace, self.arriving.in_classes(layer), context.time)
         if colors.make_room(len(coloring)):
             drawing.follow_texture()
         colors.paint(coloring, context.look)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cimdesk.base.arrays import Bool, Int, Int32
@@ -41,6 +43,12 @@ class ArrivingStyle:
         self._table, self._shown = FeatureTable.empty(), None
         is_same = before.hidden is layer.hidden and before.only is layer.only and before.filter == layer.filter
         return not (is_same and before.style.rules == layer.style.rules)
+
+    def in_classes(self, layer: Layer) -> Layer:
+        """Return the layer with the class limits that were found for it."""
+        breaks = self._layer.style.breaks
+        is_open = layer.style.mode is StyleMode.GRADUATED and not layer.style.breaks and bool(breaks)
+        return layer.but(style=replace(layer.style, breaks=breaks)) if is_open else layer
 
     def _settled(self, style: Style, known: FeatureTable) -> Style:
         """Return the style with what it finds in the data; looking for it in a million rows takes longer than colouring them."""
