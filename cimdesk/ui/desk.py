@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QImage
 
 from cimdesk.base.errors import CimdeskError, Problem
 from cimdesk.base.i18n import set_language
@@ -26,12 +27,30 @@ if TYPE_CHECKING:
 
     from cimdesk.scene.scene import Scene
     from cimdesk.ui.draw_tool import Canvas, Tool, ToolCard
-    from cimdesk.ui.layer_panel import LayerPanel
-    from cimdesk.ui.viewport_pictures import Pictures
-    from cimdesk.ui.window_panels import Panels
 
 T = TypeVar("T")
 U = TypeVar("U", bound="Tool")
+
+
+class SmallPictures(Protocol):
+    """What takes small pictures of the view [px]."""
+
+    def thumbnail(self, width: int, height: int) -> bytes: ...
+    def seen_from(self, camera: dict[str, Any], width: int, height: int) -> QImage: ...
+
+
+class PanelControl(Protocol):
+    """What handlers ask of the panels ``left``, ``right`` and ``bottom``."""
+
+    def toggle(self, name: str) -> None: ...
+    def is_shown(self, name: str) -> bool: ...
+    def show_tab(self, name: str) -> None: ...
+
+
+class LayerNames(Protocol):
+    """What handlers ask of the list of layers."""
+
+    def rename_current(self) -> None: ...
 
 
 class ViewControl(Protocol):
@@ -40,7 +59,9 @@ class ViewControl(Protocol):
     scene: Scene | None
     tool: str
     navigation: str
-    pictures: Pictures
+
+    @property
+    def pictures(self) -> SmallPictures: ...
 
     def set_tool(self, tool: str) -> None: ...
     def take(self, make: Callable[[Canvas], U], card: Callable[[QWidget, U, Callable[[], object]], ToolCard]) -> U: ...
@@ -53,9 +74,9 @@ class Shell(Protocol):
     @property
     def view(self) -> ViewControl: ...
     @property
-    def panels(self) -> Panels: ...
+    def panels(self) -> PanelControl: ...
     @property
-    def layers(self) -> LayerPanel: ...
+    def layers(self) -> LayerNames: ...
     @property
     def presenting(self) -> bool: ...
     def set_theme(self, name: str) -> None: ...

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QKeyEvent, QLinearGradient, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen, QPixmap
@@ -19,15 +18,15 @@ from cimdesk.ui.desk import Desk
 from cimdesk.ui.handlers_project import open_project
 from cimdesk.ui.theme import current_theme, icon_pixmap
 
-if TYPE_CHECKING:
-    from cimdesk.ui.viewport import Viewport
-
 CARDS = (
     ("project.demo", "Demo city", "A river district with drains, gauges, a storm and works: see everything at once"),
     ("project.open", "Open…", "A project, or city data: CityJSON, 3D Tiles, GeoTIFF, GeoPackage, EPANET, SWMM, CSV"),
     ("project.new", "New project…", "An empty project file that keeps every edit"),
 )
 MOST_RECENT = 6
+
+KEPT_PICTURE = (360, 240)
+"""Size of the picture of a recent project [px]."""
 
 
 class StartPage(QWidget):
@@ -236,10 +235,9 @@ class RecentCard(QPushButton):
         painter.end()
 
 
-def keep_picture(path: Path | None, view: Viewport) -> None:
-    """Keep a small picture of what a project shows, for the next start; nothing for one that was never saved or drawn."""
-    if path is not None and view.renders:
-        project_picture(path).write_bytes(view.pictures.thumbnail(360, 240))
+def keep_picture(path: Path, picture: bytes) -> None:
+    """Keep a small JPEG of what a project shows, for the next start."""
+    project_picture(path).write_bytes(picture)
 
 
 def project_picture(path: Path) -> Path:

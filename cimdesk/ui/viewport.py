@@ -74,8 +74,8 @@ class Viewport(QWidget):
         self.navigation = "qgis"
         self.pointer = Pointer(self)
         self.session: Session | None = None
-        self.pace = Pace(self)
-        self.picking = Picking(self)
+        self.pace = Pace(self, self)
+        self.picking = Picking(self, self)
         self.pictures = Pictures(self)
         self._links = Links()
         self._ink = Ink(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
@@ -13,11 +13,7 @@ from PySide6.QtGui import QFont, QKeyEvent, QMouseEvent, QPainter, QPen, QPolygo
 from cimdesk.base.units import format_area, format_length
 from cimdesk.ui.draw_tool import Tool, halo_text
 from cimdesk.ui.theme import Theme
-
-if TYPE_CHECKING:
-    from cimdesk.scene.scene import Scene
-    from cimdesk.ui.viewport_pace import Pace
-    from cimdesk.ui.viewport_picking import Picking
+from cimdesk.ui.viewport_host import Host
 
 DRAG_PX = 4
 WHEEL_STEP = 1.22
@@ -31,21 +27,6 @@ PRESETS: dict[str, dict[Qt.MouseButton, str]] = {
     "cad": {_LEFT: "box", _MIDDLE: "pan", _RIGHT: "orbit"},
 }
 """What dragging with each button does. Shift+left always orbits; Ctrl+left orbits in the Cesium preset."""
-
-
-class Host(Protocol):
-    """The viewport, as its input sees it."""
-
-    scene: Scene | None
-    tool: str
-    navigation: str
-    pace: Pace
-    picking: Picking
-    measured: Any
-
-    def device(self, position: QPointF) -> tuple[float, float]: ...
-    def draw_ink(self) -> None: ...
-    def to_logical(self, points: np.ndarray) -> list[QPointF]: ...
 
 
 class Gesture:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from shiboken6 import isValid
 
+from cimdesk.ui.viewport_host import Host
 from cimdesk.ui.viewport_surface import Surface
-
-if TYPE_CHECKING:
-    from cimdesk.ui.viewport import Viewport
 
 STILL_AFTER_MS = 150
 PUBLISH_AFTER_MS = 800
@@ -25,8 +23,8 @@ class Pace(QObject):
 
     _tiles_came = Signal()
 
-    def __init__(self, viewport: Viewport) -> None:
-        super().__init__(viewport)
+    def __init__(self, viewport: Host, parent: QObject) -> None:
+        super().__init__(parent)
         self._viewport = viewport
         self._still = QTimer(self, singleShot=True, interval=STILL_AFTER_MS)
         self._still.timeout.connect(self._come_to_rest)

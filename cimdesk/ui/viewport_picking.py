@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QObject, QPointF, QTimer
 
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.selection import AssetRef
-
-if TYPE_CHECKING:
-    from cimdesk.ui.viewport import Viewport
+from cimdesk.ui.viewport_host import Host
 
 HOVER_AFTER_MS = 40
 
@@ -18,8 +14,8 @@ HOVER_AFTER_MS = 40
 class Picking(QObject):
     """Turns places in the picture into assets; the viewport's signals tell of them."""
 
-    def __init__(self, viewport: Viewport) -> None:
-        super().__init__(viewport)
+    def __init__(self, viewport: Host, parent: QObject) -> None:
+        super().__init__(parent)
         self._viewport = viewport
         self._hover = QTimer(self, singleShot=True, interval=HOVER_AFTER_MS)
         self._hover.timeout.connect(self._look_under_cursor)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QRect, QSize, Qt
 from PySide6.QtGui import QImage, QPixmap
 
+from cimdesk.ui.viewport_host import Host
 from cimdesk.ui.viewport_surface import Surface
-
-if TYPE_CHECKING:
-    from cimdesk.ui.viewport import Viewport
 
 
 class Pictures:
     """Takes small pictures without disturbing what is shown."""
 
-    def __init__(self, viewport: Viewport) -> None:
+    def __init__(self, viewport: Host) -> None:
         self._viewport = viewport
 
     def thumbnail(self, width: int, height: int) -> bytes:

@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
 from cimdesk.base.i18n import language_changed, tr
 from cimdesk.ui.settings import WindowSettings
 from cimdesk.ui.theme import apply_theme, current_theme, load_theme
-from cimdesk.ui.window_panels import Panels
 
 if TYPE_CHECKING:
     from cimdesk.model.document import Changes
@@ -112,7 +111,9 @@ class MainWindow(QMainWindow):
         self.filled.emit()
 
     def _lay_out(self) -> None:
-        self.panels = Panels(self)
+        from cimdesk.ui.window_panels import Panels
+
+        self.panels = Panels(self, self.desk, (self.layers, self.bookmarks), self.view, self.inspector, self.bottom)
         self.pages = QStackedWidget()
         self.pages.addWidget(self.start)
         self.pages.addWidget(self.panels.outer)
@@ -285,9 +286,10 @@ class MainWindow(QMainWindow):
             self._warm.stop()
             super().closeEvent(event)
             return
-        from cimdesk.ui.start_page import keep_picture
+        from cimdesk.ui.start_page import KEPT_PICTURE, keep_picture
 
-        keep_picture(self.desk.project_path, self.view)
+        if self.desk.project_path is not None and self.view.renders:
+            keep_picture(self.desk.project_path, self.view.pictures.thumbnail(*KEPT_PICTURE))
         if not self.presenting:
             self.desk.settings.put(geometry=bytes(self.saveGeometry().toBase64().data()).decode(), tab=self.bottom.tab)
         self.release()

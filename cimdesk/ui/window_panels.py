@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QSplitter, QWidget
 
+from cimdesk.ui.bottom_panel import BottomPanel
+from cimdesk.ui.desk import Desk
 from cimdesk.ui.theme import current_theme
-
-if TYPE_CHECKING:
-    from cimdesk.ui.window import MainWindow
 
 NAMES = ("left", "right", "bottom")
 
@@ -24,34 +21,38 @@ class Panels(QObject):
         Everything around and under the viewport.
     """
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(
+        self, window: QWidget, desk: Desk, left: tuple[QWidget, QWidget], view: QWidget, right: QWidget, bottom: BottomPanel
+    ) -> None:
         super().__init__(window)
         self._window = window
+        self._desk = desk
+        self._right, self._bottom = right, bottom
         self.left = QSplitter(Qt.Orientation.Vertical)
-        self.left.addWidget(window.layers)
-        self.left.addWidget(window.bookmarks)
+        for widget in left:
+            self.left.addWidget(widget)
         self.left.setStretchFactor(0, 1)
         self.left.setSizes([420, 150])
         self._middle = QSplitter(Qt.Orientation.Horizontal)
-        for widget in (self.left, window.view, window.inspector):
+        for widget in (self.left, view, right):
             self._middle.addWidget(widget)
         self._middle.setStretchFactor(1, 1)
         self.outer = QSplitter(Qt.Orientation.Vertical)
         self.outer.addWidget(self._middle)
-        self.outer.addWidget(window.bottom)
+        self.outer.addWidget(bottom)
         self.outer.setStretchFactor(0, 1)
         for splitter in (self.left, self._middle, self.outer):
             splitter.setChildrenCollapsible(False)
             splitter.setHandleWidth(1)
         self._unfolded = self.outer.sizes()
-        window.bottom.folded.connect(self.fold)
+        bottom.folded.connect(self.fold)
 
     def toggle(self, name: str) -> None:
         """Show or hide ``left``, ``right`` or ``bottom``, and remember it."""
         panel = self._panel(name)
         panel.setVisible(panel.isHidden())
-        self._window.desk.settings.put(**{f"show_{name}": not panel.isHidden()})
-        self._window.desk.availability_changed.emit()
+        self._desk.settings.put(**{f"show_{name}": not panel.isHidden()})
+        self._desk.availability_changed.emit()
 
     def is_shown(self, name: str) -> bool:
         """Whether a panel is shown."""
@@ -59,16 +60,17 @@ class Panels(QObject):
 
     def show_wanted(self, any_at_all: bool = True) -> None:
         """Show the panels that were shown last; none while the city is presented."""
-        settings = self._window.desk.settings
+        settings = self._desk.settings
         for name in NAMES:
             self._panel(name).setVisible(any_at_all and bool(settings.get(f"show_{name}", True)))
 
     def show_tab(self, name: str) -> None:
         """Show one tab of the lower panel."""
-        window = self._window
-        if not window.bottom.isVisible() and window.desk.is_open and not window.presenting:
-            window.bottom.show()
-        window.bottom.show_tab(name)
+        shell = self._desk.shell
+        is_alone = shell is not None and shell.presenting
+        if not self._bottom.isVisible() and self._desk.is_open and not is_alone:
+            self._bottom.show()
+        self._bottom.show_tab(name)
 
     def fit(self) -> None:
         """Give the panels the room that the theme's letters and the window's size ask for."""
@@ -90,8 +92,8 @@ class Panels(QObject):
 
     def _share_height(self) -> None:
         above, low = self._unfolded
-        left = self._window.bottom.maximumHeight() if self._window.bottom.is_folded else low
+        left = self._bottom.maximumHeight() if self._bottom.is_folded else low
         self.outer.setSizes([above + low - left, left])
 
     def _panel(self, name: str) -> QWidget:
-        return {"left": self.left, "right": self._window.inspector, "bottom": self._window.bottom}[name]
+        return {"left": self.left, "right": self._right, "bottom": self._bottom}[name]
