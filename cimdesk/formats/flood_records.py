@@ -28,7 +28,7 @@ _TYPES: dict[str, Any] = {
 }
 _LEFT_OUT = frozenset({("Terrain", "source")})
 """What is not data: a grid has its cells in memory, whatever terrain they were cut from."""
-_BROKEN = (zipfile.BadZipFile, KeyError, ValueError, EOFError, TypeError, IndexError, OSError)
+_BROKEN = (zipfile.BadZipFile, KeyError, ValueError, RuntimeError, EOFError, TypeError, IndexError, OSError)
 
 
 def write_records(path: Path, value: Any) -> Path:

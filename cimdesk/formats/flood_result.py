@@ -39,7 +39,7 @@ RECENT_FRAMES = 4
 _HEADER = "result.json"
 _GRIDS = ("max_depth", "max_speed", "max_depth_speed", "arrival")
 _NODES = ("positions", "inverts", "rims", "times", "depths", "exchange")
-_BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, TypeError, OSError)
+_BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError, EOFError, TypeError, OSError)
 _REMEDY = "Run the scenario again."
 
 
