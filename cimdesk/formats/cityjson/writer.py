@@ -1,4 +1,5 @@
-"""City models to CityJSON 2.0 files and CityJSON sequences. Surfaces are written as the triangles they were drawn with."""
+"""City models to CityJSON 2.0 files and CityJSON sequences. Flat faces are put together again from the
+triangles they were drawn with."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from cimdesk.base.collector import collector_paused
 from cimdesk.base.crs import Crs
 from cimdesk.formats.atomic import replacing
 from cimdesk.formats.cityjson.hierarchy import REST
+from cimdesk.formats.cityjson.merging import flat_faces, ring_around
 from cimdesk.formats.cityjson.surfaces import NO_LOD
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import plain_value
@@ -23,6 +25,8 @@ from cimdesk.model.mesh import Surface, TriangleMesh
 METRE_STEP = 0.001
 DEGREE_STEP = 1e-8
 THEME = "source"
+FLATNESS = 1.5
+"""How far corners may lie from the plane of a face [steps]."""
 KEPT_METADATA = ("identifier", "pointOfContact", "referenceDate", "title")
 SURFACE_TYPES = {
     Surface.GROUND: "GroundSurface", Surface.WALL: "WallSurface", Surface.ROOF: "RoofSurface",
@@ -96,6 +100,7 @@ class _Level:
     materials: Int | None
     offsets: Int
     is_closed: Bool
+    faces: Int
 
 
 class _Export:
@@ -241,7 +246,14 @@ class _Export:
             materials = which.ravel() + len(self._colors)
             self._colors += [tuple(color) for color in colors.tolist()]
         closed = _closed_features(triangles[order], owners, len(self.vertices), count)
-        return _Level(name, triangles[order], mesh.surface[order], materials, offsets, closed)
+        groups = owners.astype(np.int64) * 256 + mesh.surface[order]
+        if materials is not None:
+            groups = groups * (len(self._colors) + 1) + materials
+        # One step on each axis is a millimetre; where degrees are the unit, planes mean nothing.
+        is_metric = bool(np.ptp(self._scale) == 0.0)
+        points = self.vertices.astype(np.float64)
+        faces = flat_faces(triangles[order], groups, points, FLATNESS) if is_metric else np.arange(len(order))
+        return _Level(name, triangles[order], mesh.surface[order], materials, offsets, closed, faces)
 
 
 def reference_system(code: str) -> str:
@@ -254,12 +266,12 @@ def reference_system(code: str) -> str:
 
 def _geometry(level: _Level, row: int, triangles: Int) -> dict[str, Any]:
     part = slice(int(level.offsets[row]), int(level.offsets[row + 1]))
-    boundaries: list[Any] = triangles.reshape(-1, 1, 3).tolist()
+    boundaries, first = _faces(triangles, level.faces[part])
     solid = bool(level.is_closed[row])
     geometry: dict[str, Any] = {"type": "Solid" if solid else "MultiSurface", "boundaries": [boundaries] if solid else boundaries}
     if level.name != NO_LOD:
         geometry["lod"] = level.name
-    kinds = level.surfaces[part].tolist()
+    kinds = level.surfaces[part][first].tolist()
     present = sorted(set(kinds) - {Surface.UNKNOWN})
     if present:
         number = {kind: k for k, kind in enumerate(present)}
@@ -267,9 +279,24 @@ def _geometry(level: _Level, row: int, triangles: Int) -> dict[str, Any]:
         surfaces = [{"type": SURFACE_TYPES[Surface(kind)]} for kind in present]
         geometry["semantics"] = {"surfaces": surfaces, "values": [values] if solid else values}
     if level.materials is not None:
-        painted = level.materials[part].tolist()
+        painted = level.materials[part][first].tolist()
         geometry["material"] = {THEME: {"values": [painted] if solid else painted}}
     return geometry
+
+
+def _faces(triangles: Int, faces: Int) -> tuple[list[Any], list[int]]:
+    """Return the polygons of the triangles of one object, and a triangle of each; faces with holes stay triangles."""
+    members: dict[int, list[int]] = {}
+    for k, face in enumerate(faces.tolist()):
+        members.setdefault(face, []).append(k)
+    corners = triangles.tolist()
+    boundaries: list[Any] = []
+    first: list[int] = []
+    for mine in members.values():
+        ring = ring_around([corners[k] for k in mine]) if len(mine) > 1 else None
+        boundaries += [[ring]] if ring else [[corners[k]] for k in mine]
+        first += mine[:1] if ring else mine
+    return boundaries, first
 
 
 def _closed_features(triangles: Int, owners: AnyArray, vertex_count: int, count: int) -> Bool:
