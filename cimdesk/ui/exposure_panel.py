@@ -52,6 +52,7 @@ class ExposurePanel(QWidget):
         self.passable.setSingleStep(0.05)
         self.passable.setDecimals(2)
         self.passable.setSuffix(" m")
+        self.passable.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.passable_label = QLabel()
         self.passable_label.setObjectName("dim")
         self.passable_label.setBuddy(self.passable)

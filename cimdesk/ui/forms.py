@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TypeVar
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt
-from PySide6.QtWidgets import QDialog, QFormLayout, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QDialog,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from cimdesk.base.i18n import tr
 from cimdesk.ui.theme import current_theme
@@ -99,6 +110,8 @@ class FormDialog(QDialog):
         name.setObjectName("dim")
         name.setBuddy(field)
         field.setAccessibleName(label)
+        if isinstance(field, QAbstractSpinBox):
+            field.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.rows.addRow(name, field)
 
 
