@@ -366,8 +366,9 @@ class Overlays(QWidget):
         """Put the cards into the corners of the view."""
         width, height = self._viewport.width(), self._viewport.height()
         if width != self._width:
+            # Not at once: menus must not be filled anew while the style sheet goes through all widgets.
             self._width = width
-            self.scenario.refresh()
+            self._later.start()
         self.legend.fit_height(height - 3 * MARGIN - self.scenario.sizeHint().height())
         for card, corner in ((self.scenario, "tl"), (self.compass, "tr"), (self.legend, "bl"), (self.scale, "br")):
             size = card.sizeHint()
