@@ -54,6 +54,20 @@ def _english():
 
 
 @pytest.fixture(autouse=True)
+def _cycles_from_the_event_loop(request: pytest.FixtureRequest):
+    """Look for reference cycles where the program does, when a test has widgets."""
+    if "qtbot" not in request.fixturenames:
+        yield
+        return
+    from cimdesk.ui.cycles import CycleCollector
+
+    collector = CycleCollector(request.getfixturevalue("qapp"))
+    yield
+    collector.stop()
+    collector.deleteLater()
+
+
+@pytest.fixture(autouse=True)
 def _no_leaked_threads():
     """A test that leaves a thread running fails."""
     before = set(threading.enumerate())

@@ -38,14 +38,17 @@ def run_window(paths: Sequence[Path], theme: str | None = None, language: str | 
     crashes = start_log()
     application = make_application(theme, language)
     sys.excepthook = CrashHandler()
+    from cimdesk.ui.cycles import CycleCollector
     from cimdesk.ui.window import MainWindow
 
+    cycles = CycleCollector(application)
     window = MainWindow(at_once=False)
     if paths:
         window.filled.connect(lambda: open_given(window.desk, [path.absolute() for path in paths]))
     window.show()
     status = application.exec()
     window.release()
+    cycles.stop()
     sys.excepthook = sys.__excepthook__
     faulthandler.disable()
     crashes.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from cimdesk.scene.flood_surface import WaterFrames
 
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
+_is_done = threading.Event()
 _asking: list[Callable[[], None]] = []
 
 
@@ -20,12 +22,14 @@ def are_kernels_ready(tell: Callable[[], None] = lambda: None) -> bool:
     """Return whether water can be drawn at once; else have it made ready, and ``tell`` (from another thread) when it is."""
     global _thread
     with _lock:
-        if _thread is not None and not _thread.is_alive():
+        if _is_done.is_set():
             return True
         if tell not in _asking:
             _asking.append(tell)
         if _thread is None:
             _thread = threading.Thread(target=_make_ready, daemon=True, name="water")
+            # A compiler that the interpreter ends under takes the whole process along.
+            atexit.register(_thread.join)
             _thread.start()
         return False
 
@@ -35,15 +39,11 @@ def _make_ready() -> None:
         use_kernels()
     finally:
         with _lock:
+            _is_done.set()
             waiting = list(_asking)
             _asking.clear()
-        # Those who ask again now find that the thread is about to end.
-        threading.Timer(0.02, _tell, [waiting]).start()
-
-
-def _tell(waiting: list[Callable[[], None]]) -> None:
-    for tell in waiting:
-        tell()
+        for tell in waiting:
+            tell()
 
 
 def use_kernels() -> None:
