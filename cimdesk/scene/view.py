@@ -217,7 +217,9 @@ def _captions(workspace: Workspace, scene: Scene, request: SnapshotRequest, time
     if owed := attributions(pictures):
         notes.append(tr("Map: {credits}").format(credits=", ".join(owed)))
     sources = [
-        Path(layer.source).name + (f" ({layer.options['vintage']})" if "vintage" in layer.options else "") for layer in shown
+        Path(layer.source).name + (f" ({layer.options['vintage']})" if "vintage" in layer.options else "")
+        for layer in shown
+        if layer.source
     ]
     if sources:
         notes.append(tr("Sources: {names}").format(names=", ".join(dict.fromkeys(sources))))

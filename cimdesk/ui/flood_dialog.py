@@ -22,7 +22,7 @@ from cimdesk.model.layers import LayerKind
 from cimdesk.model.network import Utility, UtilityNetwork
 from cimdesk.model.terrain import Terrain
 from cimdesk.ui.desk import Desk
-from cimdesk.ui.forms import FormDialog, asked
+from cimdesk.ui.forms import FormDialog, align_numbers, asked
 from cimdesk.ui.theme import current_theme
 
 UNIFORM = "uniform"
@@ -99,6 +99,7 @@ class FloodDialog(FormDialog):
         self.row(tr("A frame every"), self.output)
         self.row(tr("Engine"), self.engine)
         self.row(tr("Computed on"), self.device)
+        align_numbers(self.level)
         self.rows.addRow(self.has_level, self.level)
         self.body.addWidget(self.picture)
 

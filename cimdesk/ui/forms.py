@@ -51,7 +51,8 @@ class Sheet(QScrollArea):
     def minimumSizeHint(self) -> QSize:
         wanted = self._page.minimumSizeHint().expandedTo(self._page.sizeHint())
         room = self.screen().availableGeometry().height() - round(FRAME * current_theme().px("font_px"))
-        bar = self.verticalScrollBar().sizeHint().width() if wanted.height() > room else 0
+        # A note below that takes a second line can bring the bar too, so its width is always there.
+        bar = self.verticalScrollBar().sizeHint().width()
         return QSize(self._page.minimumSizeHint().width() + bar, min(wanted.height(), room))
 
     def sizeHint(self) -> QSize:
@@ -110,9 +111,15 @@ class FormDialog(QDialog):
         name.setObjectName("dim")
         name.setBuddy(field)
         field.setAccessibleName(label)
-        if isinstance(field, QAbstractSpinBox):
-            field.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        align_numbers(field)
         self.rows.addRow(name, field)
+
+
+def align_numbers(field: QWidget) -> None:
+    """Put the number of a field, or the numbers within it, at its right, where numbers are compared."""
+    boxes = [field] if isinstance(field, QAbstractSpinBox) else field.findChildren(QAbstractSpinBox)
+    for box in boxes:
+        box.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
 
 def asked(dialog: D) -> D | None:
