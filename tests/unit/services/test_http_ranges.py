@@ -10,29 +10,19 @@ import pytest
 
 from cimdesk.base.errors import Cancelled, ServiceError
 from cimdesk.base.jobs import CancelToken
-from cimdesk.services import http_ranges
 from cimdesk.services.http_ranges import BLOCK, RemoteFile
 from cimdesk.services.tile_cache import TileCache
-from cimdesk.services.tile_http import Limits
-from tests.unit.services.tile_server import PartServer
 
-QUICK = Limits(timeout=0.8, longest=1.5, tries=2, pause=0.02)
+pytestmark = pytest.mark.usefixtures("little_patience")
 DATA = np.random.default_rng(3).integers(0, 256, 5 * BLOCK + 777, dtype=np.uint8).tobytes()
 PATH = "/big.bin"
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(http_ranges, "PATIENCE", QUICK)
-
-
 @pytest.fixture
-def server():
-    made = PartServer()
-    made.files[PATH] = DATA
-    made.headers[PATH] = {"ETag": '"one"'}
-    yield made
-    made.close()
+def server(part_server):
+    part_server.files[PATH] = DATA
+    part_server.headers[PATH] = {"ETag": '"one"'}
+    return part_server
 
 
 @pytest.fixture

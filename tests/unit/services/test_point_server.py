@@ -10,29 +10,20 @@ import pytest
 
 from cimdesk.base.errors import Cancelled, DataError, ServiceError
 from cimdesk.formats.registry import ReadOptions
-from cimdesk.services import http_ranges, point_store
+from cimdesk.services import point_store
 from cimdesk.services.http_ranges import RangeServer
 from cimdesk.services.point_server import ServedNodes, is_cloud_address, open_cloud
 from cimdesk.services.point_store import Placement, PointStore
 from cimdesk.services.tile_cache import TileCache
-from cimdesk.services.tile_http import Limits
 from tests.unit.formats.las_files import town, write_las
 from tests.unit.services.test_point_store import Nodes, waited
-from tests.unit.services.tile_server import PartServer
 
-QUICK = Limits(timeout=0.8, longest=1.5, tries=2, pause=0.02)
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(http_ranges, "PATIENCE", QUICK)
+pytestmark = pytest.mark.usefixtures("little_patience")
 
 
 @pytest.fixture
-def server():
-    made = PartServer()
-    yield made
-    made.close()
+def server(part_server):
+    return part_server
 
 
 class Failing(Nodes):

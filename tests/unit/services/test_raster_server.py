@@ -19,26 +19,16 @@ from cimdesk.commands.sources import import_files, preview
 from cimdesk.formats import raster_large, registry, remote_raster
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.model.layers import LayerKind
-from cimdesk.services import http_ranges
 from cimdesk.services.raster_server import open_raster
 from cimdesk.services.tile_cache import TileCache
-from cimdesk.services.tile_http import Limits
-from tests.unit.services.tile_server import PartServer
 
-QUICK = Limits(timeout=0.8, longest=1.5, tries=2, pause=0.02)
+pytestmark = pytest.mark.usefixtures("little_patience")
 SIDE = 1500
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(http_ranges, "PATIENCE", QUICK)
-
-
 @pytest.fixture
-def server():
-    made = PartServer()
-    yield made
-    made.close()
+def server(part_server):
+    return part_server
 
 
 @pytest.fixture
