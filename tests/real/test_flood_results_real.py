@@ -158,3 +158,41 @@ def test_hydrographs_of_hecras_without_a_mesh_are_gauges(real_data: Path) -> Non
     x, y = sensors.positions[row, :2]
     assert mesh[0, 0] < x < mesh[1, 0]
     assert mesh[0, 1] < y < mesh[1, 1]
+
+
+def test_velocities_of_cells_are_those_of_hecras(real_data: Path) -> None:
+    """HEC-RAS tells the speed in the cells of its reference points: it comes out of the faces the same, to the millimetre."""
+    import h5py
+
+    from cimdesk.formats.flood_in import hecras
+
+    folder = real_data / "flood/hecras"
+    path = folder / "BaldEagleDamBrk.p18.timeseries.hdf"
+    with h5py.File(path) as data, h5py.File(folder / "BaldEagleDamBrk.reflines-refpts.p18.hdf") as points:
+        areas, _ = hecras._beside(path, data, hecras.area_names(data))
+        times, _, level = hecras._levels(data, areas)
+        speed, velocity = hecras._motion(data, areas, len(times), level)
+        told = points[f"{hecras.SERIES}/Reference Points"]
+        numbers, cells = told["Velocity"].attrs["2D Areas"], told["Velocity"].attrs["Cells"]
+        starts = np.concatenate([[0], np.cumsum([len(area.cells) for area in areas])])
+        rows = [starts[a] + int(np.flatnonzero(areas[a].cells == cell)[0]) for a, cell in zip(numbers, cells, strict=True)]
+        ours = np.array([speed(k)[rows] for k in range(len(times))])
+        np.testing.assert_allclose(ours, told["Velocity"][:], atol=2e-3)
+        # In the valley of the dam break the water goes down it, to the north-east.
+        east, north = velocity(20)
+        assert east[rows[1]] > 3.0
+        assert north[rows[1]] > 3.0
+
+
+@pytest.mark.parametrize(
+    ("name", "fastest"),
+    [("mdal/example_res_fr.slf", 7.43), ("mdal/manzese_1d2d_small_map.nc", 0.54), ("mdal/simplebox_hex7_map.nc", 1.94),
+     ("hecras/BaldEagleDamBrk.p18.timeseries.hdf", 4.94)],
+)  # fmt: skip
+def test_results_with_velocities_bring_them(name: str, fastest: float, real_data: Path) -> None:
+    flood = flood_of(real_data / "flood" / name)
+    assert flood.flow is not None
+    assert len(flood.flow) == len(flood.times)
+    assert np.nanmax(flood.max_speed) == pytest.approx(fastest, rel=0.01)
+    quickest = max(float(np.hypot(*flood.flow.frame(k)).max()) for k in range(len(flood.times)))
+    assert 0.5 * fastest < quickest <= 1.05 * fastest

@@ -15,8 +15,9 @@ from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.formats.flood_in.finish import result_of
 from cimdesk.formats.flood_in.hecras_cells import Area, cells_of, joined, mean_depths
+from cimdesk.formats.flood_in.hecras_faces import Velocity, fastest_of, velocities_of
 from cimdesk.formats.flood_in.hecras_gauges import has_hydrographs, hydrographs, in_metres_too, version_of
-from cimdesk.formats.flood_in.mesh import MeshFlow, no_speed
+from cimdesk.formats.flood_in.mesh import MeshFlow, no_speed, no_velocity
 from cimdesk.formats.observations_build import result_of as sensors_of
 from cimdesk.formats.registry import ReadOptions, ReadResult
 
@@ -25,6 +26,7 @@ OUTPUT = "Results/Unsteady/Output/Output Blocks/Base Output"
 SERIES, SUMMARY = f"{OUTPUT}/Unsteady Time Series", f"{OUTPUT}/Summary Output"
 FOOT = 0.3048
 _AGAIN = "Copy or download it again."
+_OF_MAXIMA = "it has maxima alone: depth times speed, and hazards, are of the highest of both, which need not have come together."
 
 
 def is_hecras(path: Path) -> bool:
@@ -111,8 +113,11 @@ def _read(path: Path, data: Any, options: ReadOptions) -> ReadResult:
     def depth(k: int) -> Float:
         return mean_depths(level(k), bed, areas)
 
+    speed, velocity = _motion(data, areas, len(times), level)
+    if len(times) == 1 and speed is not no_speed:
+        problems.append(Problem(Severity.INFO, "speeds-of-maxima", path.name, _OF_MAXIMA))
     flow = MeshFlow(
-        path.stem, mesh, False, bed, times, depth, _speeds(data, areas) if len(times) > 1 else no_speed, start, crs, unit,
+        path.stem, mesh, False, bed, times, depth, speed, start, crs, unit, velocity=velocity,
         statistics={"engine": "HEC-RAS", "areas": ", ".join(area.name for area in areas)},
     )  # fmt: skip
     return result_of("HEC-RAS", version, flow, objects, options, problems)
@@ -203,19 +208,22 @@ def _moment(text: str) -> float:
     return day.timestamp() + int(match[4]) * 3600 + int(match[5]) * 60 + int(match[6]) + int(match[7] or 0) / 1000.0
 
 
-def _speeds(data: Any, areas: list[Area]) -> Callable[[int], Float | None]:
-    """Return the speed of the cells as the fastest of their faces."""
-    base = f"{SERIES}/2D Flow Areas"
-    if not all(f"{base}/{area.name}/Face Velocity" in data for area in areas):
-        return no_speed
-    faces = [data[f"{base}/{area.name}/Face Velocity"] for area in areas]
+def _motion(
+    data: Any, areas: list[Area], count: int, level: Callable[[int], Float]
+) -> tuple[Callable[[int], Float | None], Velocity]:
+    """Return what gives speeds and velocities of all cells at a time: of one moment the highest speeds of the run alone."""
+    if count == 1:
+        fastest = fastest_of(data, f"{SUMMARY}/2D Flow Areas", areas)
+        return (no_speed if fastest is None else lambda _k: fastest), no_velocity
+    velocity = velocities_of(data, f"{SERIES}/2D Flow Areas", areas, level) if count else None
+    if velocity is None:
+        return no_speed, no_velocity
 
-    def speed(k: int) -> Float:
-        return np.concatenate(
-            [area.fastest(np.abs(values[k]).astype(np.float64)) for values, area in zip(faces, areas, strict=True)]
-        )
+    def speed(k: int) -> Float | None:
+        parts = velocity(k)
+        return None if parts is None else np.hypot(*parts)
 
-    return speed
+    return speed, velocity
 
 
 def _bed_of(path: Path, data: Any, areas: list[Area], problems: list[Problem]) -> Float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.base.errors import DataError
+from cimdesk.formats.flood_in.hecras_faces import Faces, faces_of, table_values
 from cimdesk.formats.flood_in.mesh import Mesh
 
 
@@ -34,8 +35,7 @@ class Area:
         Of each cell its first row and number of rows in a table of level and volume, and that table.
     areas : (C,) float64 or None
         As the file states.
-    faces : tuple of (offsets, numbers)
-        Faces of each cell.
+    faces : Faces
     face_points : int
         How many of the points are ends of faces.
     """
@@ -48,13 +48,8 @@ class Area:
     bed: Float | None
     volumes: tuple[AnyArray, Float] | None
     areas: Float | None
-    faces: tuple[AnyArray, AnyArray]
+    faces: Faces
     face_points: int
-
-    def fastest(self, speeds: Float) -> Float:
-        """Return (C,) the largest of the values of each cell's faces."""
-        offsets, numbers = self.faces
-        return np.maximum.reduceat(np.nan_to_num(speeds[numbers]), offsets)
 
 
 def cells_of(path: Path, group: Any, name: str) -> Area:
@@ -92,7 +87,7 @@ def cells_of(path: Path, group: Any, name: str) -> Area:
     if "Cells Volume Elevation Info" in group:
         table = np.asarray(group["Cells Volume Elevation Values"][:], dtype=np.float64)
         volumes = (np.asarray(group["Cells Volume Elevation Info"][:], dtype=np.int64)[kept], table)
-    return Area(name, all_points, outlines, kept, len(info), bed, volumes, sizes, (offsets, faces), len(points))
+    return Area(name, all_points, outlines, kept, len(info), bed, volumes, sizes, faces_of(group, offsets, faces), len(points))
 
 
 def _column(group: Any, name: str, rows: AnyArray) -> Float | None:
@@ -150,22 +145,7 @@ def mean_depths(levels: Float, bed: Float, areas: list[Area]) -> Float:
     for area in areas:
         count = len(area.cells)
         if area.volumes is not None and area.areas is not None:
-            volume = _volumes(levels[at : at + count], area.volumes[0], area.volumes[1], area.areas)
+            volume = table_values(levels[at : at + count], area.volumes[0], area.volumes[1], area.areas)
             depths[at : at + count] = np.where(area.areas > 0, volume / np.maximum(area.areas, 1e-9), depths[at : at + count])
         at += count
     return depths
-
-
-def _volumes(levels: Float, info: AnyArray, table: Float, areas: Float) -> Float:
-    """Return the water below a level in each cell, linear between the rows of its table, the whole area above the last."""
-    first, count = info[:, 0], info[:, 1]
-    last = first + np.maximum(count, 1) - 1
-    owner = np.repeat(np.arange(len(info)), count)
-    rows = np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count) + np.arange(count.sum())
-    below = np.bincount(owner, table[rows, 0] <= levels[owner], minlength=len(info)).astype(np.int64)
-    low = np.clip(first + below - 1, first, np.maximum(last - 1, first))
-    high = np.minimum(low + 1, last)
-    rise, gain = table[high, 0] - table[low, 0], table[high, 1] - table[low, 1]
-    share = np.clip((levels - table[low, 0]) / np.where(rise > 0, rise, 1.0), 0.0, 1.0)
-    volume = table[low, 1] + share * gain + np.maximum(levels - table[last, 0], 0.0) * areas
-    return np.where(levels <= table[first, 0], 0.0, volume)

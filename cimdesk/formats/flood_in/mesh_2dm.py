@@ -24,6 +24,8 @@ _WORDS = {"hours": 3600.0, "hour": 3600.0, "h": 3600.0, "minutes": 60.0, "min": 
 BINARY = 3000
 MAXIMUM = 99_999.0
 """Time at which TUFLOW and others write the maxima of the run [units of the file]."""
+_NO_VELOCITY = r"discharge|unit_?flow|flux|momentum|shear|stress|wind|gradient|(^|_)q[xy]?($|_)"
+"""Names of vectors that are something else."""
 _REMEDY = "Write the mesh and its results again."
 
 
@@ -165,8 +167,9 @@ def _quantities(file: Path, nodes: int, faces: int) -> dict[str, Values]:
                 count=each.count, nodes=nodes, faces=faces,
             )  # fmt: skip
         quantity = names.quantity_of(each.name, file.stem.rsplit("_", 1)[-1])
-        if each.width == 2 and quantity in ("", names.U, names.SPEED):
-            quantity = names.SPEED
+        if each.width == 2:
+            is_other = quantity in (names.DEPTH, names.LEVEL, names.BED) or re.search(_NO_VELOCITY, names.plain_name(each.name))
+            quantity = "" if is_other else names.SPEED
         if quantity:
             found[quantity] = each
     return found
@@ -184,31 +187,35 @@ def _flow_of(path: Path, mesh: Mesh, heights: Float, found: dict[str, Values]) -
         values = water.read(k)[:, 0]
         return np.maximum(values - bed if is_level else values, 0.0)
 
-    moving = found.get(names.SPEED)
-
-    def speed(k: int) -> Float | None:
-        assert moving is not None
-        return np.hypot.reduce(moving.read(k), axis=1) if moving.width == 2 else np.abs(moving.read(k)[:, 0])
-
-    def velocity(k: int) -> tuple[Float, Float]:
-        assert moving is not None
-        east, north = moving.read(k).T
-        return east, north
-
-    fits = moving is not None and moving.count == water.count and len(moving.times) == len(water.times)
+    speed, velocity = _motion(found, water)
     maximum = None if water.maximum is None else depth(water.maximum)
     return MeshFlow(
-        path.stem,
-        mesh,
-        at_nodes,
-        bed,
-        water.times,
-        depth,
-        speed if fits else no_speed,
-        maximum=maximum,
-        statistics={"engine": "2dm"},
-        velocity=velocity if fits and moving is not None and moving.width == 2 else no_velocity,
+        path.stem, mesh, at_nodes, bed, water.times, depth, speed, maximum=maximum, statistics={"engine": "2dm"}, velocity=velocity
     )
+
+
+def _motion(
+    found: dict[str, Values], water: Values
+) -> tuple[Callable[[int], Float | None], Callable[[int], tuple[Float, Float] | None]]:
+    """Return what gives speeds and velocities: of a vector, of its two parts by themselves, or speeds alone."""
+
+    def fits(values: Values | None) -> bool:
+        return values is not None and values.count == water.count and len(values.times) == len(water.times)
+
+    moving, parts = found.get(names.SPEED), [found[key] for key in (names.U, names.V) if key in found]
+    if moving is not None and fits(moving) and moving.width == 2:
+        vectors = moving
+        return (lambda k: np.hypot.reduce(vectors.read(k), axis=1)), (lambda k: (vectors.read(k)[:, 0], vectors.read(k)[:, 1]))
+    if len(parts) == 2 and all(fits(part) for part in parts):
+        east, north = parts
+        return (
+            lambda k: np.hypot(east.read(k)[:, 0], north.read(k)[:, 0]),
+            lambda k: (east.read(k)[:, 0], north.read(k)[:, 0]),
+        )
+    if moving is not None and fits(moving):
+        speeds = moving
+        return (lambda k: np.abs(speeds.read(k)[:, 0])), no_velocity
+    return no_speed, no_velocity
 
 
 def _read_binary(path: Path) -> list[Values]:

@@ -15,21 +15,24 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
             r"flood_?depth|flood_water_thickness|.*_?waterdepth|water_?depth_.*|depth_.*|dep_dat_format|sea_floor_depth_below_sea_surface)$"),
     (LEVEL, r"^(stage|wse|water_?level|water_?surface(_?elevation)?|surface_?elevation|free_?surface|surface_?libre|wasserspiegel|"
             r"wsp|eta|zeta|zs|.*_s1|head|level|h_el|sea_surface_.*height.*|sea_surface_elevation|water_surface_.*height.*)$"),
-    (SPEED, r"^(speed|velocity(_?magnitude)?|vel|vmax|v_?max|.*_ucmag|scalar_velocity|vitesse|magnitude)$"),
+    (SPEED, r"^(speed|velocity(_?magnitude)?|vel(_?mag)?|vmax|v_?max|.*_ucmag|scalar_velocity|vitesse(_scalaire)?|magnitude)$"),
     (U, r"^(velocity_?u|vitesse_?u|u|ux|vx|x_?velocity|velocity_?x|.*_ucx|.*eastward.*velocity|sea_water_x_velocity|"
         r"geschw_?x|vel_?x)$"),
     (V, r"^(velocity_?v|vitesse_?v|v|uy|vy|y_?velocity|velocity_?y|.*_ucy|.*northward.*velocity|sea_water_y_velocity|"
         r"geschw_?y|vel_?y)$"),
 )  # fmt: skip
+_UNIT = re.compile(r"_(m|ft)(_?p?_?s)?$")
+"""Units that SRH-2D and others write behind a name."""
 
 
 def quantity_of(*names: str) -> str:
     """Return one of the quantities above for the first of a variable's names that tells; empty for none."""
     for name in names:
         plain = plain_name(name)
-        for quantity, pattern in _PATTERNS:
-            if plain and re.match(pattern, plain):
-                return quantity
+        for said in dict.fromkeys((plain, _UNIT.sub("", plain))):
+            for quantity, pattern in _PATTERNS:
+                if said and re.match(pattern, said):
+                    return quantity
     return ""
 
 

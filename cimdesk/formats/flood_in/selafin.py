@@ -175,13 +175,14 @@ def _flow_of(path: Path, header: _Header, data: AnyArray, mesh: Mesh, problems: 
         return values(rows[names.DEPTH], k) if has_depth else values(rows[names.LEVEL], k) - bed
 
     def speed(k: int) -> Float:
-        return np.hypot(values(rows[names.U], k), values(rows[names.V], k))
+        return np.abs(values(rows[names.SPEED], k)) if not moves else np.hypot(*velocity(k))
 
     def velocity(k: int) -> tuple[Float, Float]:
         return values(rows[names.U], k), values(rows[names.V], k)
 
     moves = names.U in rows and names.V in rows
     return MeshFlow(
-        path.stem, mesh, True, bed, times - times[0], depth, speed if moves else no_speed, header.start_time + float(times[0]),
+        path.stem, mesh, True, bed, times - times[0], depth, speed if moves or names.SPEED in rows else no_speed,
+        header.start_time + float(times[0]),
         statistics={"engine": "TELEMAC-2D"}, velocity=velocity if moves else no_velocity,
     )  # fmt: skip

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.formats.flood_in.finish import result_of
-from cimdesk.formats.flood_in.mesh import Mesh, MeshFlow, no_speed, no_velocity, usable_faces
-from cimdesk.formats.flood_in.netcdf import Dataset
+from cimdesk.formats.flood_in.mesh import Mesh, MeshFlow, no_velocity, usable_faces
+from cimdesk.formats.flood_in.netcdf import Dataset, Variable
 from cimdesk.formats.registry import ReadOptions, ReadResult
 
 LEAST_DEPTH = 1e-3
@@ -49,23 +51,38 @@ def read_sww(data: Dataset, options: ReadOptions) -> ReadResult:
         under = ground.values(k) if len(ground.shape) == 2 else bed
         return np.maximum(stage.values(k) - under, 0.0)
 
-    def speed(k: int) -> Float:
-        deep = depth(k)
-        moving = np.hypot(v["xmomentum"].values(k), v["ymomentum"].values(k))
-        return np.where(deep > LEAST_DEPTH, moving / np.maximum(deep, LEAST_DEPTH), 0.0)
+    velocity = _velocities(data, stage, depth)
 
-    def velocity(k: int) -> tuple[Float, Float]:
-        deep = depth(k)
-        inverse = np.where(deep > LEAST_DEPTH, 1.0 / np.maximum(deep, LEAST_DEPTH), 0.0)
-        return v["xmomentum"].values(k) * inverse, v["ymomentum"].values(k) * inverse
+    def speed(k: int) -> Float | None:
+        parts = velocity(k)
+        return None if parts is None else np.hypot(*parts)
 
-    has_momentum = all(name in v and v[name].shape == stage.shape for name in ("xmomentum", "ymomentum"))
     start = start or float(data.attrs.get("starttime", 0.0))
     flow = MeshFlow(
-        data.path.stem, Mesh(nodes, faces[usable]), True, bed, times, depth, speed if has_momentum else no_speed, start,
-        _crs_of(data), statistics={"engine": "ANUGA"}, velocity=velocity if has_momentum else no_velocity,
+        data.path.stem, Mesh(nodes, faces[usable]), True, bed, times, depth, speed, start, _crs_of(data),
+        statistics={"engine": "ANUGA"}, velocity=velocity,
     )  # fmt: skip
     return result_of("ANUGA SWW", None, flow, {"nodes": len(nodes), "faces": len(faces)}, options, problems)
+
+
+def _velocities(data: Dataset, stage: Variable, depth: Callable[[int], Float]) -> Callable[[int], tuple[Float, Float] | None]:
+    """Return what gives velocities: of discharges over depths, as ANUGA keeps them, or as they are where somebody stored them."""
+    v = data.variables
+    x, y = (v.get(name) for name in ("xmomentum", "ymomentum"))
+    if x is not None and y is not None and x.shape == y.shape == stage.shape:
+        east, north = x, y
+
+        def divided(k: int) -> tuple[Float, Float]:
+            deep = depth(k)
+            inverse = np.where(deep > LEAST_DEPTH, 1.0 / np.maximum(deep, LEAST_DEPTH), 0.0)
+            return east.values(k) * inverse, north.values(k) * inverse
+
+        return divided
+    x, y = (v.get(name) for name in ("xvelocity", "yvelocity"))
+    if x is not None and y is not None and x.shape == y.shape == stage.shape:
+        given = (x, y)
+        return lambda k: (given[0].values(k), given[1].values(k))
+    return no_velocity
 
 
 def _crs_of(data: Dataset) -> Crs | None:

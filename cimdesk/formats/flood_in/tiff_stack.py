@@ -50,13 +50,34 @@ def _is_water(path: Path) -> bool:
 
 def _frames_of(folder: Path) -> list[_Frame]:
     """Return the rasters of a folder by time; of several sets the depths, then the most."""
+    sets = _sets_of(folder)
+    best = max(sets.items(), key=lambda item: (names.quantity_of(item[0]) == names.DEPTH, len(item[1])), default=("", []))[1]
+    return sorted(best, key=lambda frame: frame.time)
+
+
+def _sets_of(folder: Path) -> dict[str, list[_Frame]]:
+    """Return the rasters of a folder whose names tell a time, by the names without it."""
     sets: dict[str, list[_Frame]] = {}
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() in _SUFFIXES and (told := time_of(file.stem)) is not None:
             time, rest = told
             sets.setdefault(rest, []).append(_Frame(file, time))
-    best = max(sets.items(), key=lambda item: (names.quantity_of(item[0]) == names.DEPTH, len(item[1])), default=("", []))[1]
-    return sorted(best, key=lambda frame: frame.time)
+    return sets
+
+
+def _motion_of(folder: Path, frames: list[_Frame], place: tuple[Any, ...]) -> dict[str, dict[float, Path]]:
+    """Return by quantity (speed, or velocities to the east and north) the rasters of every time of the depths, where all are."""
+    found: dict[str, dict[float, Path]] = {}
+    for name, others in _sets_of(folder).items():
+        quantity = names.quantity_of(name)
+        files = {frame.time: frame.path for frame in others}
+        if quantity not in (names.SPEED, names.U, names.V) or not all(frame.time in files for frame in frames):
+            continue
+        if all(_place_of(files[frame.time]) == place for frame in frames):
+            found[quantity] = files
+    if not {names.U, names.V} <= set(found):
+        return {names.SPEED: found[names.SPEED]} if names.SPEED in found else {}
+    return {key: found[key] for key in (names.U, names.V)}
 
 
 def time_of(stem: str) -> tuple[float, str] | None:
@@ -131,18 +152,28 @@ def read_stack(folder: Path, options: ReadOptions) -> ReadResult:
     first = fitting[0].time
     start = first if first > 1e8 else 0.0
     times = np.array([frame.time - start for frame in fitting])
-    collector = Collector(grid)
+    collector = Collector(grid, times=len(times))
+    motion = _motion_of(folder, fitting, place)
     for k, frame in enumerate(fitting):
         options.cancel.raise_if_cancelled()
         options.progress(k / len(fitting), tr("Reading time {number} of {count}").format(number=k + 1, count=len(fitting)))
         values = _band(frame.path)
-        collector.add(float(times[k]), (values - bed if is_level and bed is not None else values) * unit)
+        depth = (values - bed if is_level and bed is not None else values) * unit
+        collector.add(float(times[k]), depth, *_moving(motion, frame.time, unit))
     heights = (np.zeros(grid.shape) if bed is None else bed) * unit
     ground = replace(grid, elevations=heights.astype(np.float32))
     flood = collector.result(folder.name, ground, start, times, {"engine": "GeoTIFF"})
     source = Source(folder.name, LayerKind.FLOOD, flood, options.crs_for(crs))
     objects = {"times": len(times), "rows": grid.shape[0], "columns": grid.shape[1]}
     return ReadResult("GeoTIFF stack", None, crs.code if crs else None, objects, ground.bounds, (source,), tuple(problems))
+
+
+def _moving(motion: dict[str, dict[float, Path]], time: float, unit: float) -> tuple[Float | None, tuple[Float, Float] | None]:
+    """Return speeds and velocities at a time, as far as rasters tell them [m/s]."""
+    parts = {quantity: _band(files[time]) * unit for quantity, files in motion.items()}
+    if names.U in parts:
+        return np.hypot(parts[names.U], parts[names.V]), (parts[names.U], parts[names.V])
+    return parts.get(names.SPEED), None
 
 
 def _band(path: Path) -> Float:

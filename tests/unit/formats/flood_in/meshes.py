@@ -151,3 +151,84 @@ def write_ugrid(path: Path) -> Path:
             made.attrs["mesh"] = "mesh2d"
         file.create_variable("mesh2d_flowelem_bl", ("face",), data=ground)
     return path
+
+
+def write_vector_dat(path: Path, name: str = "V") -> Path:
+    """Write a dat of text with the vector (0.3, 0.4) at every node and time."""
+    lines = [
+        "DATASET",
+        'OBJTYPE "mesh2d"',
+        "BEGVEC",
+        f"ND {SIDE**2}",
+        f"NC {len(triangles())}",
+        f'NAME "{name}"',
+        "TIMEUNITS seconds",
+    ]
+    for time in TIMES:
+        lines += [f"TS 0 {time}", *["0.3 0.4"] * SIDE**2]
+    path.write_text("\n".join([*lines, "ENDDS"]) + "\n")
+    return path
+
+
+HECRAS_SERIES = "Results/Unsteady/Output/Output Blocks/Base Output/Unsteady Time Series"
+HECRAS_SUMMARY = "Results/Unsteady/Output/Output Blocks/Base Output/Summary Output"
+
+
+def write_hecras(path: Path, moves: str = "faces", series: bool = True) -> Path:
+    """Write a plan of HEC-RAS with one area of square cells, 10 m wide, in metres.
+
+    ``moves`` says what tells of the velocity, which is (0.3, 0.4) wherever there is water: ``faces``, ``cells`` or nothing.
+    """
+    import h5py
+
+    count = SIDE - 1
+    points = nodes()
+    ends, cells = [], [[] for _ in range(count * count)]
+
+    def face(a: int, b: int, right: int | None, left: int | None) -> None:
+        for cell, side in ((right, -1), (left, 1)):
+            if cell is not None:
+                cells[cell].append((len(ends), side))
+        ends.append((a, b))
+
+    for r in range(SIDE):  # along rows: whoever goes east has the south at the right
+        for c in range(count):
+            face(r * SIDE + c, r * SIDE + c + 1, (r - 1) * count + c if r else None, r * count + c if r < count else None)
+    for r in range(count):  # along columns: whoever goes north has the east at the right
+        for c in range(SIDE):
+            face(r * SIDE + c, (r + 1) * SIDE + c, r * count + c if c < count else None, r * count + c - 1 if c else None)
+    along = points[[b for _, b in ends]] - points[[a for a, _ in ends]]
+    lengths = np.hypot(*along.T)
+    normals = np.column_stack([along[:, 1], -along[:, 0]]) / lengths[:, None]
+    low = np.array([bed()[list(points_of)].min() for points_of in ends])
+    ground = np.array([0.1 * c for _ in range(count) for c in range(count)])
+    levels = np.array([np.maximum(0.5 * k, ground) for k in range(len(TIMES))])
+    across = np.where(0.5 * np.arange(len(TIMES))[:, None] > low, normals @ [0.3, 0.4], 0.0)
+    info = np.array([[sum(map(len, cells[:k])), len(own)] for k, own in enumerate(cells)])
+    with h5py.File(path, "w") as file:
+        file.attrs["File Type"], file.attrs["Units System"] = b"HEC-RAS Results", b"SI Units"
+        base = "Geometry/2D Flow Areas"
+        named = np.array([(b"Town",)], dtype=[("Name", "S16")])
+        file[f"{base}/Attributes"] = named
+        file[f"{base}/Town/FacePoints Coordinate"] = points
+        file[f"{base}/Town/Faces FacePoint Indexes"] = np.array(ends)
+        file[f"{base}/Town/Cells Face and Orientation Info"] = info
+        file[f"{base}/Town/Cells Face and Orientation Values"] = np.concatenate([np.array(own) for own in cells])
+        file[f"{base}/Town/Cells Minimum Elevation"] = ground
+        if series:
+            stamps = [f"01JUL2020 06:{int(time) // 60:02d}:00:000".encode() for time in TIMES]
+            file[f"{HECRAS_SERIES}/Time Date Stamp (ms)"] = np.array(stamps)
+            at = f"{HECRAS_SERIES}/2D Flow Areas/Town"
+            file[f"{at}/Water Surface"] = levels.astype(np.float32)
+            if moves == "faces":
+                file[f"{at}/Face Velocity"] = across.astype(np.float32)
+            elif moves == "cells":
+                for part, value in (("X", 0.3), ("Y", 0.4)):
+                    file[f"{at}/Cell Velocity - Velocity {part}"] = np.where(levels > ground, value, 0.0).astype(np.float32)
+        else:
+            at = f"{HECRAS_SUMMARY}/2D Flow Areas/Town"
+            file[f"{at}/Maximum Water Surface"] = np.stack([levels[-1], np.full(count * count, 1.0)]).astype(np.float32)
+            if moves:
+                file[f"{at}/Maximum Face Velocity"] = np.stack([across.max(axis=0)] * 2).astype(np.float32)
+                file[f"{at}/Minimum Face Velocity"] = np.stack([across.min(axis=0)] * 2).astype(np.float32)
+    return path

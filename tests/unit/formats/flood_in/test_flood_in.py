@@ -70,6 +70,47 @@ def test_velocities_are_read(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(v[wet], 0.4, atol=2e-3)
 
 
+def test_vectors_named_by_one_letter_are_velocities(tmp_path: Path) -> None:
+    meshes.write_2dm(tmp_path / "m.2dm")
+    meshes.write_dat_text(tmp_path / "m_d.dat")
+    meshes.write_vector_dat(tmp_path / "m_V.dat")
+    flood = flood_of(tmp_path / "m.2dm")
+    assert flood.flow is not None
+    wet = np.asarray(flood.depths[2]) > 0.05
+    np.testing.assert_allclose(flood.flow.frame(2)[:, wet].T, [[0.3, 0.4]] * int(wet.sum()), atol=2e-3)
+    assert np.nanmax(flood.max_speed) == pytest.approx(0.5, rel=1e-5)
+
+
+def test_a_vector_of_discharges_is_no_velocity(tmp_path: Path) -> None:
+    meshes.write_2dm(tmp_path / "m.2dm")
+    meshes.write_dat_text(tmp_path / "m_d.dat")
+    meshes.write_vector_dat(tmp_path / "m_q.dat", "Unit Discharge")
+    assert flood_of(tmp_path / "m.2dm").flow is None
+
+
+def test_velocities_of_two_files_are_one(tmp_path: Path) -> None:
+    meshes.write_2dm(tmp_path / "m.2dm")
+    for name in ("Water_Depth_m", "Vel_X_m_p_s", "Vel_Y_m_p_s"):
+        meshes.write_dat_text(tmp_path / f"m_{name}.dat", name)
+    flood = flood_of(tmp_path / "m.2dm")
+    assert flood.flow is not None
+    east, north = flood.flow.frame(2)
+    np.testing.assert_array_equal(east, north)
+    assert east.max() == pytest.approx(np.asarray(flood.depths[2]).max(), rel=0.02)
+
+
+def test_speeds_beside_depths_of_a_folder_are_read(tmp_path: Path) -> None:
+    grid = Terrain(np.zeros((6, 8), np.float32), 100.0, 200.0, 2.0, 2.0)
+    for minutes in (0, 10, 30):
+        for name, value in (("depth", 1.0), ("vel_x", 0.3), ("vel_y", -0.4)):
+            write_geotiff(tmp_path / f"{name}_{minutes}min.tif", np.full(grid.shape, value, np.float32), None, grid)
+    flood = flood_of(tmp_path)
+    assert flood.flow is not None
+    assert len(flood.flow) == 3
+    np.testing.assert_allclose(flood.flow.frame(1)[1], -0.4, atol=1e-3)
+    assert np.nanmax(flood.max_depth_speed) == pytest.approx(0.5)
+
+
 def test_what_tells_no_speed_has_none(tmp_path: Path) -> None:
     assert np.isnan(flood_of(WRITERS["a_map.nc"](tmp_path / "a_map.nc")).max_speed).all()
 
@@ -193,7 +234,8 @@ def test_times_are_told_by_names(name: str, seconds: float) -> None:
     ("name", "quantity"),
     [("HAUTEUR D'EAU", DEPTH), ("WATER DEPTH", DEPTH), ("mesh2d_waterdepth", DEPTH), ("FREE SURFACE", LEVEL), ("FOND", BED),
      ("SURFACE LIBRE", LEVEL), ("mesh2d_s1", LEVEL), ("BOTTOM", BED), ("mesh2d_flowelem_bl", BED), ("VITESSE U", U),
-     ("VELOCITY V", V), ("mesh2d_ucmag", SPEED), ("BOTTOM FRICTION", ""), ("SALINITY", "")],
+     ("VELOCITY V", V), ("mesh2d_ucmag", SPEED), ("Vel_Mag_m_p_s", SPEED), ("Vel_X_m_p_s", U),
+     ("Water_Elev_m", ""), ("Water_Depth_m", DEPTH), ("BOTTOM FRICTION", ""), ("SALINITY", "")],
 )  # fmt: skip
 def test_names_tell_what_a_variable_is(name: str, quantity: str) -> None:
     assert quantity_of(name) == quantity
