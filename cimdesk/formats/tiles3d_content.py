@@ -16,7 +16,7 @@ from cimdesk.formats.gltf_instances import Crowd, repeated
 from cimdesk.formats.i3dm import read_i3dm
 from cimdesk.formats.pnts import PointPart, read_pnts
 from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, BrokenPart, TilePlace
-from cimdesk.formats.tiles3d_stated import named_as_written
+from cimdesk.formats.tiles3d_stated import StatedBodies, named_as_written, stated_bodies
 from cimdesk.model.features import column_of
 
 MAX_NESTING = 8
@@ -49,6 +49,8 @@ class TileContent:
     columns : dict of str to (features,) array
     lasting : list of str
         Identifiers the content itself declares; as many as ``names``, or none.
+    bodies : StatedBodies or None
+        Where the features really are, when the content shows them as something else.
     clouds : list of PointPart
         Points that are no part of a face.
     point_count, instance_count : int
@@ -64,6 +66,7 @@ class TileContent:
     names: list[str] = field(default_factory=list)
     columns: dict[str, AnyArray] = field(default_factory=dict)
     lasting: list[str] = field(default_factory=list)
+    bodies: StatedBodies | None = None
     clouds: list[PointPart] = field(default_factory=list)
     point_count: int = 0
     instance_count: int = 0
@@ -178,6 +181,9 @@ class ContentReader:
         if not self.by_node:
             model.primitives = [replace(primitive, part="") for primitive in model.primitives]
         _add_features(content, model, wrapping, self.findings, reference)
+        bodies = stated_bodies(model.document, len(content.names))
+        if bodies is not None:
+            content.bodies = replace(bodies, tops=bodies.tops @ transform[:3, :3].T + transform[:3, 3])
         content.clouds = [part.moved(transform) for part in model.clouds]
         is_mirrored = np.linalg.det(transform[:3, :3]) < 0
         for primitive in model.primitives:

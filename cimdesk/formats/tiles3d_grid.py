@@ -67,6 +67,10 @@ class TileFrame:
                 return near
         return self._exactly(points).astype(np.float32)
 
+    def to_tileset(self, points: Points3) -> Float:
+        """Return (N, 3) float64 tileset coordinates, z up, of (N, 3) float64 world points, as exact as local ones."""
+        return np.asarray(self.to_local(points).astype(np.float64) @ self.axes.T + self.origin)
+
     def _exactly(self, points: Points3) -> Float:
         assert self.crs is not None
         return np.asarray((self.crs.transform(GEOCENTRIC, points) - self.origin) @ self.axes)

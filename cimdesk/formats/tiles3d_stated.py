@@ -1,14 +1,18 @@
-"""What a tileset says of itself beyond the standard: its projected system, where its features are, what names them."""
+"""What a tileset says of itself beyond the standard: its projected system, where its features are, what names them.
+
+Contents that show features as something else, such as blocks, say where these really are and how high.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray
+from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.base.crs import Crs
 from cimdesk.formats.gltf_json import as_dict, json_object
 from cimdesk.formats.tiles3d_paths import BrokenPart
@@ -66,6 +70,46 @@ def named_as_written(
         if column:
             out[str(column)] = _without_gaps(values, about.get("noData"))
     return out, names
+
+
+@dataclass(frozen=True)
+class StatedBodies:
+    """Where the features of a content really are.
+
+    Attributes
+    ----------
+    tops : (N, 3) float64
+        Middles in plan at their highest points, in the axes of the tile or, placed, in the world.
+    heights : (N,) float64
+        [m]
+    """
+
+    tops: Float
+    heights: Float
+
+
+def bodies_record(tops: Float, heights: Float) -> dict[str, Any]:
+    """Return ``asset.extras`` of a content that shows N features as something else.
+
+    Parameters
+    ----------
+    tops : (N, 3) float64
+        In the axes of the tile.
+    heights : (N,) float64
+    """
+    return {EXTRAS: {"tops": np.round(tops, 2).tolist(), "heights": np.round(heights, 2).tolist()}}
+
+
+def stated_bodies(document: Mapping[str, Any], count: int) -> StatedBodies | None:
+    """Return where the ``count`` features of a content really are; None when it does not say, or not of all."""
+    said = _stated(document)
+    try:
+        tops, heights = (np.array(said.get(name), dtype=np.float64) for name in ("tops", "heights"))
+    except (TypeError, ValueError):
+        return None
+    if tops.shape != (count, 3) or heights.shape != (count,) or not (np.isfinite(tops).all() and np.isfinite(heights).all()):
+        return None
+    return StatedBodies(tops, heights)
 
 
 def _without_gaps(values: AnyArray, missing: object) -> AnyArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from cimdesk.formats.tiles3d_cloud import cloud_of
 from cimdesk.formats.tiles3d_content import ContentReader, TileContent, merged_columns
 from cimdesk.formats.tiles3d_entities import add_entity_columns
 from cimdesk.formats.tiles3d_paths import JSON_BYTES, BrokenPart, TilePlace
+from cimdesk.formats.tiles3d_stated import StatedBodies
 from cimdesk.formats.tiles3d_tree import TreeReader
 from cimdesk.model.features import as_strings
 from cimdesk.model.mesh import Surface, TriangleMesh
@@ -124,9 +126,15 @@ class TileStream:
         mesh = self._placed(city.meshes["tiles"])
         ids, columns = city.features.ids, dict(city.features.columns)
         own = len(ids)
+        bodies = _bodies_of(opened, ids, self._point_place)
+        if bodies is not None:
+            columns["measured_height"] = bodies.heights
+            columns["ground_elevation"] = (bodies.tops[:, 2] - bodies.heights).round(2)
         found = cloud_of(opened, self._point_place, mesh.origin if len(mesh.triangles) else None, own)
         if found is None:
             block = block_of(row, mesh, own) if len(mesh.triangles) else None
+            if block is not None and bodies is not None:
+                block = replace(block, anchors=(bodies.tops - block.origin).astype(np.float32))
             return DecodedTile(block, ids, columns, findings.problems())
         cloud, origin, names, said = found
         ids = np.concatenate([ids, names])
@@ -169,6 +177,24 @@ class TileStream:
         centres[rows] = own.transform(target, centres[rows])
         requests = None if tileset.requests is None else tileset.requests.moved(lambda points: own.transform(target, points))
         return replace(tileset, centres=centres, reaches=reaches, crs=target.definition, requests=requests)
+
+
+def _bodies_of(opened: Sequence[tuple[str, TileContent]], ids: Strings, place: Callable[[Float], Float]) -> StatedBodies | None:
+    """Return where the features of a tile really are, in the world; None where its content does not say.
+
+    Parameters
+    ----------
+    opened : sequence of (str, TileContent)
+    ids : (N,) object
+        Of the tile's features.
+    place : callable
+        Takes (N, 3) tileset coordinates to the world.
+    """
+    stated = [content.bodies for _, content in opened if content.bodies is not None]
+    if len(opened) != 1 or not stated or len(stated[0].heights) != len(ids):
+        return None
+    tops = place(stated[0].tops)
+    return StatedBodies(tops, stated[0].heights) if np.isfinite(tops).all() else None
 
 
 def block_of(row: int, mesh: TriangleMesh, features: int) -> TileBlock:

@@ -18,18 +18,22 @@ from cimdesk.base.collector import collector_paused
 from cimdesk.formats.glb_write import TileMesh, write_glb
 from cimdesk.formats.metadata_write import MetadataClass, TableSummary
 from cimdesk.formats.tiles3d_grid import TileFrame, TileGrid
+from cimdesk.formats.tiles3d_stated import bodies_record
 from cimdesk.formats.tiles3d_write import TilesetWriter
 from cimdesk.model.features import FeatureTable
-from cimdesk.services.tiling.shapes import (
-    Bodies,
-    Prisms,
+from cimdesk.services.tiling.blocks import (
+    Blocks,
+    Mains,
     blocks_of_items,
-    boxes_mesh,
+    by_lot,
     drawn_boxes,
-    measure,
     merged_blocks,
-    prisms_of,
+    needed,
+    read_blocks,
+    with_mains,
+    write_blocks,
 )
+from cimdesk.services.tiling.shapes import Bodies, Prisms, boxes_mesh, measure, prisms_of
 from cimdesk.services.tiling.spill import Town, merged_towns, read_segments
 
 LEAF_TRIANGLES = 30_000
@@ -98,8 +102,8 @@ def build_unit(setup: BuildSetup, unit: tuple[int, int], places: list[tuple[str,
         bodies = measure(town)
         work = _Work(TilesetWriter(Path(setup.out), grid), metadata, town, bodies, town.plan)
         _build(work, setup.level, unit[0], unit[1], np.arange(len(town.item_feature)), 0)
-        blocks = merged_blocks(blocks_of_items(bodies, town.origin), _cell(grid, setup.level))
-        np.save(_blocks_path(setup.blocks, setup.level, *unit), blocks)
+        if setup.level:
+            _leave(setup, unit, work)
     return {
         "unit": list(unit),
         "tiles": work.tiles,
@@ -111,12 +115,25 @@ def build_unit(setup: BuildSetup, unit: tuple[int, int], places: list[tuple[str,
 def merge_blocks(setup: BuildSetup, level: int, x: int, y: int) -> dict[str, Any]:
     """Write the tile of blocks above four others, from what they left; return what was written."""
     grid = TileGrid.from_record(setup.grid)
+    _, metadata = _class_of((Path(setup.blocks) / SUMMARY_FILE).read_bytes())
     paths = [_blocks_path(setup.blocks, level + 1, 2 * x + i, 2 * y + j) for j in (0, 1) for i in (0, 1)]
-    below = [np.load(path) for path in paths if path.exists()]
-    blocks = merged_blocks(np.concatenate(below), _cell(grid, level))
-    np.save(_blocks_path(setup.blocks, level, x, y), blocks)
-    is_written = _write_blocks(TilesetWriter(Path(setup.out), grid), level, x, y, blocks)
+    blocks, mains = read_blocks([path for path in paths if path.exists()])
+    blocks = merged_blocks(blocks, _cell(grid, level))
+    is_written = _write_blocks(TilesetWriter(Path(setup.out), grid), metadata, level, x, y, blocks, mains)
+    if level:
+        above = merged_blocks(blocks, _cell(grid, level - 1))
+        write_blocks(_blocks_path(setup.blocks, level, x, y), *needed(above, mains))
     return {"tile": [level, x, y] if is_written else None, "error": _block_error(blocks, grid, level)}
+
+
+def _leave(setup: BuildSetup, unit: tuple[int, int], work: _Work) -> None:
+    """Keep what the level above needs of a unit: the blocks of its plots, as far as they can be merged without the neighbours'."""
+    grid, town = work.writer.grid, work.town
+    items = np.arange(len(town.item_feature))
+    blocks = merged_blocks(blocks_of_items(work.bodies, items, town.origin), _cell(grid, setup.level))
+    blocks = by_lot(blocks, town.features.ids[town.item_feature[blocks.main]].tolist())
+    above = merged_blocks(blocks, _cell(grid, setup.level - 1))
+    write_blocks(_blocks_path(setup.blocks, setup.level, *unit), *with_mains(above, town, work.bodies))
 
 
 @lru_cache(maxsize=2)
@@ -145,8 +162,8 @@ def _build(work: _Work, level: int, x: int, y: int, items: Int, depth: int) -> N
     if len(items) <= PRISMS:
         _write_prisms(work, level, x, y, items, is_mine)
     else:
-        blocks = merged_blocks(_blocks_of(work, items), _cell(work.writer.grid, level))
-        if _write_blocks(work.writer, level, x, y, blocks):
+        blocks = merged_blocks(blocks_of_items(work.bodies, items, town.origin), _cell(work.writer.grid, level))
+        if _write_blocks(work.writer, work.metadata, level, x, y, *with_mains(blocks, town, work.bodies)):
             work.tiles.append([level, x, y])
         work.coarse.append(level)
         work.errors.append([level, _block_error(blocks, work.writer.grid, level)])
@@ -193,28 +210,24 @@ def _write(
     work.tiles.append([level, x, y])
 
 
-def _write_blocks(writer: TilesetWriter, level: int, x: int, y: int, blocks: Float) -> bool:
+def _write_blocks(writer: TilesetWriter, metadata: MetadataClass, level: int, x: int, y: int, blocks: Blocks, mains: Mains) -> bool:
+    """Write the tile of some blocks, each with the attributes of its main building; return whether there are any."""
     if not len(blocks):
         return False
+    blocks, mains = needed(blocks, mains)
     points, triangles, number = boxes_mesh(drawn_boxes(blocks))
     centre = box_of_points(points).sum(axis=0) / 2.0
     frame = TileFrame.at(writer.grid.crs, centre)
-    mesh = TileMesh(frame.to_local(points), triangles, number)
-    writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix))
+    mesh = TileMesh(frame.to_local(points), triangles, blocks.main[number])
+    # A block is not where its main building stands, and not as high: whoever looks for that one is told.
+    extras = bodies_record(frame.to_tileset(mains.tops), mains.heights)
+    writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, mains.table, metadata, extras))
     return True
 
 
-def _blocks_of(work: _Work, items: Int) -> Float:
-    bodies = work.bodies
-    chosen = Bodies(
-        bodies.low[items], bodies.high[items], bodies.area[items], bodies.top[items], bodies.error[items], bodies.is_flat[items]
-    )
-    return blocks_of_items(chosen, work.town.origin)
-
-
-def _block_error(blocks: Float, grid: TileGrid, level: int) -> float:
+def _block_error(blocks: Blocks, grid: TileGrid, level: int) -> float:
     """Return how far blocks lie from what they stand for: half a cell, or the spread of heights in them."""
-    return max(_cell(grid, level) / 2.0, _typical(blocks[:, 7], blocks[:, 6]) if len(blocks) else 0.0)
+    return max(_cell(grid, level) / 2.0, _typical(blocks.boxes[:, 7], blocks.boxes[:, 6]) if len(blocks) else 0.0)
 
 
 def _typical(errors: Float, weights: Float) -> float:
@@ -228,7 +241,7 @@ def _cell(grid: TileGrid, level: int) -> float:
 
 
 def _blocks_path(folder: str, level: int, x: int, y: int) -> Path:
-    return Path(folder) / f"{level}_{x}_{y}.npy"
+    return Path(folder) / f"{level}_{x}_{y}.blocks"
 
 
 def _colors(town: Town, mine: Int) -> AnyArray | None:

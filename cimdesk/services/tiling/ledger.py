@@ -12,7 +12,8 @@ import orjson
 
 from cimdesk.base.errors import DataError
 
-VERSION = 1
+VERSION = 2
+"""Of what lies in the working folder: with another one, a run begins anew."""
 
 
 class Ledger:

@@ -1,7 +1,6 @@
-"""What stands for buildings from afar: prisms over their ground plans, and blocks that merge neighbours.
+"""Measures of buildings, and prisms over their ground plans, which stand for them at a middle distance.
 
 A prism has the plan of the building and the mean height of its roof by area; how far the roof lies from that is its error.
-A block is the box around what lies in one cell of a grid.
 """
 
 from __future__ import annotations
@@ -20,8 +19,6 @@ STEEP = 0.3
 """Part of the normal that points up or down, from which a face is a roof or a ground."""
 WELD = 1000.0
 """Corners of ground plans closer than a millimetre are one."""
-SPARSE = 0.25
-"""Share of its box that a surface must fill to be drawn as a block."""
 _BOX = np.array([
     [4, 5, 7], [4, 7, 6], [0, 1, 5], [0, 5, 4], [1, 3, 7], [1, 7, 5], [3, 2, 6], [3, 6, 7], [2, 0, 4], [2, 4, 6],
 ])  # fmt: skip
@@ -51,6 +48,10 @@ class Bodies:
     top: Float
     error: Float
     is_flat: Bool
+
+    def take(self, items: Int) -> Bodies:
+        """Return the measures of some items."""
+        return Bodies(self.low[items], self.high[items], self.area[items], self.top[items], self.error[items], self.is_flat[items])
 
 
 @dataclass(frozen=True)
@@ -159,57 +160,3 @@ def boxes_mesh(boxes: Float) -> tuple[Float, Int, Int]:
     number = np.repeat(np.arange(len(boxes)), len(_BOX))
     tall = np.repeat(size[:, 2] > 1e-3, len(_BOX)) | (np.arange(len(number)) % len(_BOX) < 2)
     return points.reshape(-1, 3), triangles[tall], number[tall]
-
-
-def blocks_of_items(bodies: Bodies, origin: Float) -> Float:
-    """Return (K, 8) blocks in world coordinates: low, high, area and error of each item that shows from afar."""
-    size = bodies.high - bodies.low
-    with np.errstate(invalid="ignore", divide="ignore"):
-        fill = bodies.area / (size[:, 0] * size[:, 1])
-        shows = np.isfinite(size[:, 0]) & (~bodies.is_flat | (fill > SPARSE))
-    high = bodies.high.copy()
-    high[:, 2] = np.maximum(bodies.top, bodies.low[:, 2])
-    low = bodies.low.copy()
-    low[bodies.is_flat, 2] = high[bodies.is_flat, 2]
-    rows = np.column_stack([low + origin, high + origin, np.maximum(bodies.area, 1e-3), bodies.error])
-    return np.asarray(rows[shows])
-
-
-def merged_blocks(blocks: Float, cell: float) -> Float:
-    """Return (M, 8) blocks with those merged whose middles lie in one cell [m]; heights are means by area.
-
-    A block that is mostly gaps is drawn narrower, so that a village does not look like a slab.
-    """
-    if not len(blocks):
-        return blocks
-    squares = np.floor((blocks[:, :2] + blocks[:, 3:5]) / (2.0 * cell)).astype(np.int64)
-    is_flat = blocks[:, 5] - blocks[:, 2] < FLAT
-    keys = ((squares[:, 0] - squares[:, 0].min()) * (int(np.ptp(squares[:, 1])) + 1) + squares[:, 1] - squares[:, 1].min()) * 2
-    _, number = np.unique(keys + is_flat, return_inverse=True)
-    order = np.argsort(number, kind="stable")
-    starts = np.flatnonzero(np.diff(number[order], prepend=-1))
-    if len(starts) == len(blocks):
-        return blocks
-    ordered = blocks[order]
-    area = np.add.reduceat(ordered[:, 6], starts)
-    low = np.minimum.reduceat(ordered[:, :3], starts, axis=0)
-    high = np.maximum.reduceat(ordered[:, 3:6], starts, axis=0)
-    top = np.add.reduceat(ordered[:, 5] * ordered[:, 6], starts) / area
-    bottom = np.add.reduceat(ordered[:, 2] * ordered[:, 6], starts) / area
-    counts = np.diff(np.append(starts, len(ordered)))
-    spread = np.add.reduceat(ordered[:, 6] * (ordered[:, 5] - np.repeat(top, counts)) ** 2, starts) / area
-    error = np.sqrt(spread + np.add.reduceat(ordered[:, 6] * ordered[:, 7] ** 2, starts) / area)
-    flat = (top - bottom) < FLAT
-    low[:, 2] = np.where(flat, top, np.minimum(low[:, 2], top))
-    high[:, 2] = top
-    merged = np.column_stack([low, high, area, error])
-    return np.where((counts == 1)[:, None], ordered[starts], merged)
-
-
-def drawn_boxes(blocks: Float) -> Float:
-    """Return (K, 6) boxes to draw for blocks: no larger in plan than twice what they hold."""
-    size = np.maximum(blocks[:, 3:5] - blocks[:, :2], 1e-3)
-    share = np.sqrt(np.clip(2.0 * blocks[:, 6] / (size[:, 0] * size[:, 1]), 0.05, 1.0))
-    middle = (blocks[:, :2] + blocks[:, 3:5]) / 2.0
-    half = size * share[:, None] / 2.0
-    return np.column_stack([middle - half, blocks[:, 2], middle + half, blocks[:, 5]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,8 @@ class Town:
 
 def encode_town(town: Town) -> bytes:
     """Return the bytes of a segment."""
-    columns = {name: _packed_column(values) for name, values in town.features.columns.items()}
     return _ENCODE.encode({
-        "ids": town.features.ids.tolist(),
-        "columns": columns,
+        **packed_table(town.features),
         "item_feature": town.item_feature.astype("<i4").tobytes(),
         "plan": town.plan.astype("<f8").tobytes(),
         "origin": town.origin.tolist(),
@@ -71,10 +69,9 @@ def encode_town(town: Town) -> bytes:
 def decode_town(data: bytes) -> Town:
     """Return the town of a segment's bytes."""
     entry = _DECODE.decode(data)
-    ids = _objects(entry["ids"])
     colors = entry["colors"]
     return Town(
-        FeatureTable(ids, {name: _column(packed) for name, packed in entry["columns"].items()}),
+        unpacked_table(entry),
         np.frombuffer(entry["item_feature"], "<i4").astype(np.int64),
         np.frombuffer(entry["plan"], "<f8").reshape(-1, 2),
         np.array(entry["origin"]),
@@ -94,10 +91,9 @@ def merged_towns(towns: Sequence[Town], summary: TableSummary) -> Town:
     items = np.cumsum([0, *(len(town.item_feature) for town in towns)])
     vertices = np.cumsum([0, *(len(town.points) for town in towns)])
     origin = towns[0].origin
-    columns = {name: _joined([(len(t.features), t.features.columns.get(name)) for t in towns]) for name in summary.columns}
     has_colors = any(town.colors is not None for town in towns)
     return Town(
-        FeatureTable(np.concatenate([town.features.ids for town in towns]), columns),
+        joined_tables([town.features for town in towns], summary.columns),
         np.concatenate([town.item_feature + start for town, start in zip(towns, features[:-1], strict=True)]),
         np.concatenate([town.plan for town in towns]),
         origin,
@@ -107,6 +103,23 @@ def merged_towns(towns: Sequence[Town], summary: TableSummary) -> Town:
         np.concatenate([town.kind for town in towns]),
         np.concatenate([_colors(town) for town in towns]) if has_colors else None,
     )
+
+
+def packed_table(table: FeatureTable) -> dict[str, Any]:
+    """Return a table as plain values."""
+    columns = {name: _packed_column(values) for name, values in table.columns.items()}
+    return {"ids": table.ids.tolist(), "columns": columns}
+
+
+def unpacked_table(entry: Mapping[str, Any]) -> FeatureTable:
+    """Return the table of plain values."""
+    return FeatureTable(_objects(entry["ids"]), {name: _column(packed) for name, packed in entry["columns"].items()})
+
+
+def joined_tables(tables: Sequence[FeatureTable], names: Iterable[str]) -> FeatureTable:
+    """Return tables one below the other, with the columns ``names``; one that a table lacks has gaps there."""
+    columns = {name: _joined([(len(table), table.columns.get(name)) for table in tables]) for name in names}
+    return FeatureTable(np.concatenate([table.ids for table in tables]), columns)
 
 
 def write_spill(path: Path, segments: Iterable[bytes]) -> list[tuple[int, int]]:
