@@ -6,7 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from cimdesk.commands.demo.metropolis.region import CELL, CELLS, CORNER, CRS, DI
 from cimdesk.formats.glb_write import TileMesh, write_glb
 from cimdesk.formats.metadata_write import MetadataClass, TableSummary
 from cimdesk.formats.tiles3d_grid import TileFrame, TileGrid, flat_places
+from cimdesk.formats.tiles3d_stated import bodies_record
 from cimdesk.formats.tiles3d_write import TilesetWriter
 
 UNIT_LEVEL = 3
@@ -47,20 +48,20 @@ def write_tiles(folder: Path, seed: int, buildings: int, progress: Progress, can
     grid = metropolis_grid()
     units = [(x, y) for y in range(2**UNIT_LEVEL) for x in range(2**UNIT_LEVEL)]
     tiles: list[tuple[int, int, int]] = []
-    below: dict[tuple[int, int], Float] = {}
+    below: dict[tuple[int, int], Blocks] = {}
     for done, (unit, written, blocks) in enumerate(_built(folder, seed, buildings, units, cancel, workers)):
         tiles += written
         below[unit] = blocks
         progress((done + 1) / len(units), tr("Buildings"))
-    writer = TilesetWriter(folder, grid)
+    writer, metadata = TilesetWriter(folder, grid), metropolis_class(seed, buildings)
     for level in range(UNIT_LEVEL - 1, -1, -1):
-        above: dict[tuple[int, int], list[Float]] = {}
+        above: dict[tuple[int, int], list[Blocks]] = {}
         for (x, y), blocks in sorted(below.items()):
             above.setdefault((x // 2, y // 2), []).append(blocks)
         below = {}
         for (x, y), parts in above.items():
-            below[x, y] = merged(np.concatenate(parts), grid.size(level) / BLOCKS)
-            if _write_blocks(writer, level, x, y, below[x, y]):
+            below[x, y] = merged(joined(parts), grid.size(level) / BLOCKS)
+            if _write_blocks(writer, metadata, level, x, y, below[x, y]):
                 tiles.append((level, x, y))
     feature_error = grid.size(0) / ERROR_SHARE / 2**UNIT_LEVEL
     writer.finish(tiles, grid.size(0) / ERROR_SHARE, (-10.0, HIGHEST), {"featureError": feature_error / 8.0})
@@ -76,7 +77,7 @@ def metropolis_grid() -> TileGrid:
 
 def _built(
     folder: Path, seed: int, buildings: int, units: list[tuple[int, int]], cancel: CancelToken, workers: int
-) -> Iterator[tuple[tuple[int, int], list[tuple[int, int, int]], Float]]:
+) -> Iterator[tuple[tuple[int, int], list[tuple[int, int, int]], Blocks]]:
     """Give each unit as it is built."""
     count = workers or max(os.cpu_count() or 1, 1)
     if count == 1:
@@ -87,7 +88,7 @@ def _built(
     # Started afresh: a copy of a process with threads in it, such as the window's, may hang.
     pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
     try:
-        waiting: set[Future[tuple[tuple[int, int], list[tuple[int, int, int]], Float]]] = {
+        waiting: set[Future[tuple[tuple[int, int], list[tuple[int, int, int]], Blocks]]] = {
             pool.submit(build_unit, str(folder), seed, buildings, unit) for unit in units
         }
         while waiting:
@@ -101,7 +102,7 @@ def _built(
 
 def build_unit(
     folder: str, seed: int, buildings: int, unit: tuple[int, int]
-) -> tuple[tuple[int, int], list[tuple[int, int, int]], Float]:
+) -> tuple[tuple[int, int], list[tuple[int, int, int]], Blocks]:
     """Write the tiles of one unit; return the unit, its tiles, and its buildings as blocks for the tiles above."""
     grid = metropolis_grid()
     made = _buildings_in(grid, seed, buildings, unit)
@@ -191,9 +192,8 @@ def chosen(some: Buildings, cell: float) -> Buildings:
     square -= square.min(axis=0)
     _, number = np.unique(square[:, 0] * (int(square[:, 1].max()) + 1) + square[:, 1], return_inverse=True)
     area = some.size[rows, 0] * some.size[rows, 1]
-    # Any of them, but always the same one: by a number that has nothing to do with what it is.
-    lot = (some.cell[rows] * 7919 + some.number[rows] * 104729) % 65537
-    order = np.lexsort((lot, number))
+    # Any of them, but always the same one.
+    order = np.lexsort((lots(some)[rows], number))
     first = np.flatnonzero(np.diff(number[order], prepend=-1))
     kept = order[first]
     wider = np.sqrt(1.15 * np.bincount(number, area) / area[kept])
@@ -203,36 +203,88 @@ def chosen(some: Buildings, cell: float) -> Buildings:
     return replace(some_of, size=size)
 
 
-def blocks_of(made: Buildings) -> Float:
-    """Return (N, 5) rows of middle, lowest ground, top and area on the ground."""
+def lots(some: Buildings) -> Int:
+    """Return a number for each building, below 65537, that has nothing to do with what it is."""
+    return np.asarray((some.cell * 7919 + some.number * 104729) % 65537)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """What stands for many buildings.
+
+    Attributes
+    ----------
+    rows : (N, 5) float64
+        Middle, lowest ground, top, and area on the ground.
+    mains : Buildings
+        One of those that each stands for: its attributes are the block's.
+    score : (N,) float64
+        Of that one; the highest stays when blocks are merged.
+    """
+
+    rows: Float
+    mains: Buildings
+    score: Float
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def blocks_of(made: Buildings) -> Blocks:
+    """Return each building as a block."""
     area = made.size[:, 0] * made.size[:, 1]
-    return np.column_stack([made.middle, made.foot, made.foot + made.height + STOREY / 4.0, area])
+    rows = np.column_stack([made.middle, made.foot, made.foot + made.height + STOREY / 4.0, area])
+    # A lot in proportion to the volume, so that a map by an attribute has about the same colours from afar; the largest
+    # building of a square kilometre is a tower nearly everywhere.
+    return Blocks(rows, made, np.log((lots(made) + 0.5) / 65537.0) / (area * made.height))
 
 
-def merged(blocks: Float, cell: float) -> Float:
+def joined(parts: list[Blocks]) -> Blocks:
+    """Return the blocks of several parts."""
+    columns = {name: np.concatenate([getattr(part.mains, name) for part in parts]) for name in parts[0].mains.__dict__}
+    return Blocks(np.concatenate([part.rows for part in parts]), Buildings(**columns), np.concatenate([p.score for p in parts]))
+
+
+def merged(blocks: Blocks, cell: float) -> Blocks:
     """Return one block for each cell [m] that has any: as much area, in their middle, as high as they are on average by area."""
     if not len(blocks):
         return blocks
-    square = np.floor(blocks[:, :2] / cell).astype(np.int64)
+    rows = blocks.rows
+    square = np.floor(rows[:, :2] / cell).astype(np.int64)
     square -= square.min(axis=0)
     _, number = np.unique(square[:, 0] * (int(square[:, 1].max()) + 1) + square[:, 1], return_inverse=True)
-    area = np.bincount(number, blocks[:, 4])
-    mean = [np.bincount(number, blocks[:, k] * blocks[:, 4]) / area for k in (0, 1, 3)]
+    area = np.bincount(number, rows[:, 4])
+    mean = [np.bincount(number, rows[:, k] * rows[:, 4]) / area for k in (0, 1, 3)]
     low = np.full(len(area), np.inf)
-    np.minimum.at(low, number, blocks[:, 2])
-    return np.column_stack([mean[0], mean[1], low, mean[2], area])
+    np.minimum.at(low, number, rows[:, 2])
+    order = np.lexsort((-blocks.score, number))
+    best = order[np.flatnonzero(np.diff(number[order], prepend=-1))]
+    return Blocks(np.column_stack([mean[0], mean[1], low, mean[2], area]), blocks.mains.take(best), blocks.score[best])
 
 
-def _write_blocks(writer: TilesetWriter, level: int, x: int, y: int, blocks: Float) -> bool:
+def _write_blocks(writer: TilesetWriter, metadata: MetadataClass, level: int, x: int, y: int, blocks: Blocks) -> bool:
     if not len(blocks):
         return False
     cell = writer.grid.size(level) / BLOCKS
     # Buildings have yards: what stands for many is wider than their ground plans together.
-    side = np.minimum(np.sqrt(blocks[:, 4] * 1.8), 0.94 * cell)
-    points, triangles, owner = prisms(_as_buildings(blocks, side))
+    side = np.minimum(np.sqrt(blocks.rows[:, 4] * 1.8), 0.94 * cell)
+    points, triangles, owner = prisms(_as_buildings(blocks.rows, side))
     frame = TileFrame.at(writer.grid.crs, (points.min(axis=0) + points.max(axis=0)) / 2.0)
-    writer.write_content(level, x, y, write_glb(TileMesh(frame.to_local(points), triangles, owner), frame.node_matrix))
+    mesh = TileMesh(frame.to_local(points), triangles, owner)
+    tops, heights = _bodies(blocks.mains)
+    extras = bodies_record(frame.to_tileset(tops), heights)
+    writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, blocks.mains.table(), metadata, extras))
     return True
+
+
+def _bodies(some: Buildings) -> tuple[Float, Float]:
+    """Return (N, 3) middles of buildings at their highest points, and (N,) how high they are [m]."""
+    points, triangles, owner = shapes(some)
+    corners = points[triangles, 2]
+    low, high = np.full(len(some), np.inf), np.full(len(some), -np.inf)
+    np.minimum.at(low, owner, corners.min(axis=1))
+    np.maximum.at(high, owner, corners.max(axis=1))
+    return np.column_stack([some.middle, high]), high - low
 
 
 def _as_buildings(blocks: Float, side: Float) -> Buildings:
