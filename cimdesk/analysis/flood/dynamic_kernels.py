@@ -15,36 +15,31 @@ from __future__ import annotations
 import numpy as np
 
 from cimdesk.analysis.flood.compiled import part2
-from cimdesk.analysis.flood.kernels import (
-    CLOSED_HEIGHT,
-    envelope_row,
-    infiltrate_row,
-    inverse_cube_root_guess,
+from cimdesk.analysis.flood.dynamic_laws import EXACT_MATH as _EXACT
+from cimdesk.analysis.flood.dynamic_laws import (
+    THIN_DEPTH,
+    WALL,
+    blended,
+    driven,
+    face_fluxes,
+    given_flux,
+    over_depth,
+    reconstructed,
+    surplus_given,
+    wave_speed,
 )
+from cimdesk.analysis.flood.kernels import envelope_row, infiltrate_row, outflow, settled, two_sum
 from cimdesk.base.compiled import njit
 
-DRY_DEPTH = 1.0e-7
-"""A thinner film has no surface slope and no momentum [m]."""
-THIN_DEPTH = 1.0e-6
-"""Velocities fade out below this depth [m] (Kurganov and Petrova 2007)."""
-LEAST_DEPTH = 1.0e-15
-"""Stands for thinner films where depths are squared: processors are slow with numbers next to nothing [m]."""
 CHUNK = 512
 """Columns computed together: their rows of intermediate values stay in the fastest cache."""
-WALL = 0.5 * CLOSED_HEIGHT
-"""Cells that stand higher are walls."""
-
-_EXACT = {"nnan", "nsz"}
 
 
 @njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
 def velocity_row(h, qx, qy, inverse, u, v):  # type: ignore[no-untyped-def]
     """Write one over the depth (fading where thin) and the velocities of a row of cells."""
-    two, thin, least = h.dtype.type(2.0), h.dtype.type(THIN_DEPTH * THIN_DEPTH), h.dtype.type(LEAST_DEPTH)
     for j in range(h.shape[0]):
-        depth = max(h[j], least)
-        square = depth * depth
-        over = two * h[j] / (square + max(square, thin))
+        over = over_depth(h[j])
         inverse[j] = over
         u[j] = qx[j] * over
         v[j] = qy[j] * over
@@ -52,30 +47,11 @@ def velocity_row(h, qx, qy, inverse, u, v):  # type: ignore[no-untyped-def]
 
 @njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
 def slope_row(ha, h, hb, za, z, zb, ua, u, ub, va, v, vb, inverse, dh, de, u_a, u_b, v_a, v_b):  # type: ignore[no-untyped-def]
-    """Reconstruct a row of cells between neighbours ``a`` (west or north) and ``b``; ``u`` is the velocity towards ``b``.
-
-    Written are half the slopes of depth ``dh`` and level ``de``, and the velocities at both faces. Those are weighted so that
-    the momentum of the cell stays what it is. Beside walls, and of the level in dry cells, slopes are zero.
-    """
-    real = h.dtype.type
-    zero, half, one, dry, wall = real(0.0), real(0.5), real(1.0), real(DRY_DEPTH), real(WALL)
+    """Write what `reconstructed` says of a row of cells between neighbours ``a`` (west or north) and ``b``."""
     for j in range(h.shape[0]):
-        share = half if max(max(za[j], zb[j]), z[j]) < wall else zero
-        a, b = h[j] - ha[j], hb[j] - h[j]
-        depth = share * (max(min(a, b), zero) + min(max(a, b), zero))
-        a, b = a + (z[j] - za[j]), b + (zb[j] - z[j])
-        level = share * (max(min(a, b), zero) + min(max(a, b), zero))
-        dh[j] = depth
-        de[j] = level if h[j] > dry else zero
-        weight = depth * inverse[j]
-        a, b = u[j] - ua[j], ub[j] - u[j]
-        along = share * (max(min(a, b), zero) + min(max(a, b), zero))
-        u_a[j] = u[j] - along * (one + weight)
-        u_b[j] = u[j] + along * (one - weight)
-        a, b = v[j] - va[j], vb[j] - v[j]
-        across = share * (max(min(a, b), zero) + min(max(a, b), zero))
-        v_a[j] = v[j] - across * (one + weight)
-        v_b[j] = v[j] + across * (one - weight)
+        dh[j], de[j], u_a[j], u_b[j], v_a[j], v_b[j] = reconstructed(
+            ha[j], h[j], hb[j], za[j], z[j], zb[j], ua[j], u[j], ub[j], va[j], v[j], vb[j], inverse[j]
+        )
 
 
 @njit(nogil=True, cache=True)
@@ -96,43 +72,11 @@ def _copy(into, values):  # type: ignore[no-untyped-def]
 
 @njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
 def flux_row(ha, hb, za, zb, dha, dhb, dea, deb, ul, ur, vl, vr, mass, left, right, across, gravity):  # type: ignore[no-untyped-def]
-    """Write the fluxes through a row of faces between cells ``a`` and ``b``.
-
-    ``mass``; that of the momentum along the flow less the pressure of the ``left`` and of the ``right`` side; that ``across``.
-    """
-    real = ha.dtype.type
-    zero, half, two, quarter, wall, tiny = real(0.0), real(0.5), real(2.0), real(0.25), real(WALL), real(1e-30)
+    """Write the fluxes through a row of faces between cells ``a`` and ``b``; see `face_fluxes`."""
     for j in range(ha.shape[0]):
-        open_a, open_b = za[j] < wall, zb[j] < wall
-        hl, hr = ha[j] + dha[j], hb[j] - dhb[j]
-        step = (zb[j] - za[j]) - ((dea[j] - dha[j]) + (deb[j] - dhb[j]))
-        # The bed between the cells is the higher of both sides; a wall mirrors the water before it.
-        over_l, over_r = max(hl - max(step, zero), zero), max(hr + min(step, zero), zero)
-        over_l, over_r = (
-            (over_l if open_b else max(hl, zero)) if open_a else (max(hr, zero) if open_b else zero),
-            (over_r if open_a else max(hr, zero)) if open_b else (max(hl, zero) if open_a else zero),
+        mass[j], left[j], right[j], across[j] = face_fluxes(
+            ha[j], hb[j], za[j], zb[j], dha[j], dhb[j], dea[j], deb[j], ul[j], ur[j], vl[j], vr[j], gravity
         )
-        u_l = ul[j] if open_a else -ur[j]
-        u_r = ur[j] if open_b else -ul[j]
-        cl, cr = np.sqrt(gravity * over_l), np.sqrt(gravity * over_r)
-        middle_u = half * (u_l + u_r) + (cl - cr)
-        middle_c = half * (cl + cr) + quarter * (u_l - u_r)
-        low = min(u_l - cl, middle_u - middle_c)
-        high = max(u_r + cr, middle_u + middle_c)
-        low = u_r - two * cr if over_l <= zero else (u_l - cl if over_r <= zero else low)
-        high = u_l + two * cl if over_r <= zero else (u_r + cr if over_l <= zero else high)
-        low, high = min(low, zero), max(high, zero)
-        over = real(1.0) / max(high - low, tiny)
-        ql, qr = over_l * u_l, over_r * u_r
-        both = low * high
-        flow = (high * ql - low * qr + both * (over_r - over_l)) * over
-        flow = flow if open_a and open_b else zero
-        pressure = half * gravity * (over_r - over_l) * (over_r + over_l)
-        push = high * ql * u_l - low * qr * u_r + both * (qr - ql)
-        mass[j] = flow
-        left[j] = (push - low * pressure) * over
-        right[j] = (push - high * pressure) * over
-        across[j] = flow * (vl[j] if flow > zero else vr[j])
 
 
 @njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
@@ -140,14 +84,9 @@ def depth_row(h, lo, west, east, north, south, h_new, lo_new, dt_dx, keep):  # t
     """Write the depths of a row after a stage; return how many cells give more than they hold."""
     zero, overdrawn = h.dtype.type(0.0), np.int32(0)
     for j in range(h.shape[0]):
-        out = dt_dx * ((max(east[j], zero) - min(west[j], zero)) + (max(south[j], zero) - min(north[j], zero)))
         # Compilers vectorise counts, but not a running maximum of what is computed here.
-        overdrawn += np.int32(out > keep * h[j])
-        add = lo[j] + ((west[j] * dt_dx - east[j] * dt_dx) + (north[j] * dt_dx - south[j] * dt_dx))
-        total = h[j] + add
-        virtual = total - h[j]
-        lo_new[j] = (h[j] - (total - virtual)) + (add - virtual)
-        h_new[j] = total
+        overdrawn += np.int32(outflow(west[j], east[j], north[j], south[j], dt_dx) > keep * h[j])
+        h_new[j], lo_new[j] = settled(h[j], lo[j], west[j] * dt_dx, east[j] * dt_dx, north[j] * dt_dx, south[j] * dt_dx, zero)
     return overdrawn
 
 
@@ -156,59 +95,32 @@ def momentum_row(  # type: ignore[no-untyped-def]
     h, h_new, qx, qy, k, dex, dey, left_e, right_w, across_n, across_s, left_s, right_n, across_w, across_e,
     qx_new, qy_new, dt_dx, dt, gravity,
 ):  # fmt: skip
-    """Write the discharges of a row after a stage, friction included: that of Manning, implicit in the new discharge."""
-    real = h.dtype.type
-    zero, one, two, four, dry = real(0.0), real(1.0), real(2.0), real(4.0), real(DRY_DEPTH)
-    thin = real(THIN_DEPTH * THIN_DEPTH)
+    """Write the discharges of a row after a stage; see `driven`."""
     for j in range(h.shape[0]):
-        weight = two * gravity * h[j]
-        x = qx[j] - dt_dx * (((left_e[j] - right_w[j]) + (across_s[j] - across_n[j])) + weight * dex[j])
-        y = qy[j] - dt_dx * (((left_s[j] - right_n[j]) + (across_e[j] - across_w[j])) + weight * dey[j])
-        depth = max(h_new[j], dry)
-        root = real(inverse_cube_root_guess(depth))
-        e = one - depth * root * root * root
-        root = root * (one + e * (real(1 / 3) + e * (real(2 / 9) + e * real(14 / 81))))
-        e = one - depth * root * root * root
-        root = root * (one + e * (real(1 / 3) + e * real(2 / 9)))
-        square = root * root
-        drag = dt * k[j] * (square * square * square * root)
-        speed = np.sqrt(x * x + y * y)
-        fade = depth * depth
-        fade = two * fade / (fade + max(fade, thin))
-        share = two * fade / (one + np.sqrt(one + four * drag * speed))
-        share = share if h_new[j] > dry else zero
-        qx_new[j] = x * share
-        qy_new[j] = y * share
+        qx_new[j], qy_new[j] = driven(
+            h[j], h_new[j], qx[j], qy[j], k[j], dex[j], dey[j], left_e[j], right_w[j], across_n[j], across_s[j],
+            left_s[j], right_n[j], across_w[j], across_e[j], dt_dx, dt, gravity,
+        )  # fmt: skip
 
 
 @njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
 def blend_row(h, lo, qx, qy, h_last, lo_last, qx_last, qy_last, rain_share, rain):  # type: ignore[no-untyped-def]
-    """Bring a row to the new time: the mean of the start and of both stages, and the rain; return how many cells are wet."""
-    half, dry, wet = h.dtype.type(0.5), h.dtype.type(0.0), np.int32(0)
+    """Bring a row to the new time, see `blended`; return how many cells are wet."""
+    zero, wet = h.dtype.type(0.0), np.int32(0)
     for j in range(h.shape[0]):
-        net = half * ((h_last[j] - h[j]) + (lo_last[j] - lo[j]))
-        add = net + (rain * rain_share[j] + lo[j])
-        total = h[j] + add
-        virtual = total - h[j]
-        lo[j] = (h[j] - (total - virtual)) + (add - virtual)
-        h[j] = total
-        qx[j] = half * (qx[j] + qx_last[j])
-        qy[j] = half * (qy[j] + qy_last[j])
-        wet += np.int32(total > dry)
+        h[j], lo[j], qx[j], qy[j] = blended(
+            h[j], lo[j], qx[j], qy[j], h_last[j], lo_last[j], qx_last[j], qy_last[j], rain * rain_share[j]
+        )
+        wet += np.int32(h[j] > zero)
     return wet
 
 
 @njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")
 def fastest_row(h, qx, qy, speeds, gravity):  # type: ignore[no-untyped-def]
     """Return the greatest speed of waves in a row [m s-1]; ``speeds`` is scratch."""
-    real = h.dtype.type
-    zero, two, thin, least = real(0.0), real(2.0), real(THIN_DEPTH * THIN_DEPTH), real(LEAST_DEPTH)
     for j in range(h.shape[0]):
-        depth = max(h[j], least)
-        square = depth * depth
-        over = two * depth / (square + max(square, thin))
-        speeds[j] = max(abs(qx[j]), abs(qy[j])) * over + np.sqrt(gravity * depth)
-    fastest = zero
+        speeds[j] = wave_speed(h[j], qx[j], qy[j], gravity)
+    fastest = h.dtype.type(0.0)
     for j in range(h.shape[0]):
         fastest = max(fastest, speeds[j])
     return fastest
@@ -286,10 +198,8 @@ def _velocities(h, qx, qy, velocity, i, j0, j1, columns):  # type: ignore[no-unt
 
 @njit(nogil=True, cache=True)
 def _set_face(faces, p, q, h, z, gravity):  # type: ignore[no-untyped-def]
-    """Put a given discharge through a face at the edge, at the depth within or at the critical one if that is greater."""
-    q = q if z < WALL else h * 0.0
-    depth = max(max(h, (q * q / gravity) ** (1.0 / 3.0)), DRY_DEPTH)
-    push = q * q / depth + 0.5 * gravity * (depth - h) * (depth + h)
+    """Put a given discharge through a face at the edge; see `given_flux`."""
+    q, push = given_flux(q, h, z, gravity)
     faces[0, p], faces[1, p], faces[2, p], faces[3, p] = q, push, push, 0.0
 
 
@@ -431,11 +341,7 @@ def stage_tiles(  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _shift(h, lo, qx, qy, i, j, depth, x, y):  # type: ignore[no-untyped-def]
     """Add a depth [m] and its momentum to a cell."""
-    add = lo[i, j] + depth
-    total = h[i, j] + add
-    virtual = total - h[i, j]
-    lo[i, j] = (h[i, j] - (total - virtual)) + (add - virtual)
-    h[i, j] = total
+    h[i, j], lo[i, j] = two_sum(h[i, j], lo[i, j] + depth)
     qx[i, j] += depth * x
     qy[i, j] += depth * y
 
@@ -456,14 +362,11 @@ def repair(  # type: ignore[no-untyped-def]
             if not flags[i, tiles[t, 4]]:
                 continue
             for j in range(tiles[t, 2], tiles[t, 3]):
+                surplus = surplus_given(h[i, j], mass_x[i, j], mass_x[i, j + 1], mass_y[i, j], mass_y[i + 1, j], dt_dx, keep)
+                if surplus <= zero:
+                    continue
                 west, east = max(-mass_x[i, j], zero), max(mass_x[i, j + 1], zero)
                 north, south = max(-mass_y[i, j], zero), max(mass_y[i + 1, j], zero)
-                out = dt_dx * ((east + west) + (south + north))
-                # A stage may begin a hair below nothing, which is nothing to give.
-                held = max(keep * h[i, j], zero)
-                if out <= held:
-                    continue
-                surplus = one - held / out
                 over = one / max(h[i, j], h.dtype.type(THIN_DEPTH))
                 x, y = qx[i, j] * over, qy[i, j] * over
                 for side, flow, r, c in ((0, west, i, j - 1), (1, east, i, j + 1), (2, north, i - 1, j), (3, south, i + 1, j)):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cimdesk.analysis.flood.dynamic_kernels import DRY_DEPTH, THIN_DEPTH, WALL
+from cimdesk.analysis.flood.dynamic_laws import DRY_DEPTH, THIN_DEPTH, WALL
 from cimdesk.analysis.flood.grid import GRAVITY
 from cimdesk.base.arrays import AnyArray, Bool
 
