@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Int
+from cimdesk.base.arrays import AnyArray, Float, Int
 
 COS_CREASE = 0.94
 """Faces that bend by less than about 20 degrees read as one."""
@@ -25,35 +25,60 @@ def crease_edges(points: Float, triangles: Int) -> Int:
     (E, 2) int64
         Rows of ``points``.
     """
-    corners = points[triangles]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    lengths = np.linalg.norm(normals, axis=1)
+    corners = [np.ascontiguousarray(triangles[:, k]) for k in range(3)]
+    normals = face_normals(points, corners)
+    lengths = np.sqrt(normals[0] ** 2 + normals[1] ** 2 + normals[2] ** 2)
     has_area = lengths > 1e-12
     if not has_area.any():
         return np.zeros((0, 2), dtype=np.int64)
-    triangles, normals = triangles[has_area], normals[has_area] / lengths[has_area, None]
+    if not has_area.all():
+        corners, normals, lengths = [each[has_area] for each in corners], [each[has_area] for each in normals], lengths[has_area]
+    nx, ny, nz = (each / lengths for each in normals)
     welded = weld(points)
-    edges = triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
-    faces = np.repeat(np.arange(len(triangles)), 3)
-    ends = welded[edges]
-    ends = np.column_stack([np.minimum(ends[:, 0], ends[:, 1]), np.maximum(ends[:, 0], ends[:, 1])])
-    keys = ends[:, 0] * len(points) + ends[:, 1]
+    begins, ends = np.concatenate(corners), np.concatenate([corners[1], corners[2], corners[0]])
+    a, b = welded[begins], welded[ends]
+    keys = np.minimum(a, b) * len(points) + np.maximum(a, b)
+    # Triangles of one thing follow each other in most files: what is nearly in order is merged rather than sorted.
     order = np.argsort(keys, kind="stable")
-    keys, edges, faces, ends = keys[order], edges[order], faces[order], ends[order]
+    keys = keys[order]
     first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
     counts = np.diff(np.append(first, len(keys)))
-    pair = np.minimum(first + 1, len(keys) - 1)
-    bend = np.einsum("ij,ij->i", normals[faces[first]], normals[faces[pair]])
+    one, other = order[first] % len(nx), order[np.minimum(first + 1, len(keys) - 1)] % len(nx)
+    bend = nx[one] * nx[other] + ny[one] * ny[other] + nz[one] * nz[other]
     is_crease = (counts != 2) | (bend < COS_CREASE)
-    is_crease &= ends[first, 0] != ends[first, 1]
-    creases: Int = edges[first[is_crease]]
-    return creases
+    chosen = order[first[is_crease]]
+    chosen = chosen[a[chosen] != b[chosen]]
+    return np.column_stack([begins[chosen], ends[chosen]])
 
 
-def weld(points: Float) -> Int:
-    """Return (V,) the same number for vertices at the same place."""
-    low = points.min(axis=0)
-    step = max(float((points.max(axis=0) - low).max()) / _STEPS, 1e-4)
-    cells = np.round((points - low) / step).astype(np.int64)
-    packed = (cells[:, 0] << 42) | (cells[:, 1] << 21) | cells[:, 2]
-    return np.unique(packed, return_inverse=True)[1].astype(np.int64)
+def face_normals(points: AnyArray, corners: list[AnyArray]) -> list[AnyArray]:
+    """Return the components of the normals of triangles, as long as twice their area, each (T,).
+
+    Parameters
+    ----------
+    points : (V, 3) float
+    corners : three (T,) int
+        Rows of ``points``.
+    """
+    sides = []
+    for k in range(3):
+        axis = np.ascontiguousarray(points[:, k])
+        start = axis[corners[0]]
+        sides.append((axis[corners[1]] - start, axis[corners[2]] - start))
+    (ux, vx), (uy, vy), (uz, vz) = sides
+    return [uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx]
+
+
+def weld(points: AnyArray) -> Int:
+    """Return (V,) the row of the first vertex at the same place."""
+    axes = [np.ascontiguousarray(points[:, k], dtype=np.float64) for k in range(3)]
+    lows = [axis.min() for axis in axes]
+    step = max(max(float(axis.max() - low) for axis, low in zip(axes, lows, strict=True)) / _STEPS, 1e-4)
+    cells = [np.rint((axis - low) / step).astype(np.int64) for axis, low in zip(axes, lows, strict=True)]
+    packed = (cells[0] << 42) | (cells[1] << 21) | cells[2]
+    order = np.argsort(packed)
+    packed = packed[order]
+    first = np.flatnonzero(np.append(True, packed[1:] != packed[:-1]))
+    number = np.empty(len(packed), dtype=np.int64)
+    number[order] = np.repeat(np.minimum.reduceat(order, first), np.diff(np.append(first, len(packed))))
+    return number

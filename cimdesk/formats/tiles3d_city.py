@@ -11,6 +11,7 @@ import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, UInt8
 from cimdesk.base.crs import Crs
+from cimdesk.formats.crease_edges import face_normals
 from cimdesk.formats.tiles3d_content import TileContent, merged_columns
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable, as_strings
@@ -139,12 +140,12 @@ def _mesh(opened: Sequence[tuple[str, TileContent]], crs: Crs | None) -> Triangl
         world = GEOCENTRIC.transform(crs, world)
     rows = np.concatenate(triangles)
     owners, paint = np.concatenate(features), np.concatenate(colors)
-    finite: Bool = np.asarray(np.isfinite(world).all(axis=1))
-    if not finite.all():
+    if not np.isfinite(world).all():
+        finite: Bool = np.asarray(np.isfinite(world).all(axis=1))
         keep = finite[rows].all(axis=1)
         rows, owners, paint = rows[keep], owners[keep], paint[keep]
         world = np.where(finite[:, None], world, world[finite][0] if finite.any() else 0.0)
-    origin = np.floor(world.min(axis=0) / 2 + world.max(axis=0) / 2)
+    origin = np.floor([axis.min() / 2 + axis.max() / 2 for axis in np.ascontiguousarray(world.T)])
     local = (world - origin).astype(np.float32)
     return TriangleMesh(
         local,
@@ -166,7 +167,6 @@ def surfaces_by_slope(points: Float32, triangles: AnyArray) -> UInt8:
     triangles : (T, 3) int
         Either winding: many exporters write double-sided faces without caring for it.
     """
-    corners = points[triangles]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    steep = np.abs(normals[:, 2]) < STEEP * np.linalg.norm(normals, axis=1)
+    x, y, z = face_normals(points, [triangles[:, k] for k in range(3)])
+    steep = np.abs(z) < STEEP * np.sqrt(x * x + y * y + z * z)
     return np.where(steep, Surface.WALL, Surface.ROOF).astype(np.uint8)

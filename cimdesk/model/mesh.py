@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Float32, Int32, UInt8, require_shape
+from cimdesk.base.arrays import AnyArray, Float, Float32, Int32, UInt8, require_shape
 
 
 class Surface(IntEnum):
@@ -77,10 +77,9 @@ class TriangleMesh:
 
     def heights(self, features: int) -> tuple[Float, Float]:
         """Return (N,) lowest and highest world height of each of so many features; NaN for those without triangles."""
-        low, high = np.full(features, np.inf), np.full(features, -np.inf)
-        corners = self.vertices[:, 2].astype(np.float64)[self.triangles]
-        np.minimum.at(low, self.feature_index, corners.min(axis=1, initial=np.inf))
-        np.maximum.at(high, self.feature_index, corners.max(axis=1, initial=-np.inf))
+        height = self.vertices[:, 2].astype(np.float64)
+        a, b, c = (height[self.triangles[:, k]] for k in range(3))
+        low, high = spans(np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c), self.feature_index, features)
         is_empty = low > high
         return np.where(is_empty, np.nan, low + self.origin[2]), np.where(is_empty, np.nan, high + self.origin[2])
 
@@ -124,3 +123,23 @@ class TriangleMesh:
             if colored
             else None,
         )
+
+
+def spans(low: AnyArray, high: AnyArray, owner: AnyArray, count: int) -> tuple[AnyArray, AnyArray]:
+    """Return (count,) the least of ``low`` and the greatest of ``high`` among the rows of each owner; infinite where it has none.
+
+    Parameters
+    ----------
+    low, high : (N,) float
+    owner : (N,) int
+        Best nearly in order: then nothing is sorted.
+    count : int
+    """
+    least, most = np.full(count, np.inf, dtype=low.dtype), np.full(count, -np.inf, dtype=high.dtype)
+    if len(owner):
+        order = np.argsort(owner, kind="stable")
+        sorted_owner = owner[order]
+        first = np.flatnonzero(np.append(True, sorted_owner[1:] != sorted_owner[:-1]))
+        least[sorted_owner[first]] = np.minimum.reduceat(low[order], first)
+        most[sorted_owner[first]] = np.maximum.reduceat(high[order], first)
+    return least, most
