@@ -97,15 +97,16 @@ def bodies_record(tops: Float, heights: Float) -> dict[str, Any]:
         In the axes of the tile.
     heights : (N,) float64
     """
-    return {EXTRAS: {"tops": np.round(tops, 2).tolist(), "heights": np.round(heights, 2).tolist()}}
+    # Whole centimetres: shorter, and read and written faster than fractions.
+    return {EXTRAS: {"tops_cm": np.rint(tops * 100.0).astype(np.int64), "heights_cm": np.rint(heights * 100.0).astype(np.int64)}}
 
 
 def stated_bodies(document: Mapping[str, Any], count: int) -> StatedBodies | None:
     """Return where the ``count`` features of a content really are; None when it does not say, or not of all."""
     said = _stated(document)
     try:
-        tops, heights = (np.array(said.get(name), dtype=np.float64) for name in ("tops", "heights"))
-    except (TypeError, ValueError):
+        tops, heights = (np.array(said.get(name), dtype=np.float64) / 100.0 for name in ("tops_cm", "heights_cm"))
+    except (TypeError, ValueError, OverflowError):
         return None
     if tops.shape != (count, 3) or heights.shape != (count,) or not (np.isfinite(tops).all() and np.isfinite(heights).all()):
         return None

@@ -118,7 +118,7 @@ def merge_blocks(setup: BuildSetup, level: int, x: int, y: int) -> dict[str, Any
     _, metadata = _class_of((Path(setup.blocks) / SUMMARY_FILE).read_bytes())
     paths = [_blocks_path(setup.blocks, level + 1, 2 * x + i, 2 * y + j) for j in (0, 1) for i in (0, 1)]
     blocks, mains = read_blocks([path for path in paths if path.exists()])
-    blocks = merged_blocks(blocks, _cell(grid, level))
+    blocks, mains = needed(merged_blocks(blocks, _cell(grid, level)), mains)
     is_written = _write_blocks(TilesetWriter(Path(setup.out), grid), metadata, level, x, y, blocks, mains)
     if level:
         above = merged_blocks(blocks, _cell(grid, level - 1))
@@ -214,7 +214,6 @@ def _write_blocks(writer: TilesetWriter, metadata: MetadataClass, level: int, x:
     """Write the tile of some blocks, each with the attributes of its main building; return whether there are any."""
     if not len(blocks):
         return False
-    blocks, mains = needed(blocks, mains)
     points, triangles, number = boxes_mesh(drawn_boxes(blocks))
     centre = box_of_points(points).sum(axis=0) / 2.0
     frame = TileFrame.at(writer.grid.crs, centre)
