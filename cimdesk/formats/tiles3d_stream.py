@@ -23,7 +23,7 @@ from cimdesk.formats.tiles3d_paths import JSON_BYTES, BrokenPart, TilePlace
 from cimdesk.formats.tiles3d_stated import StatedBodies
 from cimdesk.formats.tiles3d_tree import TreeReader
 from cimdesk.model.features import as_strings
-from cimdesk.model.mesh import Surface, TriangleMesh
+from cimdesk.model.mesh import Surface, TriangleMesh, spans
 from cimdesk.model.tileset import TileBlock, Tileset
 
 FADING = ("cancelled", "unreachable")
@@ -208,30 +208,53 @@ def block_of(row: int, mesh: TriangleMesh, features: int) -> TileBlock:
     features : int
         Number of features ``mesh.feature_index`` counts.
     """
-    is_roof = mesh.surface == Surface.ROOF
-    colors = _packed_colors(mesh)
-    palette, color = np.unique(colors, return_inverse=True)
-    kinds = (color * features + mesh.feature_index) * 2 + is_roof
-    code = mesh.triangles.astype(np.int64) + kinds[:, None] * np.int64(len(mesh.vertices))
-    unique, compact = np.unique(code.ravel(), return_inverse=True)
-    kind = unique // len(mesh.vertices)
-    kept, lines = np.unique(mesh.edges.ravel(), return_inverse=True)
+    corners = [np.ascontiguousarray(mesh.triangles[:, k]) for k in range(3)]
+    palette, color = _palette(mesh)
+    kinds = (color * features + mesh.feature_index) * 2 + (mesh.surface == Surface.ROOF)
+    vertex, kind, triangles = _shared_by_kind(mesh, corners, kinds)
+    points, lines = _used(mesh.vertices, mesh.edges)
     return TileBlock(
         row,
         np.arange(features, dtype=np.int64),
         np.asarray(mesh.origin, dtype=np.float64),
-        mesh.vertices[unique % len(mesh.vertices)],
-        compact.reshape(-1, 3).astype(np.int32),
+        mesh.vertices[vertex],
+        triangles,
         mesh.feature_index,
         (kind // 2 % features).astype(np.int32),
         (kind % 2).astype(bool),
         palette[kind // 2 // features],
         mesh.surface,
-        mesh.vertices[kept],
-        lines.reshape(-1, 2).astype(np.int32),
-        _tops(mesh, features),
+        points,
+        lines,
+        _tops(mesh, corners, features),
         outward_features(mesh.vertices, mesh.triangles, mesh.feature_index, features)[mesh.feature_index],
     )
+
+
+def _shared_by_kind(mesh: TriangleMesh, corners: list[AnyArray], kinds: AnyArray) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """Return vertices of one kind each: (W,) their rows of ``mesh.vertices``, (W,) kinds; and (T, 3) int32 triangles of them."""
+    count = len(mesh.vertices)
+    kind = np.full(count, -1, dtype=np.int64)
+    for rows in corners:
+        kind[rows] = kinds
+    if all((kind[rows] == kinds).all() for rows in corners):
+        # Most files split vertices between faces already.
+        vertex = np.flatnonzero(kind >= 0)
+        if len(vertex) == count:
+            return vertex, kind, mesh.triangles
+        place = np.cumsum(kind >= 0) - 1
+        return vertex, kind[vertex], place[mesh.triangles].astype(np.int32)
+    code = mesh.triangles.astype(np.int64) + kinds[:, None] * np.int64(count)
+    unique, compact = np.unique(code.ravel(), return_inverse=True)
+    return unique % count, unique // count, compact.reshape(-1, 3).astype(np.int32)
+
+
+def _used(vertices: AnyArray, edges: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Return the vertices that edges end at, and the (E, 2) int32 edges between those."""
+    is_used = np.zeros(len(vertices), dtype=bool)
+    is_used[edges[:, 0]] = is_used[edges[:, 1]] = True
+    place = (np.cumsum(is_used) - 1).astype(np.int32)
+    return vertices[is_used], place[edges]
 
 
 def empty_block(row: int, features: int, origin: Float) -> TileBlock:
@@ -264,20 +287,22 @@ def _middles(xyz: AnyArray, owner: AnyArray, count: int) -> AnyArray:
     return np.column_stack([*middle, np.where(np.isfinite(top), top, np.nan)]).astype(np.float32)
 
 
-def _packed_colors(mesh: TriangleMesh) -> AnyArray:
+def _palette(mesh: TriangleMesh) -> tuple[AnyArray, AnyArray | int]:
+    """Return the packed colours of a mesh and the number of each triangle's; 0 stands for white, which a layer's style paints."""
     if mesh.colors is None:
-        return np.zeros(len(mesh.triangles), dtype=np.uint32)
+        return np.zeros(1, dtype=np.uint32), 0
     packed = np.ascontiguousarray(mesh.colors).view(np.uint32).ravel()
-    return np.where((mesh.colors[:, :3] == 255).all(axis=1), np.uint32(0), packed)
+    palette, color = np.unique(np.where((mesh.colors[:, :3] == 255).all(axis=1), np.uint32(0), packed), return_inverse=True)
+    return palette, color
 
 
-def _tops(mesh: TriangleMesh, features: int) -> AnyArray:
+def _tops(mesh: TriangleMesh, corners: list[AnyArray], features: int) -> AnyArray:
     """Return (features, 3) float32 local middles of the tops."""
-    corners = mesh.vertices[mesh.triangles.ravel()].astype(np.float64)
-    owner = np.repeat(mesh.feature_index, 3)
-    counts: Float = np.bincount(owner, minlength=features).astype(np.float64)
+    owner = mesh.feature_index
+    counts: Float = 3.0 * np.bincount(owner, minlength=features).astype(np.float64)
     counts[counts == 0] = np.nan
-    middle = [np.bincount(owner, weights=corners[:, k], minlength=features) / counts for k in (0, 1)]
-    top = np.full(features, -np.inf)
-    np.maximum.at(top, owner, corners[:, 2])
-    return np.column_stack([*middle, np.where(np.isfinite(top), top, np.nan)]).astype(np.float32)
+    x, y, z = ([axis[rows] for rows in corners] for axis in mesh.vertices.T.astype(np.float64))
+    middle = [np.bincount(owner, weights=a + b + c, minlength=features) / counts for a, b, c in (x, y)]
+    top = np.maximum(np.maximum(z[0], z[1]), z[2])
+    _, highest = spans(top, top, owner, features)
+    return np.column_stack([*middle, np.where(np.isfinite(highest), highest, np.nan)]).astype(np.float32)
