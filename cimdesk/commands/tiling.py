@@ -11,6 +11,7 @@ from cimdesk.base.crs import Crs
 from cimdesk.base.errors import UsageError
 from cimdesk.base.jobs import CancelToken, Progress, no_progress
 from cimdesk.commands.placing import project_crs_for
+from cimdesk.formats.extrusion import Extrusion
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.tiles3d_stated import is_written_tileset
 from cimdesk.services.tiling.inputs import place_of, survey
@@ -27,6 +28,8 @@ def tile_files(
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
     plan: str = "",
+    extrusion: Extrusion | None = None,
+    part: str = "",
 ) -> TilingResult:
     """Tile files into the folder ``out``.
 
@@ -45,6 +48,10 @@ def tile_files(
         Address of a Dask scheduler; empty for this computer.
     plan : str
         Kept in the tileset, to know it again.
+    extrusion : Extrusion or None
+        How plain polygons are raised, where ``height`` does not say enough.
+    part : str
+        Table of a file of outlines; empty for all.
 
     Raises
     ------
@@ -55,14 +62,15 @@ def tile_files(
     """
     _refuse_other(out, paths)
     findings = Findings()
-    files = tuple(survey(path, findings, crs) for path in paths)
+    files = tuple(survey(path, findings, crs, part) for path in paths)
     own, place = place_of(files)
     own = own or crs
     target, there = None, place
     if own is not None:
         target = project_crs_for(own, place)
         there = own.transform(target, place[None, :])[0]
-    request = TilingRequest(files, out.absolute(), target, crs, height, workers, scheduler, plan)
+    raised = extrusion or Extrusion(height)
+    request = TilingRequest(files, out.absolute(), target, crs, raised, workers, scheduler, plan)
     return run_tiling(request, np.nan_to_num(there, posinf=0.0, neginf=0.0), findings, progress, cancel)
 
 

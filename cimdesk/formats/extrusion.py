@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -106,16 +106,9 @@ def extrude(layer: VectorLayer, extrusion: Extrusion, findings: Findings) -> Cit
 
     Of OpenStreetMap's areas only those are taken that are tagged as buildings.
     """
-    wanted = _are_buildings(layer.features)
-    if not wanted.all():
-        findings.info("not-buildings", "", "Areas that are no buildings are left out: {count}.", count=int((~wanted).sum()))
-        layer = _only(layer, wanted)
+    layer = only_buildings(layer, findings)
     made = bodies(layer, extrusion, findings)
-    table = layer.features
-    columns: dict[str, AnyArray] = {"type": np.full(len(table), "Building", dtype=object)}
-    columns |= {f"attributes.{name}" if name == "type" else name: values for name, values in table.columns.items()}
-    if "measuredHeight" not in columns and len(made.points):
-        columns["measuredHeight"] = _measured(made, len(table))
+    table = building_table(layer.features, made)
     origin = np.floor(made.points.mean(axis=0)) if len(made.points) else np.zeros(3)
     mesh = TriangleMesh(
         (made.points - origin).astype(np.float32),
@@ -125,7 +118,25 @@ def extrude(layer: VectorLayer, extrusion: Extrusion, findings: Findings) -> Cit
         origin,
         made.edges.astype(np.int32),
     )
-    return CityModel(FeatureTable(table.ids, columns), np.full(len(table), -1, dtype=np.int32), {"1": mesh})
+    return CityModel(table, np.full(len(table), -1, dtype=np.int32), {"1": mesh})
+
+
+def only_buildings(layer: VectorLayer, findings: Findings) -> VectorLayer:
+    """Return the areas that are buildings: those of OpenStreetMap that are tagged so, all of other sources."""
+    wanted = _are_buildings(layer.features)
+    if wanted.all():
+        return layer
+    findings.info("not-buildings", "", "Areas that are no buildings are left out: {count}.", count=int((~wanted).sum()))
+    return part_of(layer, wanted)
+
+
+def building_table(table: FeatureTable, made: Bodies) -> FeatureTable:
+    """Return the attributes of outlines as those of buildings, with their type and height."""
+    columns: dict[str, AnyArray] = {"type": np.full(len(table), "Building", dtype=object)}
+    columns |= {f"attributes.{name}" if name == "type" else name: values for name, values in table.columns.items()}
+    if "measuredHeight" not in columns and len(made.points):
+        columns["measuredHeight"] = _measured(made, len(table))
+    return FeatureTable(table.ids, columns)
 
 
 def bodies(layer: VectorLayer, extrusion: Extrusion, findings: Findings) -> Bodies:
@@ -168,7 +179,12 @@ def bodies(layer: VectorLayer, extrusion: Extrusion, findings: Findings) -> Bodi
 
 def guessed_height(table: FeatureTable) -> str:
     """Return the column that seems to tell heights, else that of storeys; empty for none."""
-    known = {name.casefold(): name for name in table.columns}
+    return height_among(table.columns)
+
+
+def height_among(columns: Iterable[str]) -> str:
+    """Return the name that seems to be that of a column of heights, else of storeys; empty for none."""
+    known = {name.casefold(): name for name in columns}
     return next((known[name] for name in (*HEIGHT_NAMES, *STOREY_NAMES) if name in known), "")
 
 
@@ -271,7 +287,8 @@ def _are_buildings(table: FeatureTable) -> Bool:
     return found
 
 
-def _only(layer: VectorLayer, wanted: Bool) -> VectorLayer:
+def part_of(layer: VectorLayer, wanted: Bool) -> VectorLayer:
+    """Return the features of a layer that are ``wanted`` (N,)."""
     shapes = layer.shapes
     rings = wanted[shapes.feature_of_ring]
     lengths = np.diff(shapes.ring_offsets)

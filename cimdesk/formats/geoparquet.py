@@ -55,15 +55,10 @@ class GeoParquetReader:
         with _connected(path) as connection:
             columns = _columns(path, connection)
             place = _place_of(path, connection, columns)
-            values = _values(path, connection, columns, options)
-        problems: list[Problem] = []
+            values = _values(path, connection, columns, options, (0, _count(path, connection)))
         wkb = _as_bytes(values.pop(place.column))
-        geometries, damaged = geometries_from_wkb(wkb)
-        if len(damaged):
-            problems.append(Problem(Severity.ERROR, "bad-geometry", "", "{count} geometries are damaged.", {"count": len(damaged)}))
         table = _table(values, len(wkb))
-        parts = take_apart(geometries)
-        layers = split_by_kind(table, parts)
+        layers, problems = _layers(table, wkb)
         if place.crs is None:
             problems.append(Problem(Severity.WARNING, "no-crs", "", "The file names no coordinate reference system.", {}))
         sources = tuple(_sources(path.stem, layers, options.crs_for(place.crs), options))
@@ -74,6 +69,58 @@ class GeoParquetReader:
 
 
 READER = GeoParquetReader()
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """What a file holds, without reading it: its rows, the names of its columns, and its system."""
+
+    rows: int
+    columns: tuple[str, ...]
+    crs: Crs | None
+
+
+def row_counts(path: Path) -> RowCounts:
+    """Return what a file holds; raises `DataError` when it is damaged or has no geometry that can be read."""
+    with _connected(path) as connection:
+        columns = _columns(path, connection)
+        return RowCounts(_count(path, connection), tuple(columns), _place_of(path, connection, columns).crs)
+
+
+def row_names(path: Path) -> str:
+    """Return the column that names every row differently; empty when none does."""
+    with _connected(path) as connection:
+        columns = _columns(path, connection)
+        lower = {name.casefold(): name for name in columns}
+        total = _count(path, connection)
+        for wanted in _ID_NAMES:
+            if wanted in lower and columns[lower[wanted]] not in ("FLOAT", "DOUBLE"):
+                quoted = _column_name(lower[wanted])
+                query = f"SELECT count(DISTINCT {quoted}) FROM read_parquet({_file(path)})"
+                if int(connection.execute(query).fetchone()[0]) == total:
+                    return lower[wanted]
+    return ""
+
+
+def read_rows(path: Path, start: int, stop: int, ids: str = "") -> tuple[tuple[VectorLayer, ...], tuple[Problem, ...]]:
+    """Return some rows by kinds of geometry, and what was wrong with them; ``ids`` is the column that names them."""
+    with _connected(path) as connection:
+        columns = _columns(path, connection)
+        place = _place_of(path, connection, columns)
+        values = _values(path, connection, columns, ReadOptions(), (start, stop))
+    wkb = _as_bytes(values.pop(place.column))
+    made = _table(values, len(wkb)).columns
+    names = made[ids].tolist() if ids in made else range(start + 1, start + 1 + len(wkb))
+    layers, problems = _layers(FeatureTable(as_strings(names), made), wkb)
+    return layers, tuple(problems)
+
+
+def _layers(table: FeatureTable, wkb: AnyArray) -> tuple[tuple[VectorLayer, ...], list[Problem]]:
+    geometries, damaged = geometries_from_wkb(wkb)
+    problems = []
+    if len(damaged):
+        problems.append(Problem(Severity.ERROR, "bad-geometry", "", "{count} geometries are damaged.", {"count": len(damaged)}))
+    return split_by_kind(table, take_apart(geometries)), problems
 
 
 def _sources(name: str, layers: tuple[VectorLayer, ...], crs: Crs | None, options: ReadOptions) -> Iterator[Source]:
@@ -174,19 +221,28 @@ def _crs_of(about: Any, is_geo: bool) -> Crs | None:
     return Crs.parse(json.dumps(said))
 
 
-def _values(path: Path, connection: Any, columns: Mapping[str, str], options: ReadOptions) -> dict[str, AnyArray]:
-    """Return all columns; what is nested becomes JSON text, the boxes of features are left out."""
+def _count(path: Path, connection: Any) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM read_parquet({_file(path)})").fetchone()[0])
+
+
+def _column_name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _values(
+    path: Path, connection: Any, columns: Mapping[str, str], options: ReadOptions, rows: tuple[int, int]
+) -> dict[str, AnyArray]:
+    """Return the columns of some rows; what is nested becomes JSON text, the boxes of features are left out."""
     chosen = [name for name, kind in columns.items() if not (name == "bbox" and kind.startswith("STRUCT"))]
-    total = int(connection.execute(f"SELECT count(*) FROM read_parquet({_file(path)})").fetchone()[0])
-    names = ", ".join('"' + name.replace('"', '""') + '"' for name in chosen)
+    names = ", ".join(map(_column_name, chosen))
+    first, last = rows
     chunks: list[dict[str, Any]] = []
-    for start in range(0, max(total, 1), CHUNK):
+    for start in range(first, max(last, first + 1), CHUNK):
         options.cancel.raise_if_cancelled()
-        options.progress(start / max(total, 1))
+        options.progress((start - first) / max(last - first, 1))
         query = f"SELECT {names} FROM read_parquet({_file(path)}, file_row_number=true)"
-        chunks.append(
-            connection.execute(f"{query} WHERE file_row_number >= {start} AND file_row_number < {start + CHUNK}").fetchnumpy()
-        )
+        stop = min(start + CHUNK, last)
+        chunks.append(connection.execute(f"{query} WHERE file_row_number >= {start} AND file_row_number < {stop}").fetchnumpy())
     return {name: np.concatenate([_column(np.ma.asarray(chunk[name])) for chunk in chunks]) for name in chosen}
 
 

@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.formats.json_head import JsonHead, json_head
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source, read_head
 from cimdesk.formats.text_table import Table, parse_table, read_table
 from cimdesk.formats.vector_csv import layers_of_table, place_columns
-from cimdesk.formats.vector_gdal import LayerInfo, layer_infos, read_layer, without_side_effects
+from cimdesk.formats.vector_gdal import JUMPING, LayerInfo, Stretch, layer_infos, naming_column, read_layer, without_side_effects
 from cimdesk.formats.vector_network import network_from_lines, utilities_of
 from cimdesk.formats.vector_places import is_place_list, read_place_list
 from cimdesk.formats.vector_shapefile import completed, sibling
@@ -47,6 +48,7 @@ _GEOMETRIES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon"
 _KIND_NAMES = {ShapeKind.POINT: "points", ShapeKind.LINE: "lines", ShapeKind.POLYGON: "areas"}
 _ZIPPED = (".shp", ".gpkg", ".geojson", ".kml", ".gml", ".fgb")
 _CRS_MEMBER = re.compile(rb'"crs"\s*:\s*(null|\{\s*"(?:type|properties)"\s*:)')
+_MIXED = ("", "Unknown", "None", "GeometryCollection", "Geometry", "3D Geometry", "2.5D Geometry", "2.5D Unknown")
 MAX_UNZIPPED = 4 << 30
 MAX_RATIO = 1000
 
@@ -132,6 +134,39 @@ def _zip_members(path: Path) -> list[zipfile.ZipInfo]:
             return [info for info in archive.infolist() if Path(info.filename).suffix.lower() in _ZIPPED]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return []
+
+
+@dataclass(frozen=True)
+class RowTable:
+    """A table, before it is read.
+
+    Attributes
+    ----------
+    name : str
+    rows : int
+    crs : Crs or None
+        As the file says.
+    geometry : str
+        As GDAL says, such as ``Polygon``.
+    columns : tuple of str
+    jumps : bool
+        Whether any row is reached without reading those before it.
+    extent : (2, 2) float64 or None
+        In that system, where the file tells without being read.
+    """
+
+    name: str
+    rows: int
+    crs: Crs | None
+    geometry: str
+    columns: tuple[str, ...]
+    jumps: bool
+    extent: Float | None = None
+
+    @property
+    def may_have_areas(self) -> bool:
+        """Whether there may be polygons in it."""
+        return "Polygon" in self.geometry or "Surface" in self.geometry or self.geometry in _MIXED
 
 
 @dataclass
@@ -226,6 +261,61 @@ def _read_with_gdal(path: Path, head: bytes, outline: JsonHead | None, options: 
                 reading.add(info.name, content.layers, _plausible(reading, info, content.layers, found))
     driver = infos[0].driver if infos else ""
     return reading.result(_FORMATS.get(driver, driver), spoken)
+
+
+def row_tables(path: Path) -> tuple[RowTable, ...]:
+    """Return what is in a file without reading it; nothing of OpenStreetMap, text tables and lists of places.
+
+    Raises
+    ------
+    DataError
+        If GDAL cannot open it, or it is not opened for being unsafe.
+    """
+    head = read_head(path)
+    outline = json_head(head)
+    if (outline and is_place_list(outline)) or (not outline and path.suffix.lower() in _TEXT_SUFFIXES):
+        return ()
+    _refuse_redirections(path, head)
+    reading = _Reading(path, ReadOptions())
+    with _opened(path, reading) as (name, encoding), without_side_effects():
+        infos = layer_infos(path, name, encoding, endless_views(path, head))
+        return tuple(
+            RowTable(
+                info.name,
+                info.features,
+                _crs_of(reading, info, outline)[0],
+                info.geometry,
+                info.fields,
+                info.driver in JUMPING,
+                info.extent,
+            )
+            for info in infos
+            if info.features >= 0 and info.driver != "OSM"
+        )
+
+
+def row_names(path: Path, table: str) -> str:
+    """Return the column that names the rows of a table; empty when none does."""
+    with _opened(path, _Reading(path, ReadOptions())) as (name, encoding), without_side_effects():
+        infos = layer_infos(path, name, encoding)
+        return next((naming_column(path, name, info, encoding) for info in infos if info.name == table), "")
+
+
+def read_rows(path: Path, table: str, stretch: Stretch) -> tuple[tuple[VectorLayer, ...], Crs | None, tuple[Problem, ...]]:
+    """Return a stretch of a table by kinds of geometry, with the system that the file names for it and what was wrong.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    outline = json_head(read_head(path))
+    reading = _Reading(path, ReadOptions())
+    with _opened(path, reading) as (name, encoding), without_side_effects():
+        info = next(each for each in layer_infos(path, name, encoding) if each.name == table)
+        content = read_layer(path, name, info, encoding, reading.options, stretch)
+        crs = _plausible(reading, info, content.layers, _crs_of(reading, info, outline)[0])
+    return content.layers, crs, (*reading.problems, *content.problems)
 
 
 @contextmanager

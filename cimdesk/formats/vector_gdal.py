@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray
+from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.formats.vector_osm import with_tags
@@ -25,7 +25,7 @@ CHUNK = 100_000
 _BYTES = "ISO-8859-1"
 """The encoding in which every byte is a character; other code pages are decoded here, where every one is known."""
 _GDAL_NAMES = {None: None, "utf-8": "UTF-8"}
-_JUMPING = ("GPKG", "ESRI Shapefile", "FlatGeobuf", "OpenFileGDB")
+JUMPING = ("GPKG", "ESRI Shapefile", "FlatGeobuf", "OpenFileGDB")
 _ID_NAMES = ("id", "asset_id", "gml_id", "osm_id", "fid_1", "code", "编号", "编码", "管线编号", "唯一编码")
 _STATEMENT = re.compile(r"sqlite3_\w+\(.*\) failed: (?:.*; )?", re.DOTALL)
 """SQL in the messages of GDAL, which tells a planner nothing."""
@@ -37,12 +37,40 @@ _CONFIG = {
 
 @dataclass(frozen=True)
 class LayerInfo:
-    """What GDAL says about a layer before reading it. ``features`` is -1 where counting would mean reading."""
+    """What GDAL says about a layer before reading it. ``features`` is -1 where counting would mean reading.
+
+    Attributes
+    ----------
+    geometry : str
+        Kind that the layer declares, such as ``Polygon``.
+    fields : tuple of str
+    extent : (2, 2) float64 or None
+        Where it is known without reading.
+    """
 
     name: str
     driver: str
     crs: str | None
     features: int
+    geometry: str = ""
+    fields: tuple[str, ...] = ()
+    extent: Float | None = None
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Rows of a layer that are read together.
+
+    Attributes
+    ----------
+    start, stop : int
+    ids : str
+        Column that names the features; empty for the numbers GDAL gives.
+    """
+
+    start: int
+    stop: int
+    ids: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,22 +118,39 @@ def _info(name: str, layer: str, encoding: str | None) -> LayerInfo:
     import pyogrio
 
     found = pyogrio.read_info(name, layer=layer, encoding=None if encoding is None else _BYTES)
-    crs = found["crs"]
-    return LayerInfo(layer, str(found["driver"]), None if crs is None else str(crs), int(found["features"]))
+    crs, bounds = found["crs"], found["total_bounds"]
+    return LayerInfo(
+        layer,
+        str(found["driver"]),
+        None if crs is None else str(crs),
+        int(found["features"]),
+        str(found["geometry_type"] or ""),
+        tuple(str(field) for field in found["fields"]),
+        None if bounds is None else np.asarray(bounds, dtype=np.float64).reshape(2, 2),
+    )
 
 
-def read_layer(path: Path, name: str, info: LayerInfo, encoding: str | None, options: ReadOptions) -> LayerContent:
-    """Read one layer.
+def read_layer(
+    path: Path, name: str, info: LayerInfo, encoding: str | None, options: ReadOptions, stretch: Stretch | None = None
+) -> LayerContent:
+    """Read one layer, or a stretch of it.
 
     Raises
     ------
     DataError
         If its features cannot be read.
     """
-    fids, wkb, names, columns, said = _read_columns(path, name, info, encoding, options)
+    if stretch is None:
+        fids, wkb, names, columns, said = _read_columns(path, name, info, encoding, options)
+    else:
+        count = stretch.stop - stretch.start
+        fids, wkb, names, columns, said = _read_chunk(path, name, info, encoding, stretch.start, count)
     problems = [Problem(Severity.WARNING, "gdal", info.name, "{text}", {"text": text}) for text in said]
     geometries, damaged = geometries_from_wkb(wkb) if wkb is not None else (np.full(len(fids), None, dtype=object), np.zeros(0))
     table = _table(fids, names, columns, info.driver)
+    if stretch is not None:
+        named = table.columns.get(stretch.ids)
+        table = FeatureTable(as_strings((fids if named is None else named).tolist()), table.columns)
     if len(damaged):
         problems.append(_rows_problem(Severity.ERROR, "bad-geometry", info.name, table, damaged, "{count} geometries are damaged."))
     bad = _not_finite(geometries)
@@ -119,6 +164,27 @@ def read_layer(path: Path, name: str, info: LayerInfo, encoding: str | None, opt
         template = "{count} features have no geometry; they are in the table only."
         problems.append(_rows_problem(Severity.INFO, "no-geometry", info.name, table, empty, template))
     return LayerContent(split_by_kind(table, parts), len(table), tuple(problems))
+
+
+def naming_column(path: Path, name: str, info: LayerInfo, encoding: str | None) -> str:
+    """Return the column that names every feature of a layer differently; empty when none does. Only candidates are read."""
+    import pyogrio
+
+    if encoding not in _GDAL_NAMES:
+        return ""
+    with _as_data_errors(path, info.name), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fields = [str(field) for field in pyogrio.read_info(name, layer=info.name)["fields"]]
+        wanted = [field for key in _ID_NAMES for field in fields if field.lower() == key]
+        for field in wanted:
+            try:
+                data = pyogrio.raw.read(name, layer=info.name, columns=[field], read_geometry=False)[3]
+            except UnicodeDecodeError:
+                continue
+            values = data[0].tolist() if data and data[0].dtype.kind != "f" else [None]
+            if None not in values and "" not in values and len(set(values)) == len(values):
+                return field
+    return ""
 
 
 def _not_finite(geometries: AnyArray) -> AnyArray:
@@ -139,7 +205,7 @@ _Columns = tuple[AnyArray, AnyArray | None, list[str], list[AnyArray], list[str]
 
 def _read_columns(path: Path, name: str, info: LayerInfo, encoding: str | None, options: ReadOptions) -> _Columns:
     """Read ids, geometries and columns, in chunks where the format can jump."""
-    step = CHUNK if info.driver in _JUMPING and info.features > CHUNK else None
+    step = CHUNK if info.driver in JUMPING and info.features > CHUNK else None
     chunks: list[_Columns] = []
     done = 0
     while True:

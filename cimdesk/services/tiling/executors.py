@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import Executor as Pool
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
@@ -24,11 +27,21 @@ ANSWER_IN = 10.0
 """Seconds a scheduler has to answer."""
 
 
+def nothing() -> None:
+    """Done while waiting, when there is nothing to do."""
+
+
 class Executor(Protocol):
     """Does tasks in any order."""
 
-    def run(self, work: Callable[..., T], tasks: Iterable[tuple[Any, ...]], cancel: CancelToken) -> Iterator[T]:
-        """Yield the results of ``work(*task)`` as they come; raises `Cancelled`."""
+    def run(
+        self,
+        work: Callable[..., T],
+        tasks: Iterable[tuple[Any, ...]],
+        cancel: CancelToken,
+        meanwhile: Callable[[], object] = nothing,
+    ) -> Iterator[T]:
+        """Yield the results of ``work(*task)`` as they come, doing ``meanwhile`` now and then; raises `Cancelled`."""
         ...
 
     def close(self) -> None:
@@ -36,35 +49,33 @@ class Executor(Protocol):
         ...
 
 
-class HereExecutor:
-    """Does one task after the other in this process."""
-
-    def run(self, work: Callable[..., T], tasks: Iterable[tuple[Any, ...]], cancel: CancelToken) -> Iterator[T]:
-        """Yield the result of each task in order."""
-        for task in tasks:
-            cancel.raise_if_cancelled()
-            yield work(*task)
-
-    def close(self) -> None:
-        """Nobody to let go."""
-
-
-class CoresExecutor:
-    """Does tasks in processes of their own on this computer.
+class PoolExecutor:
+    """Does tasks on this computer: in one thread of this process, or in processes of their own.
 
     Parameters
     ----------
     workers : int
+        Processes; 1 stays in this one.
     """
 
     def __init__(self, workers: int) -> None:
-        from multiprocessing import get_context
-
         self._workers = workers
-        # Forked children of a program with threads and OpenGL may hang; fresh ones cannot.
-        self._pool = ProcessPoolExecutor(workers, get_context("spawn"), _prepare)
+        self._pool: Pool
+        if workers == 1:
+            self._pool = ThreadPoolExecutor(1, "tiling")
+        else:
+            from multiprocessing import get_context
 
-    def run(self, work: Callable[..., T], tasks: Iterable[tuple[Any, ...]], cancel: CancelToken) -> Iterator[T]:
+            # Forked children of a program with threads and OpenGL may hang; fresh ones cannot.
+            self._pool = ProcessPoolExecutor(workers, get_context("spawn"), _prepare)
+
+    def run(
+        self,
+        work: Callable[..., T],
+        tasks: Iterable[tuple[Any, ...]],
+        cancel: CancelToken,
+        meanwhile: Callable[[], object] = nothing,
+    ) -> Iterator[T]:
         """Yield results as they come, with only so many tasks handed out that memory stays flat."""
         waiting = iter(tasks)
         running: set[Future[T]] = set()
@@ -76,6 +87,7 @@ class CoresExecutor:
                     return
                 done, running = wait(running, ASK_EVERY, FIRST_COMPLETED)
                 cancel.raise_if_cancelled()
+                meanwhile()
                 for future in done:
                     yield future.result()
         except BrokenProcessPool as error:
@@ -88,7 +100,7 @@ class CoresExecutor:
                 future.cancel()
 
     def close(self) -> None:
-        """End the processes."""
+        """Wait for what is being done, and end."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -114,7 +126,13 @@ class DaskExecutor:
         except (OSError, TimeoutError, ValueError) as error:
             raise ServiceError("The scheduler {address} does not answer.", remedy="Check its address.", address=address) from error
 
-    def run(self, work: Callable[..., T], tasks: Iterable[tuple[Any, ...]], cancel: CancelToken) -> Iterator[T]:
+    def run(
+        self,
+        work: Callable[..., T],
+        tasks: Iterable[tuple[Any, ...]],
+        cancel: CancelToken,
+        meanwhile: Callable[[], object] = nothing,
+    ) -> Iterator[T]:
         """Yield results as they come."""
         waiting = iter(tasks)
         threads = max(sum(self._client.nthreads().values()), 1)
@@ -125,6 +143,7 @@ class DaskExecutor:
             count += 1
         while count:
             cancel.raise_if_cancelled()
+            meanwhile()
             future = next(running)
             result: T = future.result()
             future.release()
@@ -156,10 +175,7 @@ class Hired:
         self._executor: Executor | None = None
 
     def __enter__(self) -> Executor:
-        if self._scheduler:
-            self._executor = DaskExecutor(self._scheduler)
-        else:
-            self._executor = CoresExecutor(self._workers) if self._workers > 1 else HereExecutor()
+        self._executor = DaskExecutor(self._scheduler) if self._scheduler else PoolExecutor(self._workers)
         return self._executor
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -170,4 +186,15 @@ class Hired:
 def _prepare() -> None:
     # Ctrl+C reaches the whole group of processes; the parent decides what becomes of its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True, name="parent").start()
     keep_freed_memory()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that began it is gone, however it went: nobody wants the results any more."""
+    from multiprocessing import connection, parent_process
+
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)

@@ -1,31 +1,162 @@
-"""Plain polygons with a column of heights -> bodies: what open building footprints are."""
+"""Outlines with heights -> bodies, stretch by stretch: what open building footprints are."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 
-from cimdesk.formats.extrusion import Extrusion, bodies
+from cimdesk.base.arrays import Float
+from cimdesk.base.crs import Crs
+from cimdesk.base.errors import Problem
+from cimdesk.formats import geoparquet, registry, vector
+from cimdesk.formats.extrusion import Extrusion, bodies, building_table, only_buildings, part_of
 from cimdesk.formats.findings import Findings
+from cimdesk.formats.geoparquet import GeoParquetReader
+from cimdesk.formats.vector import VectorReader
+from cimdesk.formats.vector_gdal import Stretch
 from cimdesk.model.city_piece import CityPiece
 from cimdesk.model.features import ShapeKind, VectorLayer
 
+ROWS = 50_000
+"""Outlines of one task."""
+AT_ONCE = 20_000
+"""Outlines raised at a time: their bodies take about 2.3 kB each while they are made."""
+GLANCE = 500
 
-def extruded(layer: VectorLayer, height: str, findings: Findings) -> CityPiece:
-    """Return polygons as bodies of their heights; those without a height lie flat.
+
+@dataclass(frozen=True)
+class Outlines:
+    """A table of outlines that is read stretch by stretch.
+
+    Attributes
+    ----------
+    table : str
+        Its name in the file.
+    rows : int
+    ids : str
+        Column that names its rows.
+    """
+
+    table: str
+    rows: int
+    ids: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a file of outlines holds.
+
+    Attributes
+    ----------
+    tables : tuple of Outlines
+    crs : Crs or None
+        Of the first of them.
+    place : (3,) float64
+        A place in it.
+    """
+
+    tables: tuple[Outlines, ...]
+    crs: Crs | None
+    place: Float
+
+
+def layout_of(path: Path, part: str, findings: Findings) -> Layout | None:
+    """Return how a file of outlines is read stretch by stretch; None for what has to be read at once, or has no outlines.
 
     Parameters
     ----------
-    layer : VectorLayer
-    height : str
-        Column of heights [m]; empty to look for one.
+    part : str
+        Read only this table; empty for all.
+    """
+    wanted = part.partition("#")[0]
+    if _is_parquet(path):
+        found = geoparquet.row_counts(path)
+        return _placed(path, (Outlines("", found.rows, geoparquet.row_names(path)),))
+    if not isinstance(registry.reader_for(path), VectorReader):
+        return None
+    tables = [table for table in vector.row_tables(path) if wanted in ("", table.name)]
+    if not tables or not all(table.jumps for table in tables):
+        return None
+    others = sum(table.rows for table in tables if not table.may_have_areas)
+    if others:
+        _not_areas(others, findings)
+    areas = [table for table in tables if table.may_have_areas and table.rows]
+    if not areas:
+        return None
+    return _placed(path, tuple(Outlines(each.name, each.rows, vector.row_names(path, each.name)) for each in areas))
+
+
+def _placed(path: Path, tables: tuple[Outlines, ...]) -> Layout | None:
+    for table in tables:
+        layers, crs, _ = _rows(path, table.table, 0, GLANCE, table.ids)
+        for layer in layers:
+            if layer.shapes.kind is ShapeKind.POLYGON and np.isfinite(layer.shapes.bounds[:, :2]).all():
+                return Layout(tables, crs, np.nan_to_num(layer.shapes.bounds.mean(axis=0)))
+    return None
+
+
+def pieces_of_rows(
+    path: Path, table: str, start: int, stop: int, ids: str, extrusion: Extrusion, findings: Findings
+) -> Iterator[tuple[CityPiece, Crs | None]]:
+    """Yield some rows of a table as bodies, with the system of their coordinates.
+
+    Parameters
+    ----------
+    path : Path
+    table, ids : str
+        As `Outlines` says.
+    start, stop : int
+        Rows.
+    extrusion : Extrusion
     findings : Findings
     """
-    count = len(layer.features)
+    layers, crs, problems = _rows(path, table, start, stop, ids)
+    for problem in problems:
+        findings.add(problem.code, problem.where, problem.template, problem.severity, **problem.values)
+    for layer in layers:
+        for piece in raised(layer, extrusion, findings):
+            yield piece, crs
+
+
+def _rows(
+    path: Path, table: str, start: int, stop: int, ids: str
+) -> tuple[tuple[VectorLayer, ...], Crs | None, tuple[Problem, ...]]:
+    if _is_parquet(path):
+        layers, problems = geoparquet.read_rows(path, start, stop, ids)
+        return layers, geoparquet.row_counts(path).crs, problems
+    return vector.read_rows(path, table, Stretch(start, stop, ids))
+
+
+def _is_parquet(path: Path) -> bool:
+    return isinstance(registry.reader_for(path), GeoParquetReader)
+
+
+def raised(layer: VectorLayer, extrusion: Extrusion, findings: Findings) -> Iterator[CityPiece]:
+    """Yield polygons as bodies of their heights, some at a time; those without a height lie flat."""
     if layer.shapes.kind is not ShapeKind.POLYGON:
-        findings.add("not-tiled", "", "Points and lines have no bodies and are left out: {count}.", count=count)
-        none = np.zeros(0, dtype=np.int64)
-        table = layer.features.take(none)
-        return CityPiece(table, none, np.zeros((0, 3)), none.reshape(0, 3), none, np.zeros(0, np.uint8))
-    made = bodies(layer, Extrusion(height), findings)
-    parents = np.full(count, -1, dtype=np.int64)
-    return CityPiece(layer.features, parents, made.points, made.triangles, made.owner, made.kind)
+        _not_areas(len(layer.features), findings)
+        return
+    layer = only_buildings(layer, findings)
+    for part in _parts(layer):
+        made = bodies(part, extrusion, findings)
+        parents = np.full(len(part.features), -1, dtype=np.int64)
+        table = building_table(part.features, made)
+        yield CityPiece(table, parents, made.points, made.triangles, made.owner, made.kind)
+
+
+def _parts(layer: VectorLayer) -> Iterator[VectorLayer]:
+    """Yield a layer in parts of so many outlines."""
+    count = len(layer.features)
+    if count <= AT_ONCE:
+        yield layer
+        return
+    rows = np.arange(count)
+    for start in range(0, count, AT_ONCE):
+        yield part_of(layer, (rows >= start) & (rows < start + AT_ONCE))
+
+
+def _not_areas(count: int, findings: Findings) -> None:
+    findings.add("not-tiled", "", "Points and lines have no bodies and are left out: {count}.", count=count)

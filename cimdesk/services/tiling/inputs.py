@@ -1,10 +1,10 @@
-"""Files to tile as tasks that any process can do: stretches of a sequence, or whole files."""
+"""Files to tile as tasks that any process can do: stretches of a sequence or of a table of outlines, or whole files."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,14 @@ import numpy as np
 from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError
+from cimdesk.base.jobs import Progress, no_progress
 from cimdesk.formats import registry
 from cimdesk.formats.citygml.pieces import read_pieces
 from cimdesk.formats.citygml.reader import CityGMLReader
 from cimdesk.formats.cityjson.flat import SequenceHead, read_head_lines, read_lines
-from cimdesk.formats.cityjson.reader import CityJSONSeqReader
+from cimdesk.formats.cityjson.glance import glance_at
+from cimdesk.formats.cityjson.reader import CityJSONReader, CityJSONSeqReader
+from cimdesk.formats.extrusion import Extrusion
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.model.city import CityModel
@@ -25,7 +28,7 @@ from cimdesk.model.city_piece import CityPiece
 from cimdesk.model.features import VectorLayer
 from cimdesk.model.tileset import TiledCity
 from cimdesk.model.workspace import LayerData, bounds_of
-from cimdesk.services.tiling.footprints import extruded
+from cimdesk.services.tiling.footprints import ROWS, Outlines, layout_of, pieces_of_rows, raised
 from cimdesk.services.tiling.pieces import piece_of_city, split_piece
 
 STRETCH = 4 << 20
@@ -50,9 +53,13 @@ class Task:
         Counts the tasks of all files.
     path : str
     start, stop : int
-        Bytes of a sequence; 0 and -1 for a whole file.
+        Bytes of a sequence, or rows of a table; 0 and -1 for a whole file.
     lines : bytes
         The text itself, where it had to be unpacked.
+    rows : Outlines or None
+        The table, where rows are meant.
+    size : int
+        Bytes of the file that it stands for.
     """
 
     number: int
@@ -60,6 +67,8 @@ class Task:
     start: int = 0
     stop: int = -1
     lines: bytes = b""
+    rows: Outlines | None = None
+    size: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -82,6 +91,10 @@ class InputFile:
         A place in it, in that system; NaN where it has none.
     size : int
         Bytes.
+    tables : tuple of Outlines
+        Of a file of outlines that is read stretch by stretch.
+    part : str
+        The only part of it that is tiled; empty for all.
     """
 
     path: Path
@@ -89,15 +102,19 @@ class InputFile:
     crs: Crs | None
     place: Float
     size: int
+    tables: tuple[Outlines, ...] = ()
+    part: str = ""
 
 
-def survey(path: Path, findings: Findings, crs: Crs | None = None) -> InputFile:
+def survey(path: Path, findings: Findings, crs: Crs | None = None, part: str = "") -> InputFile:
     """Return what a file is and where it lies.
 
     Parameters
     ----------
     crs : Crs or None
         For files that name no system.
+    part : str
+        Table of a file of outlines; empty for all.
 
     Raises
     ------
@@ -113,11 +130,16 @@ def survey(path: Path, findings: Findings, crs: Crs | None = None) -> InputFile:
         for city, own in read_pieces(path, ReadOptions(), Findings(), GLANCE):
             if np.isfinite(city.bounds).all():
                 return InputFile(path, None, own or crs, city.bounds.mean(axis=0), size)
-    result = registry.read(path, ReadOptions(crs=crs, max_error=0.0))
+    if isinstance(registry.reader_for(path), CityJSONReader) and (glance := glance_at(path)) is not None:
+        return InputFile(path, None, glance.crs or crs, glance.extent.mean(axis=0), size)
+    layout = layout_of(path, part, findings)
+    if layout is not None:
+        return InputFile(path, None, layout.crs or crs, layout.place, size, layout.tables, part)
+    result = registry.read(path, ReadOptions(crs=crs, max_error=0.0, part=part))
     for source in result.sources:
         if _is_tileable(source.data):
             middle = bounds_of(source.data).mean(axis=0)
-            return InputFile(path, None, source.crs, middle, size)
+            return InputFile(path, None, source.crs, middle, size, (), part)
     raise DataError(
         path,
         "it holds no buildings or other city objects that could be tiled.",
@@ -128,16 +150,36 @@ def survey(path: Path, findings: Findings, crs: Crs | None = None) -> InputFile:
 def tasks_of(file: InputFile, first: int, stretch: int = STRETCH) -> Iterator[Task]:
     """Yield the tasks of a file, numbered from ``first``; always the same ones for the same file."""
     path = str(file.path)
-    if file.head is None:
-        yield Task(first, path)
+    if file.tables:
+        yield from _row_tasks(file, first)
+    elif file.head is None:
+        yield Task(first, path, size=file.size)
     elif _is_packed(file.path):
         yield from _unpacked_tasks(file.path, first, stretch)
     else:
         for k, start in enumerate(range(0, file.size, stretch)):
-            yield Task(first + k, path, start, min(start + stretch, file.size))
+            stop = min(start + stretch, file.size)
+            yield Task(first + k, path, start, stop, size=stop - start)
 
 
-def pieces_of(task: Task, head: bytes, crs: Crs | None, height: str, findings: Findings) -> Iterator[tuple[CityPiece, Crs | None]]:
+def _row_tasks(file: InputFile, first: int) -> Iterator[Task]:
+    number, share = first, file.size / sum(table.rows for table in file.tables)
+    for table in file.tables:
+        for start in range(0, table.rows, ROWS):
+            stop = min(start + ROWS, table.rows)
+            yield Task(number, str(file.path), start, stop, rows=table, size=int(share * (stop - start)))
+            number += 1
+
+
+def pieces_of(
+    task: Task,
+    head: bytes,
+    crs: Crs | None,
+    extrusion: Extrusion,
+    findings: Findings,
+    part: str = "",
+    progress: Progress = no_progress,
+) -> Iterator[tuple[CityPiece, Crs | None]]:
     """Yield the features of a task in pieces, each with the system of its coordinates.
 
     Parameters
@@ -147,32 +189,53 @@ def pieces_of(task: Task, head: bytes, crs: Crs | None, height: str, findings: F
         First line of a sequence.
     crs : Crs or None
         Of a sequence, or for files that name no system.
-    height : str
-        Column of heights of plain polygons; empty to look for one.
+    extrusion : Extrusion
+        How plain polygons are raised.
     findings : Findings
+    part : str
+        The only part of a file that is wanted; empty for all.
+    progress : Progress
+        Told how far a whole file is read.
     """
+    if task.rows is not None:
+        table = task.rows
+        for piece, own in pieces_of_rows(Path(task.path), table.table, task.start, task.stop, table.ids, extrusion, findings):
+            yield piece, own or crs
+        return
     if not task.is_whole:
         yield read_lines(head, _lines(task, head), findings, with_head=task.start == 0), crs
         return
     if _is_streamed(Path(task.path)):
-        for city, own in read_pieces(Path(task.path), ReadOptions(), findings):
+        for city, own in read_pieces(Path(task.path), ReadOptions(progress=progress), findings):
             yield piece_of_city(city), own or crs
         return
-    result = registry.read(task.path, ReadOptions(crs=crs, max_error=0.0))
+    yield from _whole(task, crs, extrusion, findings, part, progress)
+
+
+def _whole(
+    task: Task, crs: Crs | None, extrusion: Extrusion, findings: Findings, part: str, progress: Progress
+) -> Iterator[tuple[CityPiece, Crs | None]]:
+    """Yield a file that is read at once."""
+
+    def told(fraction: float | None, text: str = "") -> None:
+        # Sorting what was read takes about as long.
+        progress(None if fraction is None else 0.5 * fraction)
+
+    result = registry.read(task.path, ReadOptions(crs=crs, max_error=0.0, part=part, progress=told))
     for problem in result.problems:
         findings.add(problem.code, problem.where, problem.template, problem.severity, **problem.values)
     for source in result.sources:
         data = source.data
         if isinstance(data, TiledCity):
             data = data.whole()
+        pieces: Iterable[CityPiece] = ()
         if isinstance(data, VectorLayer):
-            piece = extruded(data, height, findings)
+            pieces = raised(data, extrusion, findings)
         elif isinstance(data, CityModel):
-            piece = piece_of_city(data)
-        else:
-            continue
-        for part in split_piece(piece, PIECE):
-            yield part, source.crs
+            pieces = (piece_of_city(data),)
+        for piece in pieces:
+            for few in split_piece(piece, PIECE):
+                yield few, source.crs
 
 
 def _is_tileable(data: LayerData) -> bool:
@@ -242,10 +305,10 @@ def _rest_of_line(file: object) -> bytes:
 
 
 def _unpacked_tasks(path: Path, first: int, stretch: int) -> Iterator[Task]:
-    number, at = first, 0
+    number, at, seen = first, 0, 0
     rest = b""
     try:
-        with gzip.open(path) as file:
+        with path.open("rb") as raw, gzip.open(raw) as file:
             while block := file.read(stretch):
                 text = rest + block
                 end = text.rfind(b"\n") + 1
@@ -254,8 +317,8 @@ def _unpacked_tasks(path: Path, first: int, stretch: int) -> Iterator[Task]:
                     if len(rest) > MAX_LINE:
                         raise DataError(path, "a line of the sequence is too long.", remedy="Export the file again.")
                     continue
-                yield Task(number, str(path), at, at + end, text[:end])
-                number, at, rest = number + 1, at + end, text[end:]
+                yield Task(number, str(path), at, at + end, text[:end], size=raw.tell() - seen)
+                number, at, rest, seen = number + 1, at + end, text[end:], raw.tell()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             path, "the gzip archive is damaged ({reason}).", reason=str(error), remedy="Copy or download it again."

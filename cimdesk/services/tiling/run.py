@@ -17,6 +17,7 @@ from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, Progress, no_progress
+from cimdesk.formats.extrusion import Extrusion
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.metadata_write import TableSummary
 from cimdesk.formats.tiles3d_grid import TileGrid
@@ -25,7 +26,7 @@ from cimdesk.services.tiling.build import CELLS, SUMMARY_FILE, BuildSetup, build
 from cimdesk.services.tiling.executors import Executor, Hired
 from cimdesk.services.tiling.inputs import InputFile, Task, tasks_of, total_bytes
 from cimdesk.services.tiling.ledger import Ledger
-from cimdesk.services.tiling.scatter import ScatterSetup, problem_of, scatter
+from cimdesk.services.tiling.scatter import ScatterSetup, problem_of, scatter, told_path
 
 UNIT = 2048.0
 """Side of the squares that are built at a time [m]."""
@@ -34,6 +35,8 @@ SMALL = 24 << 20
 SCATTER_SHARE, BUILD_SHARE = 0.55, 0.95
 """Progress at the ends of the passes."""
 MAX_PROBLEMS = 500
+MOST_WATCHED = 64
+"""Files whose own progress is looked at while they are read."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ class TilingRequest:
         Metric system in which places are kept; None for coordinates without a system.
     given : Crs or None
         System of files that name none.
-    height : str
-        Column of heights of plain polygons.
+    extrusion : Extrusion
+        How plain polygons are raised.
     workers : int
         Processes; 0 for as many as there are cores.
     scheduler : str
@@ -65,7 +68,7 @@ class TilingRequest:
     out: Path
     crs: Crs | None
     given: Crs | None = None
-    height: str = ""
+    extrusion: Extrusion = field(default_factory=Extrusion)
     workers: int = 0
     scheduler: str = ""
     plan: str = ""
@@ -157,7 +160,8 @@ def _plan(request: TilingRequest, cells: TileGrid) -> dict[str, Any]:
         state = file.path.stat()
         inputs.append([str(file.path.resolve()), state.st_size, state.st_mtime_ns])
     given = request.given.definition if request.given else ""
-    return {"inputs": inputs, "cells": cells.to_record(), "given": given, "height": request.height}
+    extrusion, parts = request.extrusion.to_record(), [file.part for file in request.files]
+    return {"inputs": inputs, "cells": cells.to_record(), "given": given, "extrusion": extrusion, "parts": parts}
 
 
 def _workers(request: TilingRequest) -> int:
@@ -179,20 +183,57 @@ def _scatter(
         cells.to_record(),
         request.crs.definition if request.crs else "",
         request.given.definition if request.given else "",
-        request.height,
+        request.extrusion.to_record(),
+        request.files[0].part,
         {str(file.path): file.head.line for file in request.files if file.head is not None},
         {str(file.path): file.crs.definition for file in request.files if file.crs is not None},
     )
     todo = ((setup, task) for task in _tasks(request.files) if task.number not in done)
-    total = max(total_bytes(request.files), 1)
-    read = sum(entry["bytes"] for entry in done.values())
-    progress(SCATTER_SHARE * read / total, tr("Sorting by place"))
-    for entry in executor.run(scatter, todo, cancel):
+    share = _Share(ledger.spill, request.files, progress)
+    for entry in done.values():
+        share.add(entry)
+    share.tell()
+    for entry in executor.run(scatter, todo, cancel, share.tell):
         ledger.note("scatter", entry)
         done[entry["task"]] = entry
-        read += entry["bytes"]
-        progress(SCATTER_SHARE * min(read / total, 1.0), tr("Sorting by place"))
+        share.add(entry)
+        share.tell()
     return [done[number] for number in sorted(done)]
+
+
+class _Share:
+    """How much of the input has been sorted: what is done, and what whole files that are being read say of themselves."""
+
+    def __init__(self, spill: Path, files: Sequence[InputFile], progress: Progress) -> None:
+        self._total = max(total_bytes(files), 1)
+        self._read = 0
+        self._told = 0.0
+        self._progress = progress
+        self._whole: dict[int, tuple[Path, int]] = {}
+        if len(files) <= MOST_WATCHED:
+            whole = (task for task in _tasks(files) if task.is_whole) if any(_is_whole(file) for file in files) else ()
+            self._whole = {task.number: (told_path(str(spill), task.number), task.size) for task in whole}
+
+    def add(self, entry: dict[str, Any]) -> None:
+        self._read += entry["bytes"]
+        self._whole.pop(entry["task"], None)
+
+    def tell(self) -> None:
+        under_way = sum(_told(path) * size for path, size in self._whole.values())
+        # What is said of a file may be half written, or be taken back; a bar never goes back.
+        self._told = max(self._told, min((self._read + under_way) / self._total, 1.0))
+        self._progress(SCATTER_SHARE * self._told, tr("Sorting by place"))
+
+
+def _is_whole(file: InputFile) -> bool:
+    return file.head is None and not file.tables
+
+
+def _told(path: Path) -> float:
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):
+        return 0.0
 
 
 def _tasks(files: Sequence[InputFile]) -> Iterator[Task]:

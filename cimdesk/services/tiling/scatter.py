@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from cimdesk.base.arrays import Bool, Float, Int, box_of_points
 from cimdesk.base.collector import collector_paused
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import CimdeskError, Problem, Severity
+from cimdesk.formats.extrusion import Extrusion
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.metadata_write import TableSummary
 from cimdesk.formats.tiles3d_grid import TileGrid, flat_places
@@ -22,6 +24,9 @@ from cimdesk.services.tiling.inputs import Task, pieces_of
 from cimdesk.services.tiling.items import Items, items_of
 from cimdesk.services.tiling.pieces import with_parent_names
 from cimdesk.services.tiling.spill import Town, encode_town, write_spill
+
+TOLD_EVERY = 0.2
+"""How often a task notes how far it is at most [s]."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,10 @@ class ScatterSetup:
         System of the tiles; empty for none.
     given : str
         System of files that name none; empty for none.
-    height : str
-        Column of heights of plain polygons.
+    extrusion : dict
+        Record of how plain polygons are raised.
+    part : str
+        The only part of files that is wanted; empty for all.
     heads : dict of str to bytes
         Header of each sequence, by path.
     systems : dict of str to str
@@ -50,7 +57,8 @@ class ScatterSetup:
     cells: dict[str, Any]
     crs: str
     given: str
-    height: str
+    extrusion: dict[str, Any]
+    part: str
     heads: dict[str, bytes]
     systems: dict[str, str]
 
@@ -69,8 +77,27 @@ def scatter(setup: ScatterSetup, task: Task) -> dict[str, Any]:
         "summary": sorting.summary.to_record(),
         "heights": sorting.heights if np.isfinite(sorting.heights).all() else None,
         "problems": [problem_record(problem) for problem in findings.problems()],
-        "bytes": task.stop - task.start if not task.is_whole else 0,
+        "bytes": task.size,
     }
+
+
+def told_path(folder: str, number: int) -> Path:
+    """Return where a task that is a whole file notes how far it is, from 0 to 1."""
+    return Path(folder) / f"{number:07d}.told"
+
+
+class _Told:
+    """Progress of a task that is a whole file, for whoever waits in another process."""
+
+    def __init__(self, setup: ScatterSetup, task: Task) -> None:
+        self._path = told_path(setup.folder, task.number) if task.is_whole else None
+        self._last = 0.0
+
+    def __call__(self, fraction: float | None, text: str = "") -> None:
+        now = time.monotonic()
+        if self._path is not None and fraction is not None and now - self._last > TOLD_EVERY:
+            self._last = now
+            self._path.write_text(f"{fraction:.4f}")
 
 
 class _Sorting:
@@ -99,8 +126,10 @@ class _Sorting:
         cells = TileGrid.from_record(setup.cells)
         target = Crs(setup.crs) if setup.crs else None
         own = setup.systems.get(task.path, setup.given)
+        head, system = setup.heads.get(task.path, b""), Crs(own) if own else None
+        told = _Told(setup, task)
         try:
-            for piece, crs in pieces_of(task, setup.heads.get(task.path, b""), Crs(own) if own else None, setup.height, findings):
+            for piece, crs in pieces_of(task, head, system, Extrusion(**setup.extrusion), findings, setup.part, told):
                 if len(piece.features):
                     yield from self._piece(_placed(piece, crs, target, findings), cells)
         except CimdeskError as error:
