@@ -21,6 +21,8 @@ from cimdesk.formats.tiles3d_stated import stated_plan
 TILE_FROM = 100 << 20
 """Size from which a city model is tiled instead of held in memory [bytes]; packed files count three times."""
 FORMATS = ("CityJSON", "CityJSONSeq", "CityGML")
+FORM = 2
+"""Of the tiles: those of an earlier one are made anew when their file is added again. Far blocks had no attributes in the first."""
 TILED_FROM = "tiled_from"
 """Option of a layer: the file its tiles were made of."""
 
@@ -48,7 +50,7 @@ def tile_once(path: Path, folder: Path, crs: Crs | None, progress: Progress, can
         If the file cannot be tiled. A run that was cancelled goes on the next time.
     """
     state = path.stat()
-    said = f"{path.resolve()}\n{state.st_size}\n{state.st_mtime_ns}\n{crs.definition if crs else ''}"
+    said = f"{FORM}\n{path.resolve()}\n{state.st_size}\n{state.st_mtime_ns}\n{crs.definition if crs else ''}"
     plan = hashlib.sha256(said.encode()).hexdigest()
     where = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
     out = folder / f"{_stem(path)}-{where}"

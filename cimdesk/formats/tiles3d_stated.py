@@ -74,43 +74,36 @@ def named_as_written(
 
 @dataclass(frozen=True)
 class StatedBodies:
-    """Where the features of a content really are.
+    """Upright boxes around the features of a content as they really are.
 
     Attributes
     ----------
     tops : (N, 3) float64
-        Middles in plan at their highest points, in the axes of the tile or, placed, in the world.
-    heights : (N,) float64
-        [m]
+        Middles of their upper sides, in the axes of the tile or, placed, in the world.
+    sizes : (N, 3) float64
+        To the east, to the north, and upwards [m].
     """
 
     tops: Float
-    heights: Float
+    sizes: Float
 
 
-def bodies_record(tops: Float, heights: Float) -> dict[str, Any]:
-    """Return ``asset.extras`` of a content that shows N features as something else.
-
-    Parameters
-    ----------
-    tops : (N, 3) float64
-        In the axes of the tile.
-    heights : (N,) float64
-    """
+def bodies_record(bodies: StatedBodies) -> dict[str, Any]:
+    """Return ``asset.extras`` of a content that shows features as something else; ``bodies`` are in the axes of the tile."""
     # Whole centimetres: shorter, and read and written faster than fractions.
-    return {EXTRAS: {"tops_cm": np.rint(tops * 100.0).astype(np.int64), "heights_cm": np.rint(heights * 100.0).astype(np.int64)}}
+    tops, sizes = (np.rint(values * 100.0).astype(np.int64) for values in (bodies.tops, bodies.sizes))
+    return {EXTRAS: {"tops_cm": tops, "sizes_cm": sizes}}
 
 
 def stated_bodies(document: Mapping[str, Any], count: int) -> StatedBodies | None:
     """Return where the ``count`` features of a content really are; None when it does not say, or not of all."""
     said = _stated(document)
     try:
-        tops, heights = (np.array(said.get(name), dtype=np.float64) / 100.0 for name in ("tops_cm", "heights_cm"))
+        tops, sizes = (np.array(said.get(name), dtype=np.float64) / 100.0 for name in ("tops_cm", "sizes_cm"))
     except (TypeError, ValueError, OverflowError):
         return None
-    if tops.shape != (count, 3) or heights.shape != (count,) or not (np.isfinite(tops).all() and np.isfinite(heights).all()):
-        return None
-    return StatedBodies(tops, heights)
+    is_whole = tops.shape == sizes.shape == (count, 3) and np.isfinite(tops).all() and np.isfinite(sizes).all()
+    return StatedBodies(tops, sizes) if is_whole else None
 
 
 def _without_gaps(values: AnyArray, missing: object) -> AnyArray:

@@ -128,13 +128,14 @@ class TileStream:
         own = len(ids)
         bodies = _bodies_of(opened, ids, self._point_place)
         if bodies is not None:
-            columns["measured_height"] = bodies.heights
-            columns["ground_elevation"] = (bodies.tops[:, 2] - bodies.heights).round(2)
+            columns["measured_height"] = bodies.sizes[:, 2]
+            columns["ground_elevation"] = (bodies.tops[:, 2] - bodies.sizes[:, 2]).round(2)
         found = cloud_of(opened, self._point_place, mesh.origin if len(mesh.triangles) else None, own)
         if found is None:
             block = block_of(row, mesh, own) if len(mesh.triangles) else None
             if block is not None and bodies is not None:
-                block = replace(block, anchors=(bodies.tops - block.origin).astype(np.float32))
+                anchors = (bodies.tops - block.origin).astype(np.float32)
+                block = replace(block, anchors=anchors, bodies=bodies.sizes.astype(np.float32))
             return DecodedTile(block, ids, columns, findings.problems())
         cloud, origin, names, said = found
         ids = np.concatenate([ids, names])
@@ -191,10 +192,10 @@ def _bodies_of(opened: Sequence[tuple[str, TileContent]], ids: Strings, place: C
         Takes (N, 3) tileset coordinates to the world.
     """
     stated = [content.bodies for _, content in opened if content.bodies is not None]
-    if len(opened) != 1 or not stated or len(stated[0].heights) != len(ids):
+    if len(opened) != 1 or not stated or len(stated[0].tops) != len(ids):
         return None
     tops = place(stated[0].tops)
-    return StatedBodies(tops, stated[0].heights) if np.isfinite(tops).all() else None
+    return StatedBodies(tops, stated[0].sizes) if np.isfinite(tops).all() else None
 
 
 def block_of(row: int, mesh: TriangleMesh, features: int) -> TileBlock:

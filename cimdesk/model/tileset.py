@@ -204,6 +204,8 @@ class TileBlock:
         Whether a triangle is seen from its front only, as part of a skin without holes.
     cloud : TilePoints or None
         Points that are no part of a face.
+    bodies : (F, 3) float32 or None
+        Sizes of the features as they really are, below their anchors, when the triangles show them as something else [m].
     size : int
         Memory it takes [bytes].
     """
@@ -223,6 +225,7 @@ class TileBlock:
     anchors: Float32
     is_outward: Bool | None = None
     cloud: TilePoints | None = None
+    bodies: Float32 | None = None
 
     @property
     def size(self) -> int:

@@ -207,5 +207,5 @@ class StreamedVisual(Visual):
         return self.shapes.outline(rows)
 
     def bounds(self, rows: Int) -> Float | None:
-        shape = super().bounds(rows)
+        shape = self.shapes.bounds(rows)
         return shape if shape is not None else self.shapes.around(rows)

@@ -78,11 +78,31 @@ class TileShapes:
         lines = [lines + start for (_, lines), start in zip(parts, starts, strict=True)]
         return np.concatenate([points for points, _ in parts]), np.concatenate(lines)
 
+    def bounds(self, rows: Int) -> Float | None:
+        """Return (2, 3) local bounds of features that are drawn, where they really are; None when none is."""
+        corners: list[Float] = []
+        for tile in self._drawing.shown_tiles():
+            if tile.block.bodies is not None:
+                corners.append(_really_there(tile, tile.block.bodies, rows))
+            elif (part := _outline_in(tile, rows)) is not None:
+                corners.append(part[0].astype(np.float64))
+        corners += [points.astype(np.float64) for points, _ in self._points.outline(rows)]
+        found = np.concatenate([np.zeros((0, 3)), *corners])
+        return np.array([found.min(axis=0), found.max(axis=0)]) if len(found) else None
+
     def around(self, rows: Int) -> Float | None:
         """Return (2, 3) local bounds of features by where they have been seen; None when they have not."""
         known = self._anchors[rows[rows < len(self._anchors)]]
         known = known[np.isfinite(known).all(axis=1)]
         return np.array([known.min(axis=0) - 20.0, known.max(axis=0)]) if len(known) else None
+
+
+def _really_there(tile: DrawnTile, sizes: Float32, rows: Int) -> Float:
+    """Return (N, 3) local corners of the boxes around features that a tile shows as something else."""
+    mine = np.flatnonzero(np.isin(tile.block.features, rows))
+    tops, size = tile.block.anchors[mine] + tile.shift, sizes[mine].astype(np.float64)
+    low = tops - size * [0.5, 0.5, 1.0]
+    return np.concatenate([low, low + size])
 
 
 def _outline_in(tile: DrawnTile, rows: Int) -> tuple[Float32, Int] | None:

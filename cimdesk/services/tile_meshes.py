@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from cimdesk.base.arrays import Float32
 from cimdesk.base.errors import DataError
 from cimdesk.formats.tiles3d import MAX_TRIANGLES, shown_rows
-from cimdesk.model.mesh import TriangleMesh
+from cimdesk.model.mesh import Surface, TriangleMesh
 from cimdesk.model.tileset import TileBlock, Tileset
 
 
@@ -84,8 +85,27 @@ def all_blocks(tileset: Tileset, read: Callable[[int], TileBlock | None]) -> lis
 
 
 def _mesh_of(block: TileBlock, count: int) -> TriangleMesh:
+    if block.bodies is not None:
+        return _boxes_of(block, block.bodies, count)
     rows = block.features[block.owner]
     is_known = rows < count
     return TriangleMesh(
         block.points, block.triangles[is_known], rows[is_known].astype(np.int32), block.surface[is_known], block.origin
+    )
+
+
+def _boxes_of(block: TileBlock, sizes: Float32, count: int) -> TriangleMesh:
+    """Return a box for each feature where it really is: what the tile shows stands for others as well."""
+    from cimdesk.services.tiling.shapes import boxes_mesh
+
+    anchors = block.anchors.astype(np.float64)
+    half = sizes[:, :2] / 2.0
+    low = np.column_stack([anchors[:, :2] - half, anchors[:, 2] - sizes[:, 2]])
+    points, triangles, number = boxes_mesh(np.column_stack([low, low + sizes]))
+    rows = block.features[number]
+    known = np.flatnonzero(rows < count)
+    is_roof = np.ptp(points[triangles[known], 2], axis=1) == 0.0
+    surface = np.where(is_roof, Surface.ROOF, Surface.WALL).astype(np.uint8)
+    return TriangleMesh(
+        points.astype(np.float32), triangles[known].astype(np.int32), rows[known].astype(np.int32), surface, block.origin
     )

@@ -60,19 +60,17 @@ class Mains:
     Attributes
     ----------
     table : FeatureTable
-    tops : (M, 3) float64
-        Middle of each one's box in plan, and its highest point, in world coordinates.
-    heights : (M,) float64
-        [m]
+    tops, sizes : (M, 3) float64
+        Middle of the upper side of the box around each, in world coordinates, and the size of that box [m].
     """
 
     table: FeatureTable
     tops: Float
-    heights: Float
+    sizes: Float
 
     def take(self, rows: Int) -> Mains:
         """Return some of them."""
-        return Mains(self.table.take(rows), self.tops[rows], self.heights[rows])
+        return Mains(self.table.take(rows), self.tops[rows], self.sizes[rows])
 
 
 def blocks_of_items(bodies: Bodies, items: Int, origin: Float) -> Blocks:
@@ -128,7 +126,7 @@ def with_mains(blocks: Blocks, town: Town, bodies: Bodies) -> tuple[Blocks, Main
     rows, first, number = np.unique(town.item_feature[blocks.main], return_index=True, return_inverse=True)
     low, high = bodies.low[blocks.main[first]], bodies.high[blocks.main[first]]
     tops = np.column_stack([(low[:, :2] + high[:, :2]) / 2.0, high[:, 2]]) + town.origin
-    return Blocks(blocks.boxes, blocks.score, number.ravel()), Mains(town.features.take(rows), tops, high[:, 2] - low[:, 2])
+    return Blocks(blocks.boxes, blocks.score, number.ravel()), Mains(town.features.take(rows), tops, high - low)
 
 
 def needed(blocks: Blocks, mains: Mains) -> tuple[Blocks, Mains]:
@@ -148,7 +146,7 @@ def write_blocks(path: Path, blocks: Blocks, mains: Mains) -> None:
     path.write_bytes(_ENCODE.encode({
         **packed_table(mains.table),
         "tops": mains.tops.astype("<f8").tobytes(),
-        "heights": mains.heights.astype("<f8").tobytes(),
+        "sizes": mains.sizes.astype("<f8").tobytes(),
         "boxes": blocks.boxes.astype("<f8").tobytes(),
         "score": blocks.score.astype("<f8").tobytes(),
         "main": blocks.main.astype("<i4").tobytes(),
@@ -167,7 +165,7 @@ def read_blocks(paths: Sequence[Path]) -> tuple[Blocks, Mains]:
     starts = np.cumsum([0, *(len(table) for table in tables)])
     main = np.concatenate([np.frombuffer(each["main"], "<i4") + start for each, start in zip(entries, starts[:-1], strict=True)])
     blocks = Blocks(_joined(entries, "boxes").reshape(-1, 8), _joined(entries, "score"), first[main])
-    return blocks, Mains(table, _joined(entries, "tops").reshape(-1, 3), _joined(entries, "heights"))
+    return blocks, Mains(table, _joined(entries, "tops").reshape(-1, 3), _joined(entries, "sizes").reshape(-1, 3))
 
 
 def _joined(entries: Sequence[dict[str, Any]], name: str) -> Float:

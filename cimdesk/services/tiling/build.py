@@ -18,7 +18,7 @@ from cimdesk.base.collector import collector_paused
 from cimdesk.formats.glb_write import TileMesh, write_glb
 from cimdesk.formats.metadata_write import MetadataClass, TableSummary
 from cimdesk.formats.tiles3d_grid import TileFrame, TileGrid
-from cimdesk.formats.tiles3d_stated import bodies_record
+from cimdesk.formats.tiles3d_stated import StatedBodies, bodies_record
 from cimdesk.formats.tiles3d_write import TilesetWriter
 from cimdesk.model.features import FeatureTable
 from cimdesk.services.tiling.blocks import (
@@ -219,7 +219,7 @@ def _write_blocks(writer: TilesetWriter, metadata: MetadataClass, level: int, x:
     frame = TileFrame.at(writer.grid.crs, centre)
     mesh = TileMesh(frame.to_local(points), triangles, blocks.main[number])
     # A block is not where its main building stands, and not as high: whoever looks for that one is told.
-    extras = bodies_record(frame.to_tileset(mains.tops), mains.heights)
+    extras = bodies_record(StatedBodies(frame.to_tileset(mains.tops), mains.sizes))
     writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, mains.table, metadata, extras))
     return True
 

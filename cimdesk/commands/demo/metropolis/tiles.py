@@ -21,7 +21,7 @@ from cimdesk.commands.demo.metropolis.region import CELL, CELLS, CORNER, CRS, DI
 from cimdesk.formats.glb_write import TileMesh, write_glb
 from cimdesk.formats.metadata_write import MetadataClass, TableSummary
 from cimdesk.formats.tiles3d_grid import TileFrame, TileGrid, flat_places
-from cimdesk.formats.tiles3d_stated import bodies_record
+from cimdesk.formats.tiles3d_stated import StatedBodies, bodies_record
 from cimdesk.formats.tiles3d_write import TilesetWriter
 
 UNIT_LEVEL = 3
@@ -271,20 +271,21 @@ def _write_blocks(writer: TilesetWriter, metadata: MetadataClass, level: int, x:
     points, triangles, owner = prisms(_as_buildings(blocks.rows, side))
     frame = TileFrame.at(writer.grid.crs, (points.min(axis=0) + points.max(axis=0)) / 2.0)
     mesh = TileMesh(frame.to_local(points), triangles, owner)
-    tops, heights = _bodies(blocks.mains)
-    extras = bodies_record(frame.to_tileset(tops), heights)
+    low, high = _boxes(blocks.mains)
+    tops = np.column_stack([(low[:, :2] + high[:, :2]) / 2.0, high[:, 2]])
+    extras = bodies_record(StatedBodies(frame.to_tileset(tops), high - low))
     writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, blocks.mains.table(), metadata, extras))
     return True
 
 
-def _bodies(some: Buildings) -> tuple[Float, Float]:
-    """Return (N, 3) middles of buildings at their highest points, and (N,) how high they are [m]."""
+def _boxes(some: Buildings) -> tuple[Float, Float]:
+    """Return (N, 3) lowest and highest corners of buildings."""
     points, triangles, owner = shapes(some)
-    corners = points[triangles, 2]
-    low, high = np.full(len(some), np.inf), np.full(len(some), -np.inf)
-    np.minimum.at(low, owner, corners.min(axis=1))
-    np.maximum.at(high, owner, corners.max(axis=1))
-    return np.column_stack([some.middle, high]), high - low
+    corners, owners = points[triangles.ravel()], np.repeat(owner, 3)
+    low, high = np.full((len(some), 3), np.inf), np.full((len(some), 3), -np.inf)
+    np.minimum.at(low, owners, corners)
+    np.maximum.at(high, owners, corners)
+    return low, high
 
 
 def _as_buildings(blocks: Float, side: Float) -> Buildings:
