@@ -21,7 +21,7 @@ from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer, plain_v
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_areas import CLASS, OPACITY, classes_of, is_flood_map
 from cimdesk.model.flood_chance import CHANCE, CHANCES
-from cimdesk.model.flood_comparison import comparison_legend, comparison_of
+from cimdesk.model.flood_comparison import comparison_legend, comparison_of, flowing
 from cimdesk.model.flood_flow import flow_legend
 from cimdesk.model.flood_maps import map_legend, map_named, shown_map
 from cimdesk.model.imagery import Imagery
@@ -181,11 +181,14 @@ def depth_legend(options: Mapping[str, Any] | None = None) -> tuple[LegendEntry,
     return tuple(entries)
 
 
-def _flow_lines(workspace: Workspace, layer: Layer, result: FloodResult) -> tuple[LegendEntry, ...]:
-    """Return what arrows or streaks of a flood mean, where they are drawn: not on maps nor on differences."""
+def _flow_card(workspace: Workspace, layer: Layer, result: FloodResult) -> LegendCard | None:
+    """Return what arrows or streaks of a flood mean, where they are drawn; of two runs in one picture, whose they are."""
+    drawn = flowing(workspace, layer, result) if layer.style.flow else ()
+    if not drawn:
+        return None
     compared = comparison_of(workspace, layer)
-    is_water = not shown_map(layer, result) if compared is None else compared[0].mode == "swipe"
-    return flow_legend() if is_water and layer.style.flow and result.flow is not None else ()
+    is_of_one = compared is not None and len(drawn) == 1
+    return LegendCard(tr("Flow of {name}").format(name=drawn[0].name) if is_of_one else tr("Flow"), flow_legend(), layer.id, "line")
 
 
 def spill_legend(result: FloodResult, time: float) -> tuple[LegendEntry, ...]:
@@ -306,8 +309,8 @@ def legend_cards(workspace: Workspace, time: float) -> list[LegendCard]:
             card = LegendCard(_card_title(layer, data), entries, layer.id, _symbol(layer, data))
             # A map of a flood was asked for: its legend comes before all that is always there.
             cards.insert(0 if shown_map(layer, data) else len(cards), card)
-        if isinstance(data, FloodResult) and (lines := _flow_lines(workspace, layer, data)):
-            cards.append(LegendCard(tr("Flow"), lines, layer.id, "line"))
+        if isinstance(data, FloodResult) and (flow := _flow_card(workspace, layer, data)) is not None:
+            cards.append(flow)
     if utilities:
         cards.append(LegendCard(tr("Utilities"), _summed(entry for _, entry in utilities), utilities[0][0], "line"))
     return cards

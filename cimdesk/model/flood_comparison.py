@@ -12,6 +12,7 @@ import numpy as np
 from cimdesk.base.arrays import Float32, UInt8
 from cimdesk.base.i18n import tr
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_maps import shown_map
 from cimdesk.model.layers import Layer
 from cimdesk.model.style import LegendEntry
 from cimdesk.model.workspace import Workspace
@@ -62,6 +63,20 @@ def comparison_of(workspace: Workspace, layer: Layer) -> tuple[Against, Layer, F
         return None
     other = workspace.data(against.layer)
     return (against, workspace.layer(against.layer), other) if isinstance(other, FloodResult) else None
+
+
+def flowing(workspace: Workspace, layer: Layer, result: FloodResult) -> tuple[Layer, ...]:
+    """Return the layers whose flow arrows and streaks over a flood layer show: it alone, or both sides of a swipe.
+
+    A difference shows the flow of the layer that the other is taken from. Maps of a whole run have the flow of no moment, and
+    results without velocities none.
+    """
+    compared = comparison_of(workspace, layer)
+    if compared is None:
+        return (layer,) if result.flow is not None and not shown_map(layer, result) else ()
+    against, other, theirs = compared
+    sides = [(other, theirs), (layer, result)] if against.mode == "swipe" else [(layer, result)]
+    return tuple(each for each, run in sides if run.flow is not None)
 
 
 def difference_classes(difference: Float32, is_wet: Any) -> UInt8:

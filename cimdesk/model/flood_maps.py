@@ -111,7 +111,8 @@ def shown_map(layer: Layer, result: object) -> str:
     """Return which map a flood layer shows; empty for the depth at the clock, or where the result has not what it takes."""
     if layer.kind is not LayerKind.FLOOD or not isinstance(result, FloodResult):
         return ""
-    return layer.style.attribute if layer.style.attribute in available(result) else ""
+    key = layer.style.attribute
+    return key if key and key in available(result) else ""
 
 
 def available(result: FloodResult) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class FloodVisual(Visual):
         self._changes: deque[float] = deque(maxlen=3)
         self._rest: threading.Timer | None = None
         shape = result.terrain.shape
-        bed = _bed(result, context)
+        bed = local_bed(result, context)
         self.frames = WaterFrames(result, bed)
         self._texels: AnyArray = np.zeros((*shape, 4), dtype=np.uint8)
         self.depth_map = PictureTexture(self._texels, smooth=False)
@@ -246,7 +246,7 @@ class Sheet:
         self.data.Modified()
 
 
-def _bed(result: FloodResult, context: Context) -> Float32:
+def local_bed(result: FloodResult, context: Context) -> Float32:
     """Return the (R, C) local height of the ground; where it is unknown, that of the lowest."""
     bed = result.terrain.elevations.astype(np.float64) - context.origin[2]
     known = np.isfinite(bed)

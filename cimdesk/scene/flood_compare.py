@@ -1,4 +1,7 @@
-"""Two floods in one picture: the difference of their depths in diverging colours, or both beside each other with a swipe."""
+"""Two floods in one picture: the difference of their depths in diverging colours, or both beside each other with a swipe.
+
+Over a difference lies the flow of the layer itself, on the higher of the two waters; a swipe has the flow of each side.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from cimdesk.model.flood_comparison import WET, Against, against_of, class_color
 from cimdesk.model.layers import Layer
 from cimdesk.model.regridding import OntoGrid
 from cimdesk.model.style import rgba
-from cimdesk.scene.flood import FloodVisual
+from cimdesk.scene.flood import FloodVisual, local_bed
+from cimdesk.scene.flood_flow import FlowMarks, Water
+from cimdesk.scene.flood_ready import are_kernels_ready
+from cimdesk.scene.flood_surface import WaterFrames
 from cimdesk.scene.geometry import actor_of, poly_data, pull_to_eye, set_point_array, set_pull
 from cimdesk.scene.textures import PictureTexture
 from cimdesk.scene.visual import Context, View, Visual
@@ -75,7 +81,12 @@ class DifferenceVisual(_Compared):
         self.actor.ForceTranslucentOn()
         self.actor.PickableOff()
         pull_to_eye(self.actor)
-        self.actors = [self.actor]
+        self.flow = FlowMarks(context, result)
+        self._ground: Float32 | None = None
+        self._frames: WaterFrames | None = None
+        self._depth: Float32 = np.zeros(shape, dtype=np.float32)
+        self._above: Float32 | None = None
+        self.actors = [self.actor, self.flow.actor]
         if len(self._points):
             self.extent = np.array([self._points.min(axis=0), self._points.max(axis=0)], dtype=np.float64)
         self.set_time(context.time)
@@ -85,24 +96,42 @@ class DifferenceVisual(_Compared):
         super().sync(layer)
         self.actor.SetVisibility(layer.visible and layer.opacity > 0.0 and len(self._points) > 0)
         self.actor.GetProperty().SetOpacity(min(layer.opacity, OPACITY))
+        self.flow.kind = layer.style.flow if self.result.flow is not None else ""
 
     def set_time(self, time: float) -> bool:
         shown = self.result.frame_at(time) if time >= self.result.start_time else (-1, -1, 0.0)
         if shown == self._shown:
             return False
         self._shown = shown
+        self.flow.tick()
         ours = np.nan_to_num(self.result.depth_at(time))
         theirs = self._onto(self.other.depth_at(self._time_of_other(time)))
         is_wet = ((ours > WET) | (np.nan_to_num(theirs) > WET)) & ~self.result.is_blocked
         self._texture.replace(self._palette[difference_classes(ours - theirs, is_wet)])
-        higher = np.fmax(ours, np.nan_to_num(theirs))[:: self._stride, :: self._stride]
-        self._points[:, 2] = self._bed + higher.ravel() + LIFT
+        self._depth, self._above = np.fmax(ours, np.nan_to_num(theirs)), None
+        self._points[:, 2] = self._bed + self._depth[:: self._stride, :: self._stride].ravel() + LIFT
         self.data.GetPoints().Modified()
         self.data.Modified()
         return self.layer.visible
 
     def prepare(self, view: View) -> None:
         set_pull(self.actor, PULL, view.near, view.far)
+        shown = self._shown
+        is_there = bool(self.flow.kind) and self.layer.visible and shown is not None and shown[0] >= 0
+        self.is_waiting = is_there and self.context.is_live and not are_kernels_ready(self.context.wake)
+        if shown is None or not is_there or self.is_waiting:
+            self.flow.actor.SetVisibility(False)
+            return
+        self.flow.prepare(view, True, self._water(*shown))
+
+    def _water(self, first: int, second: int, weight: float) -> Water:
+        """Return the layer's own water, with the higher of both above it."""
+        if self._ground is None or self._frames is None:
+            self._ground = local_bed(self.result, self.context)
+            self._frames = WaterFrames(self.result, self._ground)
+        if self._above is None:
+            self._above = self._ground + self._depth + np.float32(LIFT)
+        return Water(self._frames, first, second, weight, self._above)
 
 
 class SwipeVisual(_Compared):

@@ -45,12 +45,22 @@ LONGEST_STEP = 0.12
 
 @dataclass
 class Water:
-    """The water of the moment that is drawn: two frames and the way between them."""
+    """The water of the moment that is drawn: two frames and the way between them.
+
+    Attributes
+    ----------
+    frames : WaterFrames
+    first, second : int
+    weight : float
+    above : (R, C) float32 or None
+        Local heights below which nothing is to be seen [m]: another water may lie over this one.
+    """
 
     frames: WaterFrames
     first: int
     second: int
     weight: float
+    above: Float32 | None = None
 
 
 class FlowMarks:
@@ -153,7 +163,7 @@ class _Surface:
         self._terrain, self._flow, self._velocity = result.terrain, result.flow, velocity
         self._origin = context.origin
         self._pair = water.frames.surface(water.first), water.frames.surface(water.second)
-        self._weight, self._step = water.weight, water.frames.step
+        self._weight, self._step, self._above = water.weight, water.frames.step, water.above
 
     def _cells(self, xy: Float) -> tuple[AnyArray, AnyArray, Bool]:
         grid = self._terrain
@@ -167,7 +177,8 @@ class _Surface:
         """Return (N,) local heights of the surface under local points, and which are on the grid."""
         row, column, inside = self._cells(xy)
         before, after = (surface.levels[row, column].astype(np.float64) for surface in self._pair)
-        return before + (after - before) * self._weight, inside
+        level = before + (after - before) * self._weight
+        return level if self._above is None else np.fmax(level, self._above[row, column]), inside
 
     def is_wet(self, xy: Float) -> Bool:
         """Return (N,) whether there is water to speak of, and no wall."""

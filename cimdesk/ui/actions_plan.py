@@ -68,7 +68,7 @@ ROWS: tuple[Action, ...] = (
         "Show by arrows where the water flows to, and how fast",
         "Flood",
         handlers_flow.toggle_arrows,
-        needs=Need.FLOOD,
+        needs=Need.FLOOD | Need.VELOCITIES | Need.FLOW,
         checked=handlers_flow.has_arrows,
     ),
     Action(
@@ -77,7 +77,7 @@ ROWS: tuple[Action, ...] = (
         "Show streaks that drift with the water while the clock plays",
         "Flood",
         handlers_flow.toggle_streaks,
-        needs=Need.FLOOD,
+        needs=Need.FLOOD | Need.VELOCITIES | Need.FLOW,
         checked=handlers_flow.has_streaks,
     ),
     Action(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel
 
 from cimdesk.base.i18n import tr
 from cimdesk.model.appearance import depth_legend
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_comparison import flowing
 from cimdesk.model.flood_flow import flow_legend
 from cimdesk.model.flood_maps import DEPTH_NOW, available, map_legend, map_named
 from cimdesk.model.style import FLOWS, Style
@@ -69,7 +72,7 @@ class FloodPage(Page):
         key = str(self.shown.currentData() or "")
         legend = depth_legend(self.panel.layer.options) if result is None or not key else map_legend(result, key)
         self.swatches.show_swatches([Swatch("", entry.label, entry.color, -1, True) for entry in legend])
-        can_flow = result is not None and result.flow is not None and not key
+        can_flow = result is not None and self._can_flow(result, key)
         self.flow.setEnabled(can_flow)
         self.flow.setToolTip("" if can_flow else tr("Maps of the whole run, and results without velocities, show no flow."))
         lines = flow_legend() if can_flow and style.flow else ()
@@ -77,6 +80,11 @@ class FloodPage(Page):
         self.flow_swatches.setVisible(bool(lines))
         self.note.setText(_note_of(key, result))
         self.note.setVisible(bool(self.note.text()))
+
+    def _can_flow(self, result: FloodResult, key: str) -> bool:
+        """Return whether arrows and streaks are drawn over this layer when it shows a map, or the depth at the clock."""
+        layer = self.panel.layer
+        return bool(flowing(self._desk.session.workspace, replace(layer, style=replace(layer.style, attribute=key)), result))
 
     def _on_shown(self, _row: int) -> None:
         self.choose(attribute=str(self.shown.currentData() or ""))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cimdesk.base.i18n import tr
 from cimdesk.commands.flood_outputs import show_flow
 from cimdesk.model.flood_flow import ARROWS, STREAKS
 from cimdesk.ui.desk import Desk
@@ -37,5 +36,3 @@ def _toggle(desk: Desk, kind: str) -> None:
     keys = [key for key, _, _ in flood_results(desk) if not desk.session.workspace.is_guest(key)]
     if keys:
         show_flow(desk.session, keys, "" if kind in _kinds(desk) else kind)
-        if all(result.flow is None for _, _, result in flood_results(desk)):
-            desk.message.emit(tr("This flood was kept without velocities: run it again to see where its water flows to."))

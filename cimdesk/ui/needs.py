@@ -10,6 +10,7 @@ from cimdesk.commands.model_places import can_be_placed
 from cimdesk.model.city import CityModel
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_areas import is_flood_map
+from cimdesk.model.flood_comparison import flowing
 from cimdesk.model.layers import LayerKind
 from cimdesk.ui.desk import Desk
 
@@ -35,6 +36,8 @@ class Need(Flag):
     FLOODING = auto()
     UNFINISHED = auto()
     MODEL = auto()
+    VELOCITIES = auto()
+    FLOW = auto()
 
 
 def reason(need: Need) -> str:
@@ -56,6 +59,8 @@ def reason(need: Need) -> str:
         Need.FLOODING: tr("no flood is being computed"),
         Need.UNFINISHED: tr("no run of this project was broken off"),
         Need.BUILDINGS: tr("needs a layer of buildings"),
+        Need.VELOCITIES: tr("needs a flood with velocities: run it again, or open a result that has them"),
+        Need.FLOW: tr("maps of the whole run have the flow of no moment: show the depth at the clock"),
         Need.MODEL: tr("needs a layer of a glTF, OBJ, PLY, STL or IFC file"),
     }[need]
 
@@ -68,6 +73,7 @@ def available(desk: Desk) -> Need:
     met = Need.NOTHING
     refs = session.selection.refs
     first, last = session.clock.range
+    floods = flood_results(desk)
     checks = (
         (Need.OPEN, desk.is_open),
         (Need.LAYER, desk.layer is not None),
@@ -76,7 +82,9 @@ def available(desk: Desk) -> Need:
         (Need.PIPE, any(is_pipe(desk, ref.layer) for ref in refs)),
         (Need.TERRAIN, LayerKind.TERRAIN in kinds),
         (Need.SENSORS, LayerKind.SENSORS in kinds),
-        (Need.FLOOD, bool(flood_results(desk))),
+        (Need.FLOOD, bool(floods)),
+        (Need.VELOCITIES, not floods or any(result.flow is not None for _, _, result in floods)),
+        (Need.FLOW, not floods or _shows_moment(desk)),
         (Need.TIME, last > first),
         (Need.UNDO, bool(session.history.done)),
         (Need.REDO, bool(session.history.undone)),
@@ -108,6 +116,13 @@ def flood_results(desk: Desk) -> list[tuple[str, str, FloodResult]]:
         if isinstance(data, FloodResult):
             found.append((layer.id, layer.name, data))
     return found
+
+
+def _shows_moment(desk: Desk) -> bool:
+    """Return whether a flood with velocities is drawn at the clock, or none has any."""
+    workspace = desk.session.workspace
+    floods = [(key, result) for key, _, result in flood_results(desk) if result.flow is not None]
+    return not floods or any(flowing(workspace, workspace.layer(key), result) for key, result in floods)
 
 
 def flood_maps(desk: Desk) -> list[tuple[str, str, CityModel]]:

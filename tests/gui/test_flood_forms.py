@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cimdesk.commands.flood_outputs import show_map
 from cimdesk.commands.history import Edit
 from cimdesk.commands.sources import import_files
 from cimdesk.model.document import RecordChange
@@ -104,6 +106,20 @@ def test_arrows_are_switched_by_the_menu_and_undone(qtbot, tmp_path):
     assert workspace.layer(key).style.flow == ""
     window.desk.session.undo()
     assert workspace.layer(key).style.flow == "streaks"
+
+
+def test_arrows_are_not_offered_where_nothing_can_flow_and_say_why(qtbot, tmp_path):
+    window = opened(qtbot, tmp_path, "city", "terrain")
+    key = _with_flood(window)
+    assert window.actions_["flood.arrows"].isEnabled()
+    show_map(window.desk.session, key, "max_depth")
+    window.actions_.refresh()
+    assert not window.actions_["flood.arrows"].isEnabled()
+    assert "whole run" in window.actions_["flood.arrows"].toolTip()
+    workspace = window.desk.session.workspace
+    workspace.apply((), {key: replace(workspace.data(key), flow=None)})
+    window.actions_.refresh()
+    assert window.actions_.why_not("flood.streaks").startswith("needs a flood with velocities")
 
 
 def test_the_style_panel_shows_flow_and_what_its_colours_mean(qtbot, tmp_path):

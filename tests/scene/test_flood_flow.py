@@ -13,6 +13,8 @@ from cimdesk.model.flood_flow import SPEEDS, FlowFrames, packed_flow
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.style import Style, rgba
 from cimdesk.scene import toolkit as vtk
+from cimdesk.scene.flood_compare import DifferenceVisual
+from cimdesk.scene.flood_map import FloodMapVisual
 from cimdesk.scene.flood_nodes import gathered
 from tests.scene import cities
 from tests.scene.test_flood_water import result_of
@@ -103,6 +105,73 @@ def test_the_legend_says_what_the_colours_of_arrows_mean(stage_of):
     cards = {card.title: card for card in legend_cards(stage.scene.workspace, cities.T0)}
     assert [entry.label for entry in cards["Flow"].entries] == ["0 – 0.25 m/s", "0.25 – 0.5 m/s", "0.5 – 1 m/s", "over 1 m/s"]
     assert [entry.color for entry in cards["Flow"].entries] == [color for _, color in SPEEDS]
+
+
+def compared(stage_of, theirs, mode, kind="arrows", ours=None):
+    """Return a stage of a river to the east (or ``ours``) drawn against ``theirs``."""
+    against = {"against": {"layer": "other", "mode": mode, "at": 0.5}}
+    workspace = cities.workspace_of(
+        ("flood", LayerKind.FLOOD, ours or river(0.4), {"style": Style(flow=kind), "options": against}),
+        ("other", LayerKind.FLOOD, theirs, {"visible": False}),
+    )
+    stage = stage_of(workspace, size=(640, 480))
+    stage.scene.set_time(cities.T0 + 1.0)
+    stage.look(0.0, 90.0, 260.0, (128.0, -32.0, 0.0))
+    return stage
+
+
+def titles(stage):
+    return [card.title for card in legend_cards(stage.scene.workspace, cities.T0)]
+
+
+@pytest.mark.parametrize("kind", ["arrows", "streaks"])
+def test_a_difference_shows_the_flow_of_the_layer_itself_and_says_whose_it_is(stage_of, kind):
+    stage = compared(stage_of, river(-0.4), "difference", kind)
+    assert isinstance(stage.scene.visuals["flood"], DifferenceVisual)
+    drawn, _ = marks(stage)
+    along = drawn[:, 6] - drawn[:, 0] if kind == "arrows" else drawn[:, 0] - drawn[:, 8]
+    assert (along[:, 0] > 0).all(), "to the east as in the layer itself"
+    assert titles(stage)[-1] == "Flow of Flood"
+
+
+def test_arrows_over_a_difference_lie_on_the_higher_water(stage_of):
+    deep = result_of(np.zeros((SIDE, SIDE)), [2.5, 2.5], cell=CELL)
+    stage = compared(stage_of, deep, "difference")
+    corners, _ = marks(stage)
+    tails = corners[:, :2].mean(axis=1)
+    assert (tails[:, 2] + stage.scene.context.origin[2] > 2.5).all()
+
+
+def test_a_difference_from_a_layer_without_velocities_has_no_flow(stage_of):
+    plain = result_of(np.zeros((SIDE, SIDE)), [1.0, 1.0], cell=CELL)
+    stage = compared(stage_of, river(-0.4), "difference", ours=plain)
+    assert not stage.scene.visuals["flood"].flow.actor.GetVisibility()
+    assert not [title for title in titles(stage) if title.startswith("Flow")]
+
+
+def test_each_side_of_a_swipe_has_its_own_flow(stage_of):
+    stage = compared(stage_of, river(-0.4), "swipe")
+    swipe = stage.scene.visuals["flood"]
+    for side, sign in ((swipe.left, -1.0), (swipe.right, 1.0)):
+        corners = vtk.vtk_to_numpy(side.flow.data.GetPoints().GetData()).reshape(-1, 7, 3)
+        assert (sign * (corners[:, 6, 0] - corners[:, 0, 0]) > 0).all()
+        assert side.flow.actor in swipe._clipped
+    assert titles(stage)[-1] == "Flow"
+
+
+def test_a_swipe_says_whose_flow_it_is_where_one_side_has_none(stage_of):
+    plain = result_of(np.zeros((SIDE, SIDE)), [1.0, 1.0], cell=CELL)
+    assert titles(compared(stage_of, plain, "swipe"))[-1] == "Flow of Flood"
+    assert titles(compared(stage_of, river(), "swipe", ours=plain))[-1] == "Flow of Other"
+
+
+def test_a_map_of_the_whole_run_shows_no_flow(stage_of):
+    workspace = cities.workspace_of(("flood", LayerKind.FLOOD, river(), {"style": Style(flow="arrows", attribute="max_depth")}))
+    stage = stage_of(workspace, size=(640, 480))
+    stage.scene.set_time(cities.T0 + 1.0)
+    stage.look(0.0, 90.0, 260.0, (128.0, -32.0, 0.0))
+    assert isinstance(stage.scene.visuals["flood"], FloodMapVisual)
+    assert "Flow" not in titles(stage)
 
 
 def test_streaks_stay_in_a_picture_that_stands_and_drift_when_the_clock_moves(stage_of):
