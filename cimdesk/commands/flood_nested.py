@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float32
+from cimdesk.base.arrays import Float, Float32
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import Progress, no_progress
 from cimdesk.commands.flood import inputs_hash
 from cimdesk.commands.flood_drainage import place_drains
 from cimdesk.commands.flood_fine_part import fine_part, is_coarse
 from cimdesk.model.drainage import DrainageSeries, OutsideFlows
-from cimdesk.model.flood import FloodResult, FloodScenario
+from cimdesk.model.flood import FloodResult, FloodScenario, GaugeSeries
 from cimdesk.model.flood_flow import FlowFrames, packed_flow
-from cimdesk.model.flood_inputs import KnownDrains, Storage
+from cimdesk.model.flood_inputs import KnownDrains, LineSeries, Storage
 
 if TYPE_CHECKING:
     from cimdesk.analysis.flood.window import Window
@@ -260,16 +260,50 @@ def _composed(
     grids = merged_grids(parent, nested, window, scenario.terrain)
     for name in ("max_depth", "max_speed", "max_depth_speed", "arrival"):
         grids[name][held[:, 0], held[:, 1]] = getattr(parent, name)[held[:, 0], held[:, 1]]
-    gauges = {series.gauge.name: series for series in (*parent.gauges, *nested.gauges)}
     statistics = {
         **nested.statistics, "cells": int(grids["max_depth"].size), "max_depth_m": float(grids["max_depth"].max()),
         "wet_area_m2": float(np.count_nonzero(grids["max_depth"] > WET_DEPTH)) * area, **figures,
     }  # fmt: skip
+    if "rain_m3" in parent.statistics:  # what fell on the window alone would be little for the whole
+        statistics["rain_m3"] = parent.statistics["rain_m3"]
     return replace(
         parent, name=scenario.name, depths=frames.finish(), volume=volume, wet_area=wet_area, statistics=statistics,
-        gauges=tuple(gauges[series.gauge.name] for series in parent.gauges),
+        gauges=_gauges(parent, nested), lines=_lines(parent, nested),
         drainage=_drainage(parent, nested), flow=_flow(parent, nested, window, begin), **grids,
     )  # fmt: skip
+
+
+def _gauges(parent: FloodResult, nested: FloodResult) -> tuple[GaugeSeries, ...]:
+    """Return what the gauges of the whole run saw, at its times: those in the window what they saw there."""
+    inside = {series.gauge.name: series for series in nested.gauges}
+    found = []
+    for series in parent.gauges:
+        own = inside.get(series.gauge.name)
+        if own is not None and len(own.times):
+            depths = _spliced(series.times, series.depths, own.times, own.depths)
+            series = replace(series, depths=depths, levels=depths + (series.levels - series.depths))
+        found.append(series)
+    return tuple(found)
+
+
+def _lines(parent: FloodResult, nested: FloodResult) -> tuple[LineSeries, ...]:
+    """Return what crossed the lines of the whole run, at its times: those wholly in the window what crossed them there."""
+    inside = {series.gauge.name: series for series in nested.lines}
+    found = []
+    for series in parent.lines:
+        own = inside.get(series.gauge.name)
+        if own is not None and len(own.times):
+            series = replace(series, discharges=_spliced(series.times, series.discharges, own.times, own.discharges))
+        found.append(series)
+    return tuple(found)
+
+
+def _spliced(times: Float, before: Float, since: Float, after: Float) -> Float:
+    """Return (T,) values at the times of one series: of another, linear between its own times, from where that begins.
+
+    A window takes other steps than the whole run, so it notes at other times.
+    """
+    return np.where(times < since[0], before, np.interp(times, since, after))
 
 
 def _drainage(parent: FloodResult, nested: FloodResult) -> DrainageSeries | None:

@@ -16,6 +16,7 @@ from cimdesk.commands.flood_whatif import plan, whatif_file, whatif_job
 from cimdesk.formats.flood_result import read_result
 from cimdesk.formats.raster_write import write_geotiff
 from cimdesk.model.flood import FloodResult
+from cimdesk.model.flood_statement import rain_depth
 from cimdesk.model.measures import KINDS, Measure, measures_of
 from cimdesk.model.terrain import Terrain
 
@@ -138,6 +139,29 @@ def test_a_file_of_measures_is_run_from_the_command_line(storm, tmp_path, capsys
     assert abs(data["mass_error"]) < 1e-6
     assert read_result(out).name == "storm + Quay"
     assert kept_scenario(out).metadata["measures"] == ["Quay"]
+
+
+def test_gauges_in_a_window_and_beyond_it_keep_the_times_of_the_whole(storm, tmp_path):
+    text = (storm / "storm.toml").read_text(encoding="utf-8")
+    gauges = "".join(f"[[gauge]]\nname = '{name}'\nat = [{x}, 150.0]\n" for name, x in (("near", 210.0), ("far", 3.0)))
+    gauges += "[[gauge]]\nname = 'across'\nat = [[180.0, 120.0], [180.0, 180.0]]\n"
+    (storm / "gauged.toml").write_text(text + gauges, encoding="utf-8")
+    run_file(storm / "gauged.toml", tmp_path / "gauged.flood")
+    sill = WALL.replace("110.0", "146.0").replace("190.0", "154.0").replace("1.5", "0.1")
+    (tmp_path / "wall.toml").write_text(sill, encoding="utf-8")
+    before = read_result(tmp_path / "gauged.flood")
+    whatif_file(tmp_path / "gauged.flood", tmp_path / "wall.toml", tmp_path / "wall.flood", whole=False)
+    after = read_result(tmp_path / "wall.flood")
+    for old, new in zip(before.gauges, after.gauges, strict=True):
+        np.testing.assert_array_equal(new.times, old.times)
+    rise = {new.gauge.name: new.depths[-1] - old.depths[-1] for old, new in zip(before.gauges, after.gauges, strict=True)}
+    assert rise["near"] > 0.002  # dammed up a little
+    assert after.statistics["window"][0] > 5.0, "the far one lies beyond"
+    assert rise["far"] == 0.0
+    bed = [series.levels - series.depths for series in (before.gauges[0], after.gauges[0])]
+    np.testing.assert_allclose(*bed, atol=1e-9)
+    assert not np.array_equal(before.lines[0].discharges, after.lines[0].discharges)
+    assert rain_depth(after) == pytest.approx(rain_depth(before))
 
 
 @pytest.mark.parametrize(
