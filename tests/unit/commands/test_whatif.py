@@ -141,7 +141,8 @@ def test_a_file_of_measures_is_run_from_the_command_line(storm, tmp_path, capsys
     assert kept_scenario(out).metadata["measures"] == ["Quay"]
 
 
-def test_gauges_in_a_window_and_beyond_it_keep_the_times_of_the_whole(storm, tmp_path):
+def test_gauges_in_a_window_and_beyond_it_keep_the_times_of_the_whole(storm, tmp_path, monkeypatch):
+    monkeypatch.setattr("cimdesk.commands.flood_whatif.MARGIN", 40.0)
     text = (storm / "storm.toml").read_text(encoding="utf-8")
     gauges = "".join(f"[[gauge]]\nname = '{name}'\nat = [{x}, 150.0]\n" for name, x in (("near", 210.0), ("far", 3.0)))
     gauges += "[[gauge]]\nname = 'across'\nat = [[180.0, 120.0], [180.0, 180.0]]\n"
