@@ -309,7 +309,10 @@ def _clip(flat: Float, ends: np.ndarray) -> tuple[Int, bool]:
     found = mapbox_earcut.triangulate_float64(np.ascontiguousarray(flat), ends).reshape(-1, 3).astype(np.int64)
     a, b, c = flat[found[:, 0]], flat[found[:, 1]], flat[found[:, 2]]
     doubled = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    found[doubled < 0.0] = found[doubled < 0.0][:, ::-1]
+    # What has no area goes with the others, or its edges have no counterpart.
+    is_speck = np.abs(doubled) <= AREA_TOLERANCE * np.abs(doubled).sum()
+    is_turned = np.where(is_speck, doubled.sum() < 0.0, doubled < 0.0)
+    found[is_turned] = found[is_turned][:, ::-1]
     wanted = _doubled_area(flat, ends)
     return found, bool(abs(np.abs(doubled).sum() - wanted) > CLIP_TOLERANCE * max(wanted, float(np.ptp(flat, axis=0).max()) * 1e-3))
 

@@ -15,8 +15,9 @@ from cimdesk.base.arrays import AnyArray, Bool, Int
 from cimdesk.base.collector import collector_paused
 from cimdesk.base.crs import Crs
 from cimdesk.formats.atomic import replacing
+from cimdesk.formats.cityjson.face_rings import Surfaces, surfaces_of
 from cimdesk.formats.cityjson.hierarchy import REST
-from cimdesk.formats.cityjson.merging import flat_faces, ring_around
+from cimdesk.formats.cityjson.merging import flat_faces
 from cimdesk.formats.cityjson.surfaces import NO_LOD
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import plain_value
@@ -25,8 +26,9 @@ from cimdesk.model.mesh import Surface, TriangleMesh
 METRE_STEP = 0.001
 DEGREE_STEP = 1e-8
 THEME = "source"
+METRES_PER_DEGREE = 111_320.0
 FLATNESS = 1.5
-"""How far corners may lie from the plane of a face [steps]."""
+"""How far corners may lie from the plane of a face [steps of their numbers]."""
 KEPT_METADATA = ("identifier", "pointOfContact", "referenceDate", "title")
 SURFACE_TYPES = {
     Surface.GROUND: "GroundSurface", Surface.WALL: "WallSurface", Surface.ROOF: "RoofSurface",
@@ -92,15 +94,20 @@ def write_cityjsonseq(path: Path | str, city: CityModel, crs: Crs | None, ids: I
 
 @dataclass(frozen=True)
 class _Level:
-    """One level of detail with its triangles sorted by feature; ``triangles`` are rows of the export's vertices."""
+    """One level of detail with its surfaces sorted by feature; their corners are rows of the export's vertices."""
 
     name: str
-    triangles: Int
-    surfaces: AnyArray
-    materials: Int | None
+    surfaces: Surfaces
     offsets: Int
+    kinds: AnyArray
+    materials: Int | None
     is_closed: Bool
-    faces: Int
+
+    def corners(self, row: int) -> Int:
+        """Return the corners of the surfaces of a feature."""
+        part = self.surfaces.surface_offsets[self.offsets[row : row + 2]]
+        begin, stop = self.surfaces.ring_offsets[part]
+        return self.surfaces.corners[begin:stop]
 
 
 class _Export:
@@ -117,6 +124,7 @@ class _Export:
         self._columns = [(name, _to_write(values)) for name, values in city.features.columns.items()]
         step = DEGREE_STEP if crs is not None and crs.is_geographic else METRE_STEP
         self._scale = np.array([step, step, METRE_STEP])
+        self._metres = np.ones(3)
         self._translation = np.zeros(3)
         self.vertices: Int = np.zeros((0, 3), dtype=np.int64)
         self._colors: list[tuple[int, ...]] = []
@@ -165,16 +173,16 @@ class _Export:
 
     def objects(self, rows: Sequence[int]) -> tuple[dict[str, Any], Int]:
         """Return the city objects of ``rows`` by id, and the rows of ``vertices`` they use, which they number from 0."""
-        pieces = [level.triangles[level.offsets[row] : level.offsets[row + 1]] for row in rows for level in self._levels]
-        used, numbers = np.unique(np.concatenate(pieces) if pieces else np.zeros((0, 3), dtype=np.int64), return_inverse=True)
-        numbers = numbers.reshape(-1, 3)
+        pieces = [level.corners(row) for row in rows for level in self._levels]
+        used, numbers = np.unique(np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int64), return_inverse=True)
+        numbers = numbers.ravel()
         objects: dict[str, Any] = {}
         start = 0
+        sizes = iter([len(piece) for piece in pieces])
         for row in rows:
             geometry = []
             for level in self._levels:
-                count = int(level.offsets[row + 1] - level.offsets[row])
-                if count:
+                if count := next(sizes):
                     geometry.append(_geometry(level, row, numbers[start : start + count]))
                 start += count
             objects[str(self._city.features.ids[row])] = self._object(row, geometry)
@@ -224,6 +232,9 @@ class _Export:
         world = [mesh.world_vertices() for mesh in meshes.values()]
         everything = np.concatenate(world)
         self._translation = np.floor(everything.min(axis=0))
+        if self._crs is not None and self._crs.is_geographic:
+            middle = np.radians(np.median(everything[:, 1]))
+            self._metres = np.array([METRES_PER_DEGREE * max(0.01, float(np.cos(middle))), METRES_PER_DEGREE, 1.0])
         quantised = np.round((everything - self._translation) / self._scale).astype(np.int64)
         self.vertices, numbers = _distinct(quantised)
         levels, start = [], 0
@@ -237,23 +248,31 @@ class _Export:
         a, b, c = triangles.T
         keep = np.flatnonzero((a != b) & (b != c) & (a != c))
         order = keep[np.argsort(mesh.feature_index[keep], kind="stable")]
-        owners = mesh.feature_index[order]
+        triangles, owners = triangles[order], mesh.feature_index[order]
         count = len(self._city.features)
-        offsets = np.searchsorted(owners, np.arange(count + 1))
         materials = None
         if mesh.colors is not None:
             colors, which = np.unique(mesh.colors[order], axis=0, return_inverse=True)
             materials = which.ravel() + len(self._colors)
             self._colors += [tuple(color) for color in colors.tolist()]
-        closed = _closed_features(triangles[order], owners, len(self.vertices), count)
         groups = owners.astype(np.int64) * 256 + mesh.surface[order]
         if materials is not None:
             groups = groups * (len(self._colors) + 1) + materials
-        # One step on each axis is a millimetre; where degrees are the unit, planes mean nothing.
-        is_metric = bool(np.ptp(self._scale) == 0.0)
-        points = self.vertices.astype(np.float64)
-        faces = flat_faces(triangles[order], groups, points, FLATNESS) if is_metric else np.arange(len(order))
-        return _Level(name, triangles[order], mesh.surface[order], materials, offsets, closed, faces)
+        # As exact as they are: to whole steps, small triangles of one plane look away from each other.
+        points = np.zeros((len(self.vertices), 3))
+        points[numbers] = mesh.vertices * self._metres
+        faces = flat_faces(triangles, groups, points, self._tolerance(mesh))
+        surfaces = surfaces_of(triangles, faces, self.vertices * (self._scale * self._metres), METRE_STEP)
+        owners = owners[surfaces.first]
+        offsets = np.searchsorted(owners, np.arange(count + 1))
+        closed = _closed_features(surfaces, owners, len(self.vertices), count)
+        kinds = mesh.surface[order][surfaces.first]
+        return _Level(name, surfaces, offsets, kinds, None if materials is None else materials[surfaces.first], closed)
+
+    def _tolerance(self, mesh: TriangleMesh) -> float:
+        """Return how far corners of this mesh may lie from the plane of their face: what rounding does to them [m]."""
+        reach = np.abs(mesh.vertices).max(axis=0)
+        return FLATNESS * max(METRE_STEP, float((np.spacing(reach) * self._metres).max()))
 
 
 def reference_system(code: str) -> str:
@@ -264,14 +283,14 @@ def reference_system(code: str) -> str:
     return "https://www.opengis.net/def/crs-compound?" + "&".join(f"{k}={address}" for k, address in enumerate(addresses, 1))
 
 
-def _geometry(level: _Level, row: int, triangles: Int) -> dict[str, Any]:
+def _geometry(level: _Level, row: int, numbers: Int) -> dict[str, Any]:
     part = slice(int(level.offsets[row]), int(level.offsets[row + 1]))
-    boundaries, first = _faces(triangles, level.faces[part])
+    boundaries = level.surfaces.boundaries(part.start, part.stop, numbers)
     solid = bool(level.is_closed[row])
     geometry: dict[str, Any] = {"type": "Solid" if solid else "MultiSurface", "boundaries": [boundaries] if solid else boundaries}
     if level.name != NO_LOD:
         geometry["lod"] = level.name
-    kinds = level.surfaces[part][first].tolist()
+    kinds = level.kinds[part].tolist()
     present = sorted(set(kinds) - {Surface.UNKNOWN})
     if present:
         number = {kind: k for k, kind in enumerate(present)}
@@ -279,34 +298,18 @@ def _geometry(level: _Level, row: int, triangles: Int) -> dict[str, Any]:
         surfaces = [{"type": SURFACE_TYPES[Surface(kind)]} for kind in present]
         geometry["semantics"] = {"surfaces": surfaces, "values": [values] if solid else values}
     if level.materials is not None:
-        painted = level.materials[part][first].tolist()
+        painted = level.materials[part].tolist()
         geometry["material"] = {THEME: {"values": [painted] if solid else painted}}
     return geometry
 
 
-def _faces(triangles: Int, faces: Int) -> tuple[list[Any], list[int]]:
-    """Return the polygons of the triangles of one object, and a triangle of each; faces with holes stay triangles."""
-    members: dict[int, list[int]] = {}
-    for k, face in enumerate(faces.tolist()):
-        members.setdefault(face, []).append(k)
-    corners = triangles.tolist()
-    boundaries: list[Any] = []
-    first: list[int] = []
-    for mine in members.values():
-        ring = ring_around([corners[k] for k in mine]) if len(mine) > 1 else None
-        boundaries += [[ring]] if ring else [[corners[k]] for k in mine]
-        first += mine[:1] if ring else mine
-    return boundaries, first
-
-
-def _closed_features(triangles: Int, owners: AnyArray, vertex_count: int, count: int) -> Bool:
-    """Return (N,) whether a feature's triangles close: each directed edge once, and once the other way."""
+def _closed_features(surfaces: Surfaces, owners: AnyArray, vertex_count: int, count: int) -> Bool:
+    """Return (N,) whether a feature's surfaces close: each directed edge once, and once the other way."""
     closed = np.bincount(owners, minlength=count) >= 4
-    if not len(triangles):
+    if not len(owners):
         return closed
-    low = np.concatenate([triangles[:, k] for k in range(3)])
-    high = np.concatenate([triangles[:, (k + 1) % 3] for k in range(3)])
-    owner = np.tile(owners.astype(np.int64), 3)
+    low, high = surfaces.edges()
+    owner = owners.astype(np.int64)[surfaces.of_corners()]
     ahead = low < high
     keys = np.where(ahead, low, high) * vertex_count + np.where(ahead, high, low)
     _, edge = np.unique(keys, return_inverse=True)

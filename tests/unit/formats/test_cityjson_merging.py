@@ -7,7 +7,8 @@ import pytest
 
 from cimdesk.formats import registry
 from cimdesk.formats.cityjson import write_cityjson
-from cimdesk.formats.cityjson.merging import flat_faces, ring_around
+from cimdesk.formats.cityjson.face_rings import surfaces_of
+from cimdesk.formats.cityjson.merging import flat_faces
 
 GML = """<core:CityModel xmlns:core="http://www.opengis.net/citygml/2.0" xmlns:bldg="http://www.opengis.net/citygml/building/2.0"
  xmlns:gml="http://www.opengis.net/gml"><gml:boundedBy><gml:Envelope srsName="EPSG:25832" srsDimension="3"/></gml:boundedBy>
@@ -22,8 +23,9 @@ TRIANGLES = np.array([t for a, b, c, d in SIDES for t in ((a, b, c), (a, c, d))]
 
 def test_a_box_of_triangles_has_six_faces_with_the_rings_it_was_cut_from():
     faces = flat_faces(TRIANGLES, np.zeros(12, dtype=np.int64), BOX, 1.5)
-    found = [ring_around(TRIANGLES[faces == face].tolist()) for face in np.unique(faces)]
-    turned = {tuple(ring[(k + ring.index(min(ring))) % 4] for k in range(4)) for ring in found}
+    found = surfaces_of(TRIANGLES, faces, BOX)
+    rings = [ring for (ring,) in found.boundaries(0, len(found.first), found.corners)]
+    turned = {tuple(ring[(k + ring.index(min(ring))) % 4] for k in range(4)) for ring in rings}
     assert turned == {tuple(side[(k + side.index(min(side))) % 4] for k in range(4)) for side in SIDES}
 
 
@@ -40,20 +42,30 @@ def test_a_curved_surface_is_not_taken_for_a_flat_one():
     points = np.array([[a, y, a * a / 4e5] for a in x for y in (0.0, 100.0)])
     strip = np.array([t for k in range(0, 2 * len(x) - 2, 2) for t in ((k, k + 2, k + 3), (k, k + 3, k + 1))])
     faces = flat_faces(strip, np.zeros(len(strip), dtype=np.int64), points, 0.5)
-    assert len(np.unique(faces)) == len(strip)
+    assert len(np.unique(faces)) >= 3
+    for face in np.unique(faces):
+        corners = points[np.unique(strip[faces == face])]
+        _, _, axes = np.linalg.svd(corners - corners.mean(axis=0))
+        assert np.abs((corners - corners.mean(axis=0)) @ axes[2]).max() <= 0.5
 
 
-@pytest.mark.parametrize(
-    "triangles",
-    [
-        # A square with a square hole.
-        [(0, 1, 5), (0, 5, 4), (1, 2, 6), (1, 6, 5), (2, 3, 7), (2, 7, 6), (3, 0, 4), (3, 4, 7)],
-        # Two that touch in a corner.
-        [(0, 1, 2), (2, 3, 4)],
-    ],
-)
-def test_holes_and_touching_corners_have_no_single_ring(triangles):
-    assert ring_around(triangles) is None
+def test_a_cylinder_keeps_its_facets_and_its_lids():
+    angles = np.arange(24) * np.pi / 12
+    points = np.array([[300 * np.cos(a), 300 * np.sin(a), z] for z in (0.0, 1000.0) for a in angles])
+    sides = [t for k in range(24) for t in ((k, (k + 1) % 24, k + 24), ((k + 1) % 24, (k + 1) % 24 + 24, k + 24))]
+    lids = [t for k in range(1, 23) for t in ((0, k + 1, k), (24, k + 24, k + 25))]
+    faces = flat_faces(np.array(sides + lids), np.zeros(92, dtype=np.int64), points, 1.5)
+    assert sorted(np.unique(faces, return_counts=True)[1].tolist()) == [2] * 24 + [22] * 2
+
+
+def test_a_sliver_goes_with_the_face_it_is_a_part_of():
+    # The fan of a ring with a corner amid a straight side begins with a triangle without area.
+    points = np.array([[0, 0, 0], [500, 0, 0], [1000, 0, 0], [1000, 800, 0], [0, 800, 0], [0, 0, 700], [1000, 0, 700]], dtype=float)
+    floor, wall = [(0, 1, 2), (0, 2, 3), (0, 3, 4)], [(1, 0, 5), (1, 5, 6), (1, 6, 2)]
+    faces = flat_faces(np.array(floor + wall), np.zeros(6, dtype=np.int64), points, 1.5)
+    assert (faces[:3] == faces[0]).all()
+    assert (faces[3:] == faces[3]).all()
+    assert faces[0] != faces[3]
 
 
 def test_a_house_of_citygml_goes_out_as_a_solid_of_its_walls_and_roof(tmp_path):
