@@ -30,7 +30,9 @@ def ring_cells(rings: int, spokes: int) -> Int:
 class GroundPlane:
     """A wide plane fading into the horizon, so that nothing floats in a void."""
 
-    RINGS = (0.0, 1.0, 1.5, 2.5, 4.0, 7.0, 12.0, 24.0)
+    RINGS = (0.0, 0.8, 1.1, 1.5, 2.5, 4.0, 7.0, 24.0)
+    HAZY = 7.0
+    """Radii at which the plane has the colour of the horizon."""
     SPOKES = 72
 
     def __init__(self) -> None:
@@ -55,7 +57,7 @@ class GroundPlane:
             self._points[part, 0] = centre[0] + np.cos(self._angles) * factor * radius
             self._points[part, 1] = centre[1] + np.sin(self._angles) * factor * radius
             self._points[part, 2] = height
-            fade = np.clip((factor - 1.0) / (self.RINGS[-2] - 1.0), 0.0, 1.0) ** 0.6
+            fade = np.sqrt(np.clip((factor - 0.8) / (self.HAZY - 0.8), 0.0, 1.0))
             self._colors[part] = ground + (haze - ground) * fade
         self.data.GetPoints().Modified()
         self._scalars.Modified()
