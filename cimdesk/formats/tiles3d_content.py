@@ -182,8 +182,9 @@ class ContentReader:
             model.primitives = [replace(primitive, part="") for primitive in model.primitives]
         _add_features(content, model, wrapping, self.findings, reference)
         bodies = stated_bodies(model.document, len(content.names))
-        if bodies is not None:
-            content.bodies = replace(bodies, tops=bodies.tops @ transform[:3, :3].T + transform[:3, 3])
+        if bodies is not None and bodies.tops is not None:
+            bodies = replace(bodies, tops=bodies.tops @ transform[:3, :3].T + transform[:3, 3])
+        content.bodies = bodies
         content.clouds = [part.moved(transform) for part in model.clouds]
         is_mirrored = np.linalg.det(transform[:3, :3]) < 0
         for primitive in model.primitives:

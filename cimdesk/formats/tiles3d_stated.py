@@ -78,32 +78,32 @@ class StatedBodies:
 
     Attributes
     ----------
-    tops : (N, 3) float64
-        Middles of their upper sides, in the axes of the tile or, placed, in the world.
     sizes : (N, 3) float64
         To the east, to the north, and upwards [m].
+    tops : (N, 3) float64 or None
+        Middles of their upper sides, in the axes of the tile or, placed, in the world; None when they stand where they are shown.
     """
 
-    tops: Float
     sizes: Float
+    tops: Float | None = None
 
 
 def bodies_record(bodies: StatedBodies) -> dict[str, Any]:
     """Return ``asset.extras`` of a content that shows features as something else; ``bodies`` are in the axes of the tile."""
+    said = {"sizes_cm": bodies.sizes} if bodies.tops is None else {"sizes_cm": bodies.sizes, "tops_cm": bodies.tops}
     # Whole centimetres: shorter, and read and written faster than fractions.
-    tops, sizes = (np.rint(values * 100.0).astype(np.int64) for values in (bodies.tops, bodies.sizes))
-    return {EXTRAS: {"tops_cm": tops, "sizes_cm": sizes}}
+    return {EXTRAS: {name: np.rint(values * 100.0).astype(np.int64) for name, values in said.items()}}
 
 
 def stated_bodies(document: Mapping[str, Any], count: int) -> StatedBodies | None:
     """Return where the ``count`` features of a content really are; None when it does not say, or not of all."""
     said = _stated(document)
     try:
-        tops, sizes = (np.array(said.get(name), dtype=np.float64) / 100.0 for name in ("tops_cm", "sizes_cm"))
+        found = [np.array(said[name], dtype=np.float64) / 100.0 for name in ("sizes_cm", "tops_cm") if name in said]
     except (TypeError, ValueError, OverflowError):
         return None
-    is_whole = tops.shape == sizes.shape == (count, 3) and np.isfinite(tops).all() and np.isfinite(sizes).all()
-    return StatedBodies(tops, sizes) if is_whole else None
+    is_whole = all(values.shape == (count, 3) and np.isfinite(values).all() for values in found)
+    return StatedBodies(*found) if is_whole and "sizes_cm" in said else None
 
 
 def _without_gaps(values: AnyArray, missing: object) -> AnyArray:

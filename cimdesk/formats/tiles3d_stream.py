@@ -128,12 +128,11 @@ class TileStream:
         own = len(ids)
         bodies = _bodies_of(opened, ids, self._point_place)
         if bodies is not None:
-            columns["measured_height"] = bodies.sizes[:, 2]
-            columns["ground_elevation"] = (bodies.tops[:, 2] - bodies.sizes[:, 2]).round(2)
+            columns.update(_measures(columns["measured_height"], bodies))
         found = cloud_of(opened, self._point_place, mesh.origin if len(mesh.triangles) else None, own)
         if found is None:
             block = block_of(row, mesh, own) if len(mesh.triangles) else None
-            if block is not None and bodies is not None:
+            if block is not None and bodies is not None and bodies.tops is not None:
                 anchors = (bodies.tops - block.origin).astype(np.float32)
                 block = replace(block, anchors=anchors, bodies=bodies.sizes.astype(np.float32))
             return DecodedTile(block, ids, columns, findings.problems())
@@ -192,10 +191,20 @@ def _bodies_of(opened: Sequence[tuple[str, TileContent]], ids: Strings, place: C
         Takes (N, 3) tileset coordinates to the world.
     """
     stated = [content.bodies for _, content in opened if content.bodies is not None]
-    if len(opened) != 1 or not stated or len(stated[0].tops) != len(ids):
+    if len(opened) != 1 or not stated or len(stated[0].sizes) != len(ids):
         return None
+    if stated[0].tops is None:
+        return stated[0]
     tops = place(stated[0].tops)
-    return StatedBodies(tops, stated[0].sizes) if np.isfinite(tops).all() else None
+    return replace(stated[0], tops=tops) if np.isfinite(tops).all() else None
+
+
+def _measures(shown: Float, bodies: StatedBodies) -> dict[str, Float]:
+    """Return columns of what features measure really, for those that are ``shown`` with any height."""
+    found = {"measured_height": np.where(np.isfinite(shown), bodies.sizes[:, 2], shown)}
+    if bodies.tops is not None:
+        found["ground_elevation"] = (bodies.tops[:, 2] - bodies.sizes[:, 2]).round(2)
+    return found
 
 
 def block_of(row: int, mesh: TriangleMesh, features: int) -> TileBlock:

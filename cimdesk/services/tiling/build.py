@@ -175,8 +175,18 @@ def _write_prisms(work: _Work, level: int, x: int, y: int, items: Int, is_mine: 
     prisms = work.prisms
     mine = np.flatnonzero(is_mine[prisms.owner])
     table, number = _features(work.town, items)
-    _write(work, level, x, y, prisms.points, prisms.triangles[mine], number[prisms.owner[mine]], table, None)
+    sizes = _sizes(work.bodies, items, number[items], len(table))
+    _write(work, level, x, y, prisms.points, prisms.triangles[mine], number[prisms.owner[mine]], table, None, sizes)
     work.errors.append([level, _typical(work.bodies.error[items], work.bodies.area[items])])
+
+
+def _sizes(bodies: Bodies, items: Int, rows: Int, count: int) -> Float:
+    """Return (count, 3) sizes of the boxes around the features of ``items``, by their ``rows``; 0 for those without triangles."""
+    low, high = np.full((count, 3), np.nan), np.full((count, 3), np.nan)
+    np.fmin.at(low, rows, bodies.low[items])
+    np.fmax.at(high, rows, bodies.high[items])
+    sizes: Float = np.nan_to_num(high - low)
+    return sizes
 
 
 def _features(town: Town, items: Int) -> tuple[FeatureTable, Int]:
@@ -198,6 +208,7 @@ def _write(
     owner: Int,
     table: FeatureTable,
     colors: AnyArray | None,
+    sizes: Float | None = None,
 ) -> None:
     from cimdesk.services.tiling.kernels import part
 
@@ -206,7 +217,9 @@ def _write(
     centre = box_of_points(world).sum(axis=0) / 2.0 if len(world) else work.town.origin
     frame = TileFrame.at(work.writer.grid.crs, centre)
     mesh = TileMesh(frame.to_local(world), triangles, owner, colors)
-    work.writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, table, work.metadata))
+    # Prisms are less high than what they stand for.
+    extras = None if sizes is None else bodies_record(StatedBodies(sizes))
+    work.writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, table, work.metadata, extras))
     work.tiles.append([level, x, y])
 
 
@@ -219,7 +232,7 @@ def _write_blocks(writer: TilesetWriter, metadata: MetadataClass, level: int, x:
     frame = TileFrame.at(writer.grid.crs, centre)
     mesh = TileMesh(frame.to_local(points), triangles, blocks.main[number])
     # A block is not where its main building stands, and not as high: whoever looks for that one is told.
-    extras = bodies_record(StatedBodies(frame.to_tileset(mains.tops), mains.sizes))
+    extras = bodies_record(StatedBodies(mains.sizes, frame.to_tileset(mains.tops)))
     writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, mains.table, metadata, extras))
     return True
 

@@ -273,7 +273,7 @@ def _write_blocks(writer: TilesetWriter, metadata: MetadataClass, level: int, x:
     mesh = TileMesh(frame.to_local(points), triangles, owner)
     low, high = _boxes(blocks.mains)
     tops = np.column_stack([(low[:, :2] + high[:, :2]) / 2.0, high[:, 2]])
-    extras = bodies_record(StatedBodies(frame.to_tileset(tops), high - low))
+    extras = bodies_record(StatedBodies(high - low, frame.to_tileset(tops)))
     writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, blocks.mains.table(), metadata, extras))
     return True
 

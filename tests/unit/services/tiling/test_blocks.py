@@ -183,6 +183,7 @@ def test_a_road_cut_by_place_is_one_feature_in_far_tiles(tmp_path):
     [
         "text",
         {},
+        {"tops_cm": [[1, 2, 3]] * 2},
         {"tops_cm": 5, "sizes_cm": 5},
         {"tops_cm": {"0": 1}, "sizes_cm": None},
         {"tops_cm": [[1, 2, 3]], "sizes_cm": [[1, 2, 3]]},
@@ -197,7 +198,7 @@ def test_places_that_cannot_be_are_not_believed(said):
 
 
 def test_places_are_read_as_they_were_written():
-    bodies = StatedBodies(np.array([[-2_377_451.12, 5_386_988.37, 1.5]]), np.array([[10.0, 20.25, 3.0]]))
+    bodies = StatedBodies(np.array([[10.0, 20.25, 3.0]]), np.array([[-2_377_451.12, 5_386_988.37, 1.5]]))
     record = {name: values.tolist() for name, values in bodies_record(bodies)["cimdesk"].items()}
     found = stated_bodies({"asset": {"extras": {"cimdesk": record}}}, 1)
     assert np.allclose(found.tops, bodies.tops)
