@@ -66,7 +66,7 @@ class WorkerRefusedError(Exception):
         super().__init__(str(reason))
 
 
-def run_worker(module: str, task: Any, progress: Progress, cancel: CancelToken, silence: float) -> Any:
+def run_worker(module: str, task: Any, progress: Progress, cancel: CancelToken, silence: float, says_what: bool = False) -> Any:
     """Run ``python -m module`` on a task and return its result.
 
     Parameters
@@ -78,6 +78,8 @@ def run_worker(module: str, task: Any, progress: Progress, cancel: CancelToken, 
         Told and asked while waiting.
     silence : float
         Seconds without a word after which the child is taken to hang.
+    says_what : bool
+        Whether what the child says it is doing is meant for people, and told with the progress.
 
     Raises
     ------
@@ -94,7 +96,7 @@ def run_worker(module: str, task: Any, progress: Progress, cancel: CancelToken, 
         assert child.stdout is not None
         try:
             _hand_over(child.stdin, task)
-            return _answer(child, child.stdout, progress, cancel, silence)
+            return _answer(child, child.stdout, _Listener(progress, says_what), cancel, silence)
         except WorkerDiedError as error:
             complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - LAST_WORDS))
             error.last_words = complaints.read().decode("utf-8", "replace").strip()
@@ -113,7 +115,17 @@ def _hand_over(line: IO[bytes], task: Any) -> None:
         return  # it has ended already, which its silence tells
 
 
-def _answer(child: subprocess.Popen[bytes], line: IO[bytes], progress: Progress, cancel: CancelToken, silence: float) -> Any:
+class _Listener:
+    """Tells the progress of a child, with its words where they are meant for people."""
+
+    def __init__(self, progress: Progress, says_what: bool) -> None:
+        self._progress, self._says_what = progress, says_what
+
+    def hear(self, fraction: float | None, text: str) -> None:
+        self._progress(fraction, text if self._says_what else "")
+
+
+def _answer(child: subprocess.Popen[bytes], line: IO[bytes], told: _Listener, cancel: CancelToken, silence: float) -> Any:
     said: queue.Queue[bytes] = queue.Queue()
     listener = threading.Thread(target=_listen, args=(line, said), daemon=True, name="worker-listener")
     listener.start()
@@ -135,7 +147,7 @@ def _answer(child: subprocess.Popen[bytes], line: IO[bytes], progress: Progress,
         if "refusal" in found:
             raise WorkerRefusedError(found["refusal"])
         place = str(found.get("text", ""))
-        progress(found.get("fraction"))
+        told.hear(found.get("fraction"), place)
 
 
 def _listen(line: IO[bytes], said: queue.Queue[bytes]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cimdesk.base.errors import Problem, UsageError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
+from cimdesk.commands.extruding_large import are_too_many, tiles_job
 from cimdesk.commands.ground import ground_of, grounded
 from cimdesk.commands.history import Edit
 from cimdesk.commands.session import Session
@@ -30,8 +32,10 @@ def can_be_extruded(data: LayerData | None) -> bool:
     return isinstance(data, VectorLayer) and data.shapes.kind is ShapeKind.POLYGON
 
 
-def extrude_job(session: Session, layer_id: str, extrusion: Extrusion, on_ground: bool = False) -> JobSpec[CityModel]:
+def extrude_job(session: Session, layer_id: str, extrusion: Extrusion, on_ground: bool = False) -> JobSpec[Any]:
     """Return the job that adds the outlines of a layer as a layer of buildings, in one undoable step.
+
+    In a window, buildings that are too many to be held are tiled and streamed.
 
     Parameters
     ----------
@@ -57,6 +61,8 @@ def extrude_job(session: Session, layer_id: str, extrusion: Extrusion, on_ground
     terrain = ground_of(workspace) if on_ground else None
     if on_ground and terrain is None:
         raise UsageError("There is no terrain to set buildings down on.", remedy="Add one first.")
+    if are_too_many(session, layer, data):
+        return tiles_job(session, layer, data, extrusion, terrain, _name_of(layer))
     findings = Findings()
 
     def work(progress: Progress, cancel: CancelToken) -> CityModel:
@@ -108,13 +114,17 @@ def _on_terrain(city: CityModel, terrain: Terrain | None) -> CityModel:
     return moved
 
 
+def _name_of(layer: Layer) -> str:
+    # The table of areas in a file of OpenStreetMap has a name that tells nobody anything.
+    told = Path(layer.source).name.split(".")[0] if layer.part.partition("#")[0] == "multipolygons" else layer.name
+    return tr("{name} as buildings").format(name=told)
+
+
 def _add(
     session: Session, layer: Layer, extrusion: Extrusion, on_ground: bool, city: CityModel, problems: tuple[Problem, ...]
 ) -> None:
     document = session.workspace.document
-    # The table of areas in a file of OpenStreetMap has a name that tells nobody anything.
-    told = Path(layer.source).name.split(".")[0] if layer.part.partition("#")[0] == "multipolygons" else layer.name
-    name = tr("{name} as buildings").format(name=told)
+    name = _name_of(layer)
     key = new_layer_id(document.records("layer"), name)
     options = {**layer.options, EXTRUDE: extrusion.to_record(), **({ON_GROUND: True} if on_ground else {})}
     made = Layer(

@@ -307,8 +307,13 @@ def _leads_here(session: Session, done: list[Edit], undone: list[Edit]) -> bool:
 
 def _mark_missing_sources(session: Session) -> None:
     for layer in session.workspace.layers():
-        if layer.source and "://" not in layer.source and not (session.base_dir / layer.source).exists():
-            session.workspace.mark_unavailable(layer.id, tr("{path} is not there.").format(path=layer.source))
+        path = session.base_dir / layer.source
+        if layer.source and "://" not in layer.source and not path.exists():
+            from cimdesk.commands.large import missing_tiles
+
+            gone = missing_tiles(layer, path)
+            why = tr("{path} is not there.").format(path=layer.source) if gone is None else gone.localized()
+            session.workspace.mark_unavailable(layer.id, why)
 
 
 def _relocations(session: Session, move: str) -> list[RecordChange]:

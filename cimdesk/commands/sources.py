@@ -13,13 +13,14 @@ from cimdesk.base.arrays import UInt8
 from cimdesk.base.crs import Crs, LocalFrame
 from cimdesk.base.errors import CimdeskError, DataError, Problem, ServiceError, Severity, UsageError
 from cimdesk.base.i18n import tr
-from cimdesk.base.jobs import CancelToken, JobSpec, Progress, SynchronousRunner, no_progress
+from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
+from cimdesk.commands import large
 from cimdesk.commands.basemaps import small_picture
 from cimdesk.commands.cards import Dataset, alike, datasets, derived_card, surveyed_already, surveyed_by
 from cimdesk.commands.extruding import with_bodies
 from cimdesk.commands.ground import settled
 from cimdesk.commands.history import Edit
-from cimdesk.commands.large import is_large_city, named_after, tile_once, tiles_folder
+from cimdesk.commands.large_glance import glance
 from cimdesk.commands.model_places import as_kept
 from cimdesk.commands.placing import frame_for, place
 from cimdesk.commands.points import prepare_glances
@@ -53,6 +54,8 @@ class Preview:
         Of pictures a small one.
     surveyed : tuple of Problem
         Where layers of the project cover the same place already.
+    large : str
+        What will be done with a file that is too large to be held, and has not been read; empty for others.
     """
 
     path: Path
@@ -60,6 +63,12 @@ class Preview:
     error: CimdeskError | None
     picture: UInt8 | None = None
     surveyed: tuple[Problem, ...] = ()
+    large: str = ""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether something of it can be added."""
+        return self.result is not None and (bool(self.result.sources) or bool(self.large))
 
 
 @dataclass(frozen=True)
@@ -101,13 +110,23 @@ class LoadedSource:
 
 
 def preview(
-    paths: Sequence[Path], progress: Progress = no_progress, cancel: CancelToken | None = None, beside: Beside | None = None
+    paths: Sequence[Path],
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+    beside: Beside | None = None,
+    tiles: bool = False,
 ) -> list[Preview]:
-    """Read files without changing anything and tell what each would give, ``beside`` what the project holds."""
+    """Read files without changing anything and tell what each would give, ``beside`` what the project holds.
+
+    With ``tiles``, what is too large to be held is not read, for it will be tiled.
+    """
     previews = []
     for k, path in enumerate(paths):
         progress(k / len(paths), path.name)
         try:
+            if tiles and (found := glance(path)) is not None:
+                previews.append(Preview(path, found.result, None, large=found.words))
+                continue
             options = ReadOptions(cancel=cancel or CancelToken(), progress=_part_of(progress, k, len(paths)))
             result = read_source(path, options, streams=True)
             surveyed = _surveyed(result, beside or Beside())
@@ -143,13 +162,17 @@ def open_job(session: Session, paths: Sequence[Path], crs: str = "") -> JobSpec[
     """
     frame = session.workspace.frame
     base = session.base_dir
-    tiles = tiles_folder(session) if _streams(session) else None
+    tiles = large.tiles_folder(session) if large.streams(session) else None
+    made_anew: list[Path] = []
 
     def work(progress: Progress, cancel: CancelToken) -> list[LoadedSource]:
-        return _read_all([_located(path, base) for path in paths], crs, frame, tiles, progress, cancel)
+        return _read_all([_located(path, base) for path in paths], crs, frame, tiles, progress, cancel, made_anew)
 
     def done(loaded: list[LoadedSource]) -> None:
+        before = {layer.id for layer in session.workspace.layers()}
         add_layers(session, loaded)
+        for layer_id in before & set(layers_of_tiles(session, made_anew)):
+            reload(session, layer_id)
 
     return JobSpec(tr("Opening {name}").format(name=_names(paths)), work, done)
 
@@ -235,7 +258,7 @@ def load_job(session: Session, layer_ids: Sequence[str] | None = None) -> JobSpe
         return None
     frame = session.workspace.frame
     base = session.base_dir
-    streams = _streams(session)
+    streams = large.streams(session)
 
     def work(progress: Progress, cancel: CancelToken) -> Loaded:
         results: dict[tuple[str, str, str], ReadResult | CimdeskError] = {}
@@ -273,17 +296,50 @@ def attach_loaded(session: Session, loaded: Iterable[tuple[str, LoadedSource | C
 
 
 def reload(session: Session, layer_id: str) -> None:
-    """Read a layer's source again, for a file that changed or came back."""
+    """Read a layer's source again, for a file that changed or came back; what was tiled of it is tiled again."""
+    layer = session.workspace.layer(layer_id)
+    tiles = _located(Path(layer.source), session.base_dir)
+    if large.streams(session) and large.is_outdated(layer, tiles) and not large.How.of(layer.options).grounds:
+        session.run(_tile_again_job(session, layer, tiles))
+        return
     session.workspace.mark_unavailable(layer_id, tr("Loading…"))
     job = load_job(session, [layer_id])
     if job is not None:
         session.run(job)
 
 
+def _tile_again_job(session: Session, layer: Layer, tiles: Path) -> JobSpec[large.Made]:
+    """Return the job that tiles the changed file of a layer again; the layer shows the earlier state until that is done."""
+    path = large.source_file(layer)
+    assert path is not None
+
+    def work(progress: Progress, cancel: CancelToken) -> large.Made:
+        return large.tile_once(path, tiles, large.How.of(layer.options), progress, cancel)
+
+    def done(made: large.Made) -> None:
+        for layer_id in layers_of_tiles(session, [made.folder]):
+            reload(session, layer_id)
+
+    return JobSpec(tr("Tiling {name}").format(name=path.name), work, done, key=f"tiles:{tiles}")
+
+
+def layers_of_tiles(session: Session, folders: Sequence[Path]) -> list[str]:
+    """Return the layers that show tilesets in these folders."""
+    wanted = {folder.resolve() for folder in folders}
+    layers = session.workspace.layers() if wanted else []
+    return [layer.id for layer in layers if (session.base_dir / layer.source).resolve() in wanted]
+
+
 def _read_all(
-    paths: Sequence[Path], crs: str, frame: LocalFrame | None, tiles: Path | None, progress: Progress, cancel: CancelToken
+    paths: Sequence[Path],
+    crs: str,
+    frame: LocalFrame | None,
+    tiles: Path | None,
+    progress: Progress,
+    cancel: CancelToken,
+    made_anew: list[Path],
 ) -> list[LoadedSource]:
-    """Read files; with a folder for ``tiles``, what is large is tiled there and streamed."""
+    """Read files; with a folder for ``tiles``, what is large is tiled there and streamed; new tilesets go to ``made_anew``."""
     options = ReadOptions(crs=_asked_crs(crs), cancel=cancel)
     loaded: list[LoadedSource] = []
     for k, path in enumerate(paths):
@@ -291,11 +347,14 @@ def _read_all(
         progress(k / len(paths), path.name)
         if is_project(path):
             raise DataError(path, "this is a cimdesk project, no data file.", remedy="Open it, or add the files of its layers.")
-        if tiles is not None and is_large_city(path):
-            made, found = tile_once(path, tiles, options.crs, progress, cancel)
-            result = read_source(made, options, streams=True)
-            sources = tuple(named_after(source, path) for source in result.sources)
-            result, path = replace(result, sources=sources, problems=(*found, *result.problems)), made
+        if tiles is not None and large.is_large(path, options.crs):
+            how = large.How(options.crs.definition if options.crs else "")
+            out = large.place_of_tiles(path, tiles, how)
+            made = large.tile_once(path, out, how, _part_of(progress, k, len(paths)), cancel)
+            made_anew += [made.folder] if made.is_new else []
+            result = read_source(made.folder, options, streams=True)
+            sources = tuple(large.named_after(source, path, how) for source in result.sources)
+            result, path = replace(result, sources=sources, problems=(*made.problems, *result.problems)), made.folder
         else:
             result = read_source(path, replace(options, progress=_part_of(progress, k, len(paths))), tiles is not None)
         if not result.sources:
@@ -362,6 +421,8 @@ def _reload(
     path = _located(Path(layer.source), base)
     key = (layer.source, layer.crs, repr(layer.options))
     crs = Crs.parse(layer.crs)
+    if (gone := large.missing_tiles(layer, path)) is not None:
+        return gone
     if key not in results:
         try:
             results[key] = with_bodies(read_source(path, ReadOptions(crs=crs, cancel=cancel, extra=layer.options), streams), layer)
@@ -375,6 +436,8 @@ def _reload(
         return DataError(path, "it no longer holds {part}.", part=layer.part or str(layer.kind))
     try:
         loaded = _place(path, source, result, frame or frame_for(source, path), crs, asked=True)
+        if large.is_outdated(layer, path):
+            loaded = replace(loaded, problems=(*loaded.problems, large.changed_since(layer)))
         return replace(loaded, data=as_kept(loaded.data, layer.options))
     except DataError as error:
         return error
@@ -392,11 +455,6 @@ def _asked_crs(text: str) -> Crs | None:
     if crs is None:
         raise UsageError("{text} is no coordinate reference system; write EPSG:4547.", text=text)
     return crs
-
-
-def _streams(session: Session) -> bool:
-    """Return whether tiles may come bit by bit: with a window there is somebody to look at them, on the command line not."""
-    return not isinstance(session.runner, SynchronousRunner)
 
 
 def _located(path: Path, base: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cimdesk.base.crs import Crs
-from cimdesk.base.errors import UsageError
+from cimdesk.base.errors import DataError, UsageError
 from cimdesk.base.jobs import CancelToken, Progress, no_progress
 from cimdesk.commands.placing import project_crs_for
 from cimdesk.formats.extrusion import Extrusion
@@ -30,6 +30,7 @@ def tile_files(
     plan: str = "",
     extrusion: Extrusion | None = None,
     part: str = "",
+    grounds: str = "",
 ) -> TilingResult:
     """Tile files into the folder ``out``.
 
@@ -52,13 +53,15 @@ def tile_files(
         How plain polygons are raised, where ``height`` does not say enough.
     part : str
         Table of a file of outlines; empty for all.
+    grounds : str
+        File of heights on which outlines stand (`footprints.write_grounds`); empty for their own.
 
     Raises
     ------
     UsageError
         If ``out`` holds something else.
     DataError
-        If a file cannot be used at all.
+        If a file cannot be used at all, or the disk does not take the tiles.
     """
     _refuse_other(out, paths)
     findings = Findings()
@@ -70,8 +73,16 @@ def tile_files(
         target = project_crs_for(own, place)
         there = own.transform(target, place[None, :])[0]
     raised = extrusion or Extrusion(height)
-    request = TilingRequest(files, out.absolute(), target, crs, raised, workers, scheduler, plan)
-    return run_tiling(request, np.nan_to_num(there, posinf=0.0, neginf=0.0), findings, progress, cancel)
+    request = TilingRequest(files, out.absolute(), target, crs, raised, workers, scheduler, plan, grounds)
+    try:
+        return run_tiling(request, np.nan_to_num(there, posinf=0.0, neginf=0.0), findings, progress, cancel)
+    except OSError as error:
+        raise DataError(
+            out,
+            "the tiles cannot be written ({reason}).",
+            remedy="Make room on the disk and start the same again: it goes on where it was.",
+            reason=error.strerror or error,
+        ) from error
 
 
 def _refuse_other(out: Path, paths: Sequence[Path]) -> None:

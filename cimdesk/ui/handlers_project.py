@@ -131,12 +131,10 @@ def preview_paths(desk: Desk, paths: Sequence[Path], ask_first: bool = True) -> 
     beside = sources.Beside.of(desk.session)
 
     def work(progress: Progress, cancel: CancelToken) -> list[sources.Preview]:
-        return sources.preview(files, progress, cancel, beside)
+        return sources.preview(files, progress, cancel, beside, tiles=True)
 
     def done(previews: list[sources.Preview]) -> None:
-        unclear = [
-            p for p in previews if p.error is not None or (p.result is not None and p.result.sources and p.result.crs is None)
-        ]
+        unclear = [p for p in previews if p.error is not None or (p.is_usable and p.result is not None and p.result.crs is None)]
         if ask_first or unclear:
             desk.ask.form("preview", desk, previews=previews, done=lambda answer: _accept(desk, answer))
         else:

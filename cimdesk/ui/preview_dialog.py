@@ -32,7 +32,7 @@ class PreviewDialog(FormDialog):
     def __init__(self, desk: Desk, previews: list[Preview], parent: QWidget | None = None) -> None:
         super().__init__(tr("What will be added"), tr("Add"), parent, width=58)
         self._previews = previews
-        self.usable = [p for p in previews if p.result is not None and p.result.sources]
+        self.usable = [p for p in previews if p.is_usable]
         self.without_system = [p for p in self.usable if p.result is not None and p.result.crs is None]
         blocks = QWidget()
         column = QVBoxLayout(blocks)
@@ -137,7 +137,9 @@ def _block(preview: Preview, color: str) -> QWidget:
     objects = ",  ".join(f"{count:,} {name}" for name, count in list(result.objects.items())[:8] if count)
     if objects:
         column.addWidget(_line(objects, ""))
-    if not result.sources:
+    if preview.large:
+        column.addWidget(_line(preview.large, ""))
+    elif not result.sources:
         column.addWidget(_line(tr("Nothing in it can be shown as a layer."), "alarm"))
     for problem in preview.surveyed:
         column.addWidget(_line(f"▲ {problem.message}", "warning"))

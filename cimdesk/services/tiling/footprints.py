@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from cimdesk.base.arrays import Float
+from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import Problem
 from cimdesk.formats import geoparquet, registry, vector
+from cimdesk.formats.atomic import replacing
 from cimdesk.formats.extrusion import Extrusion, bodies, building_table, only_buildings, part_of
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.geoparquet import GeoParquetReader
 from cimdesk.formats.vector import VectorReader
 from cimdesk.formats.vector_gdal import Stretch
 from cimdesk.model.city_piece import CityPiece
-from cimdesk.model.features import ShapeKind, VectorLayer
+from cimdesk.model.features import FeatureTable, ShapeKind, VectorLayer
 
 ROWS = 50_000
 """Outlines of one task."""
 AT_ONCE = 20_000
 """Outlines raised at a time: their bodies take about 2.3 kB each while they are made."""
 GLANCE = 500
+GROUND = "ground_height"
+"""Column of the heights on which outlines were set down [m]."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,52 @@ class Layout:
     place: Float
 
 
+@dataclass(frozen=True)
+class Raising:
+    """How outlines are raised, and where they stand.
+
+    Attributes
+    ----------
+    extrusion : Extrusion
+    grounds : str
+        File of heights of the ground by feature (`write_grounds`); empty for what the outlines themselves say.
+    """
+
+    extrusion: Extrusion
+    grounds: str = ""
+
+
+def write_grounds(path: Path, ids: AnyArray, heights: Float) -> None:
+    """Write on which heights the features of these names stand.
+
+    Parameters
+    ----------
+    path : Path
+    ids : (N,) object
+    heights : (N,) float64
+        NaN where the ground is not known [m].
+    """
+    names = ids.astype(str)
+    order = np.argsort(names)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, ids=names[order], heights=heights[order])
+
+
+@lru_cache(maxsize=1)
+def _grounds(path: str) -> tuple[AnyArray, Float]:
+    with np.load(path, allow_pickle=False) as kept:
+        return kept["ids"], kept["heights"]
+
+
+def _on_grounds(layer: VectorLayer, grounds: str, unit: float) -> VectorLayer:
+    """Return a layer with the heights of the ground as a column, in units of so many metres."""
+    ids, heights = _grounds(grounds)
+    names = layer.features.ids.astype(str)
+    place = np.minimum(np.searchsorted(ids, names), max(len(ids) - 1, 0))
+    known = np.where(ids[place] == names, heights[place], np.nan) if len(ids) else np.full(len(names), np.nan)
+    return replace(layer, features=FeatureTable(layer.features.ids, {**layer.features.columns, GROUND: known / unit}))
+
+
 def layout_of(path: Path, part: str, findings: Findings) -> Layout | None:
     """Return how a file of outlines is read stretch by stretch; None for what has to be read at once, or has no outlines.
 
@@ -99,7 +149,7 @@ def _placed(path: Path, tables: tuple[Outlines, ...]) -> Layout | None:
 
 
 def pieces_of_rows(
-    path: Path, table: str, start: int, stop: int, ids: str, extrusion: Extrusion, findings: Findings
+    path: Path, table: str, start: int, stop: int, ids: str, raising: Raising, findings: Findings
 ) -> Iterator[tuple[CityPiece, Crs | None]]:
     """Yield some rows of a table as bodies, with the system of their coordinates.
 
@@ -110,14 +160,14 @@ def pieces_of_rows(
         As `Outlines` says.
     start, stop : int
         Rows.
-    extrusion : Extrusion
+    raising : Raising
     findings : Findings
     """
     layers, crs, problems = _rows(path, table, start, stop, ids)
     for problem in problems:
         findings.add(problem.code, problem.where, problem.template, problem.severity, **problem.values)
     for layer in layers:
-        for piece in raised(layer, extrusion, findings):
+        for piece in raised(layer, raising, findings):
             yield piece, crs
 
 
@@ -134,16 +184,21 @@ def _is_parquet(path: Path) -> bool:
     return isinstance(registry.reader_for(path), GeoParquetReader)
 
 
-def raised(layer: VectorLayer, extrusion: Extrusion, findings: Findings) -> Iterator[CityPiece]:
+def raised(layer: VectorLayer, raising: Raising, findings: Findings) -> Iterator[CityPiece]:
     """Yield polygons as bodies of their heights, some at a time; those without a height lie flat."""
     if layer.shapes.kind is not ShapeKind.POLYGON:
         _not_areas(len(layer.features), findings)
         return
     layer = only_buildings(layer, findings)
+    extrusion = raising.extrusion
+    if raising.grounds:
+        layer, extrusion = _on_grounds(layer, raising.grounds, extrusion.unit), replace(extrusion, base=GROUND)
     for part in _parts(layer):
         made = bodies(part, extrusion, findings)
         parents = np.full(len(part.features), -1, dtype=np.int64)
         table = building_table(part.features, made)
+        if raising.grounds:
+            table = FeatureTable(table.ids, {**table.columns, GROUND: table.columns[GROUND] * extrusion.unit})
         yield CityPiece(table, parents, made.points, made.triangles, made.owner, made.kind)
 
 

@@ -20,7 +20,6 @@ from cimdesk.formats.citygml.reader import CityGMLReader
 from cimdesk.formats.cityjson.flat import SequenceHead, read_head_lines, read_lines
 from cimdesk.formats.cityjson.glance import glance_at
 from cimdesk.formats.cityjson.reader import CityJSONReader, CityJSONSeqReader
-from cimdesk.formats.extrusion import Extrusion
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.model.city import CityModel
@@ -28,7 +27,7 @@ from cimdesk.model.city_piece import CityPiece
 from cimdesk.model.features import VectorLayer
 from cimdesk.model.tileset import TiledCity
 from cimdesk.model.workspace import LayerData, bounds_of
-from cimdesk.services.tiling.footprints import ROWS, Outlines, layout_of, pieces_of_rows, raised
+from cimdesk.services.tiling.footprints import ROWS, Outlines, Raising, layout_of, pieces_of_rows, raised
 from cimdesk.services.tiling.pieces import piece_of_city, split_piece
 
 STRETCH = 4 << 20
@@ -123,7 +122,7 @@ def survey(path: Path, findings: Findings, crs: Crs | None = None, part: str = "
     """
     size = path.stat().st_size if path.is_file() else 0
     if isinstance(registry.reader_for(path), CityJSONSeqReader):
-        head = _head_of(path, findings)
+        head = head_of(path, findings)
         return InputFile(path, head, head.crs or crs, head.place, size)
     if _is_streamed(path):
         # The first thousand objects tell where it lies.
@@ -175,7 +174,7 @@ def pieces_of(
     task: Task,
     head: bytes,
     crs: Crs | None,
-    extrusion: Extrusion,
+    raising: Raising,
     findings: Findings,
     part: str = "",
     progress: Progress = no_progress,
@@ -189,7 +188,7 @@ def pieces_of(
         First line of a sequence.
     crs : Crs or None
         Of a sequence, or for files that name no system.
-    extrusion : Extrusion
+    raising : Raising
         How plain polygons are raised.
     findings : Findings
     part : str
@@ -199,7 +198,7 @@ def pieces_of(
     """
     if task.rows is not None:
         table = task.rows
-        for piece, own in pieces_of_rows(Path(task.path), table.table, task.start, task.stop, table.ids, extrusion, findings):
+        for piece, own in pieces_of_rows(Path(task.path), table.table, task.start, task.stop, table.ids, raising, findings):
             yield piece, own or crs
         return
     if not task.is_whole:
@@ -209,11 +208,11 @@ def pieces_of(
         for city, own in read_pieces(Path(task.path), ReadOptions(progress=progress), findings):
             yield piece_of_city(city), own or crs
         return
-    yield from _whole(task, crs, extrusion, findings, part, progress)
+    yield from _whole(task, crs, raising, findings, part, progress)
 
 
 def _whole(
-    task: Task, crs: Crs | None, extrusion: Extrusion, findings: Findings, part: str, progress: Progress
+    task: Task, crs: Crs | None, raising: Raising, findings: Findings, part: str, progress: Progress
 ) -> Iterator[tuple[CityPiece, Crs | None]]:
     """Yield a file that is read at once."""
 
@@ -230,7 +229,7 @@ def _whole(
             data = data.whole()
         pieces: Iterable[CityPiece] = ()
         if isinstance(data, VectorLayer):
-            pieces = raised(data, extrusion, findings)
+            pieces = raised(data, raising, findings)
         elif isinstance(data, CityModel):
             pieces = (piece_of_city(data),)
         for piece in pieces:
@@ -252,7 +251,8 @@ def _is_packed(path: Path) -> bool:
         return file.read(2) == b"\x1f\x8b"
 
 
-def _head_of(path: Path, findings: Findings) -> SequenceHead:
+def head_of(path: Path, findings: Findings) -> SequenceHead:
+    """Return what the first lines of a sequence say."""
     lines: list[bytes] = []
     try:
         with gzip.open(path) if _is_packed(path) else path.open("rb") as file:

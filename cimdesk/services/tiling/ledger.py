@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from cimdesk.base.errors import DataError
+from cimdesk.base.paths import cache_dir
 
+ASK_EVERY = 0.2
+"""How often one asks whether it is its turn [s]."""
 VERSION = 2
 """Of what lies in the working folder: with another one, a run begins anew."""
 
@@ -73,6 +80,34 @@ class Ledger:
             out.rename(old)
         self.result.rename(out)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def turn(out: Path, waiting: Callable[[], object]) -> Iterator[None]:
+    """Keep other processes of this computer from tiling into ``out`` while the block runs; ``waiting`` is called while one does."""
+    path = cache_dir() / "turns" / hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        while not _held(file.fileno()):
+            waiting()
+            time.sleep(ASK_EVERY)
+        yield
+
+
+def _held(descriptor: int) -> bool:
+    """Return whether the file is this process's now; the system gives it back when the process ends, however that happens."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _read(path: Path) -> Any:

@@ -60,6 +60,8 @@ class TilingRequest:
         Address of a Dask scheduler; empty for this computer.
     plan : str
         Kept in the tileset, to know it again.
+    grounds : str
+        File of heights on which outlines stand; empty for their own.
     unit : float
         Side of the squares that are built at a time [m].
     """
@@ -72,6 +74,7 @@ class TilingRequest:
     workers: int = 0
     scheduler: str = ""
     plan: str = ""
+    grounds: str = ""
     unit: float = UNIT
 
 
@@ -161,7 +164,10 @@ def _plan(request: TilingRequest, cells: TileGrid) -> dict[str, Any]:
         inputs.append([str(file.path.resolve()), state.st_size, state.st_mtime_ns])
     given = request.given.definition if request.given else ""
     extrusion, parts = request.extrusion.to_record(), [file.part for file in request.files]
-    return {"inputs": inputs, "cells": cells.to_record(), "given": given, "extrusion": extrusion, "parts": parts}
+    return {
+        "inputs": inputs, "cells": cells.to_record(), "given": given, "extrusion": extrusion, "parts": parts,
+        "plan": request.plan,
+    }  # fmt: skip
 
 
 def _workers(request: TilingRequest) -> int:
@@ -185,6 +191,7 @@ def _scatter(
         request.given.definition if request.given else "",
         request.extrusion.to_record(),
         request.files[0].part,
+        request.grounds,
         {str(file.path): file.head.line for file in request.files if file.head is not None},
         {str(file.path): file.crs.definition for file in request.files if file.crs is not None},
     )

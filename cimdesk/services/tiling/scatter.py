@@ -20,6 +20,7 @@ from cimdesk.formats.metadata_write import TableSummary
 from cimdesk.formats.tiles3d_grid import TileGrid, flat_places
 from cimdesk.model.city_piece import CityPiece
 from cimdesk.model.features import FeatureTable
+from cimdesk.services.tiling.footprints import Raising
 from cimdesk.services.tiling.inputs import Task, pieces_of
 from cimdesk.services.tiling.items import Items, items_of
 from cimdesk.services.tiling.pieces import with_parent_names
@@ -47,6 +48,8 @@ class ScatterSetup:
         Record of how plain polygons are raised.
     part : str
         The only part of files that is wanted; empty for all.
+    grounds : str
+        File of heights on which outlines stand; empty for their own.
     heads : dict of str to bytes
         Header of each sequence, by path.
     systems : dict of str to str
@@ -59,6 +62,7 @@ class ScatterSetup:
     given: str
     extrusion: dict[str, Any]
     part: str
+    grounds: str
     heads: dict[str, bytes]
     systems: dict[str, str]
 
@@ -129,7 +133,8 @@ class _Sorting:
         head, system = setup.heads.get(task.path, b""), Crs(own) if own else None
         told = _Told(setup, task)
         try:
-            for piece, crs in pieces_of(task, head, system, Extrusion(**setup.extrusion), findings, setup.part, told):
+            raising = Raising(Extrusion(**setup.extrusion), setup.grounds)
+            for piece, crs in pieces_of(task, head, system, raising, findings, setup.part, told):
                 if len(piece.features):
                     yield from self._piece(_placed(piece, crs, target, findings), cells)
         except CimdeskError as error:

@@ -1,15 +1,33 @@
-"""Large city models: tiled behind a progress bar when they are added in a window, one step to undo."""
+"""Large sources: tiled behind a progress bar when they are added in a window, one step to undo."""
 
 from __future__ import annotations
 
+import os
+import shutil
+
+import numpy as np
 import pytest
 
-from cimdesk.base.errors import Cancelled
+from cimdesk.base.crs import Crs
+from cimdesk.base.errors import Cancelled, DataError
 from cimdesk.base.jobs import CancelToken, SynchronousRunner
-from cimdesk.commands import large, projects, sources
+from cimdesk.base.workers import RefusalError
+from cimdesk.commands import extruding, large, projects, sources, tiling_child
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.tileset import TiledCity
+from cimdesk.services.tiling.scatter import problem_of
+from tests import samples
 from tests.unit.services.tiling.sequences import scattered, write_sequence
+from tests.unit.services.tiling.test_outlines import houses
+
+
+def tiled_here(path, out, how, plan, progress, cancel):
+    cancel.raise_if_cancelled()
+    try:
+        answer = tiling_child.work({"path": str(path), "out": str(out), "how": how, "plan": plan}, progress)
+    except RefusalError as refusal:
+        raise tiling_child.error_of(refusal.reason) from None
+    return [problem_of(record) for record in answer["problems"]]
 
 
 class WindowRunner:
@@ -26,7 +44,10 @@ class WindowRunner:
 
 @pytest.fixture
 def session(tmp_path, monkeypatch):
+    # In this process: the start of another one takes longer than tiling these.
+    monkeypatch.setattr(large, "tile_apart", tiled_here)
     monkeypatch.setattr(large, "TILE_FROM", 10_000)
+    monkeypatch.setattr(large, "SMALL_FILE", 1_000)
     opened = projects.create(tmp_path / "plan.gpkg", title="plan", runner=WindowRunner())
     yield opened
     opened.close()
@@ -43,7 +64,7 @@ def test_a_large_city_becomes_a_streamed_tileset_that_names_its_source(tmp_path,
     assert isinstance(data, TiledCity)
     assert data.tiles is not None
     assert len(data.whole().features) == 40
-    assert any(text == "Tiling town.city.jsonl" for _, text in session.runner.told)
+    assert any(text.startswith("Tiling town.city.jsonl: ") for _, text in session.runner.told)
     assert session.workspace.frame.crs.definition == "EPSG:4547"
 
 
@@ -72,8 +93,8 @@ def test_small_files_and_the_command_line_read_them_whole(tmp_path, session, mon
     session.run(sources.open_job(session, [path]))
     assert [layer.kind for layer in session.workspace.layers()] == [LayerKind.BUILDINGS]
     monkeypatch.setattr(large, "TILE_FROM", 10**9)
-    assert not large.is_large_city(path)
-    assert not large.is_large_city(tmp_path)
+    assert not large.is_large(path)
+    assert not large.is_large(tmp_path)
 
 
 def test_cancelling_adds_nothing(tmp_path, session):
@@ -83,3 +104,167 @@ def test_cancelling_adds_nothing(tmp_path, session):
     with pytest.raises(Cancelled):
         sources.open_job(session, [path]).work(lambda fraction, text="": None, token)
     assert session.workspace.layers() == []
+
+
+def add(session, path, crs=""):
+    known = {layer.id for layer in session.workspace.layers()}
+    session.run(sources.open_job(session, [path], crs))
+    return next(layer for layer in session.workspace.layers() if layer.id not in known)
+
+
+def count(session, layer):
+    return len(session.workspace.data(layer.id).whole().features)
+
+
+def again(session):
+    """Close a project and open it anew."""
+    path = session.path
+    session.close()
+    opened = projects.open_project(path, WindowRunner())
+    job = sources.load_job(opened)
+    if job is not None:
+        opened.run(job)
+    return opened
+
+
+def test_a_project_opened_again_finds_its_tiles_also_when_the_file_is_gone(tmp_path, session):
+    path = write_sequence(tmp_path / "town.city.jsonl", scattered(40))
+    add(session, path)
+    path.unlink()
+    opened = again(session)
+    (layer,) = opened.workspace.layers()
+    assert count(opened, layer) == 40
+    assert not opened.workspace.problems(layer.id)
+    opened.close()
+
+
+def test_a_file_that_changed_is_told_and_tiled_again_when_its_layer_is_reloaded(tmp_path, session):
+    path = write_sequence(tmp_path / "town.city.jsonl", scattered(40))
+    add(session, path)
+    write_sequence(path, scattered(45, seed=9))
+    opened = again(session)
+    (layer,) = opened.workspace.layers()
+    assert [problem.code for problem in opened.workspace.problems(layer.id)] == ["tiles-outdated"]
+    assert count(opened, layer) == 40
+    sources.reload(opened, layer.id)
+    assert count(opened, layer) == 45
+    assert not opened.workspace.problems(layer.id)
+    assert opened.workspace.data(layer.id).tiles is not None
+    opened.close()
+
+
+def test_tiles_that_are_gone_are_made_again_on_request(tmp_path, session):
+    path = write_sequence(tmp_path / "town.city.jsonl", scattered(40))
+    layer = add(session, path)
+    shutil.rmtree(tmp_path / layer.source)
+    opened = again(session)
+    assert "the tiles are gone; town.city.jsonl" in opened.workspace.unavailable(layer.id)
+    sources.reload(opened, layer.id)
+    assert not opened.workspace.unavailable(layer.id)
+    assert count(opened, layer) == 40
+    opened.close()
+
+
+def test_adding_a_changed_file_refreshes_the_layer_that_showed_it_before(tmp_path, session):
+    path = write_sequence(tmp_path / "town.city.jsonl", scattered(40))
+    first = add(session, path)
+    write_sequence(path, scattered(45, seed=9))
+    second = add(session, path)
+    assert first.source == second.source
+    assert (count(session, first), count(session, second)) == (45, 45)
+
+
+def test_a_file_that_cannot_be_tiled_is_refused_in_one_message(tmp_path, session, monkeypatch):
+    monkeypatch.setattr(large, "TILE_FROM", 100)
+    path = tmp_path / "town.city.json"
+    path.write_text('{"type": "CityJSON", "version": "2.0", "CityObjects": {' + " " * 2000)
+    with pytest.raises(DataError) as caught:
+        session.run(sources.open_job(session, [path]))
+    assert caught.value.path == path
+    assert caught.value.remedy
+    assert session.workspace.layers() == []
+    assert not list(tmp_path.glob("plan_tiles/town*"))
+
+
+def test_outlines_too_many_to_be_held_are_added_as_buildings(tmp_path, session, monkeypatch):
+    monkeypatch.setattr(large, "OUTLINES_HELD", 50)
+    path = houses(tmp_path / "town.gpkg")
+    (found,) = sources.preview([path], tiles=True)
+    assert found.is_usable
+    assert (found.result.crs, dict(found.result.objects)) == ("EPSG:4547", {"houses": 57})
+    assert "heights are in height" in found.large
+    assert "tiled once" in found.large
+    layer = add(session, path)
+    assert (layer.name, layer.kind, layer.options[large.TILED_FROM]) == ("town", LayerKind.TILES, str(path))
+    columns = session.workspace.data(layer.id).whole().features.columns
+    assert sorted(columns["measuredHeight"].tolist()) == pytest.approx([3.0 + k for k in range(57)], abs=0.01)
+    assert sources.preview([path])[0].result.sources, "without a window it is read"
+
+
+def test_outlines_without_heights_are_held(tmp_path, monkeypatch):
+    monkeypatch.setattr(large, "OUTLINES_HELD", 50)
+    monkeypatch.setattr(large, "SMALL_FILE", 1_000)
+    path = houses(tmp_path / "town.gpkg")
+    assert large.is_large(path)
+    monkeypatch.setattr(large, "height_among", lambda columns: "")
+    assert not large.is_large(path)
+
+
+def test_many_outlines_are_extruded_into_tiles_on_the_terrain(tmp_path, session, monkeypatch):
+    layer = add(session, houses(tmp_path / "town.gpkg"))
+    ground = add(session, samples.terrain_asc(tmp_path / "ground.asc"), "EPSG:4547")
+    outlines = session.workspace.data(layer.id)
+    terrain = session.workspace.data(ground.id)
+    monkeypatch.setattr(large, "OUTLINES_FROM", 50)
+    session.run(extruding.extrude_job(session, layer.id, extruding.Extrusion("height", unit=2.0)))
+    (made,) = (each for each in session.workspace.layers() if each.kind is LayerKind.TILES)
+    assert made.name == f"{layer.name} as buildings"
+    city = session.workspace.data(made.id).whole()
+    rows = city.features.rows_of(outlines.features.ids.tolist())
+    assert city.features.columns["measuredHeight"][rows] == pytest.approx(2.0 * outlines.features.columns["height"], abs=0.01)
+    session.undo()
+    assert made.id not in {each.id for each in session.workspace.layers()}
+    # Moved under the houses, so that each has ground below it.
+    moved = np.array([430_000.0, 2_550_000.0])
+    monkeypatch.setattr(terrain.__class__, "sample", lambda self, xyz: 10.0 + 0.1 * (xyz[:, 0] - moved[0]))
+    session.run(extruding.extrude_job(session, layer.id, extruding.Extrusion("height"), on_ground=True))
+    (made,) = (each for each in session.workspace.layers() if each.kind is LayerKind.TILES)
+    city = session.workspace.data(made.id).whole()
+    rows = city.features.rows_of(outlines.features.ids.tolist())
+    wanted = 10.0 + 3.0 * (np.arange(57) % 10)
+    assert city.features.columns["ground_height"][rows] == pytest.approx(wanted, abs=1e-6)
+    assert city.bounds[0, 2] == pytest.approx(10.0, abs=0.01)
+
+
+def test_models_are_tiled_only_where_they_say_or_are_told_where_they_lie(tmp_path, monkeypatch):
+    monkeypatch.setattr(large, "MODELS_FROM", 50)
+    monkeypatch.setattr(large, "SMALL_FILE", 50)
+    path = tmp_path / "tower.obj"
+    path.write_text("v 0 0 0\nv 9 0 0\nv 0 9 0\nv 0 0 30\nf 1 2 3\nf 1 2 4\nf 2 3 4\nf 3 1 4\n")
+    assert not large.is_large(path)
+    assert large.is_large(path, Crs.epsg(4547))
+    ifc = tmp_path / "a.ifc"
+    head = "ISO-10303-21;HEADER;FILE_SCHEMA(('IFC4'));ENDSEC;DATA;\n"
+    ifc.write_text(head + "#1=IFCWALL();")
+    assert not large.is_large(ifc)
+    ifc.write_text(head + "#1=IFCMAPCONVERSION(#2,#3,0.,0.,0.,$,$,$);")
+    assert large.is_large(ifc)
+
+
+def test_a_large_model_with_a_place_is_tiled(tmp_path, session, monkeypatch):
+    monkeypatch.setattr(large, "MODELS_FROM", 50)
+    monkeypatch.setattr(large, "SMALL_FILE", 50)
+    path = tmp_path / "tower.obj"
+    corners = [(430_000, 2_550_000, 0), (430_009, 2_550_000, 0), (430_000, 2_550_009, 0), (430_000, 2_550_000, 30)]
+    lines = [f"v {x} {y} {z}" for x, y, z in corners]
+    path.write_text("\n".join([*lines, "f 1 3 2", "f 1 2 4", "f 2 3 4", "f 3 1 4", ""]))
+    layer = add(session, path, "EPSG:4547")
+    assert layer.kind is LayerKind.TILES
+    assert np.allclose(session.workspace.data(layer.id).whole().bounds, [corners[0], (430_009, 2_550_009, 30)], atol=0.01)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_where_the_project_may_not_write_the_tiles_go_to_the_cache(tmp_path, session):
+    (tmp_path).chmod(0o500)
+    assert tmp_path not in large.tiles_folder(session).parents
+    tmp_path.chmod(0o700)

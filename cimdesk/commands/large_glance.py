@@ -1,0 +1,106 @@
+"""What a file too large to be held is, told without reading it: for the preview."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cimdesk.base.arrays import Float
+from cimdesk.base.crs import Crs
+from cimdesk.base.errors import CimdeskError
+from cimdesk.base.i18n import tr
+from cimdesk.commands.large import is_large
+from cimdesk.formats import geoparquet, registry, vector
+from cimdesk.formats.citygml.pieces import read_pieces
+from cimdesk.formats.cityjson.glance import glance_at
+from cimdesk.formats.extrusion import height_among
+from cimdesk.formats.findings import Findings
+from cimdesk.formats.registry import ReadOptions, ReadResult
+
+FIRST = 200
+"""Objects of a CityGML file that are read to learn its system."""
+MEGABYTE = 1e6
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What is known of a large file.
+
+    Attributes
+    ----------
+    result : ReadResult
+        Without sources.
+    words : str
+        What will be done with it, for people.
+    """
+
+    result: ReadResult
+    words: str
+
+
+def glance(path: Path) -> Glance | None:
+    """Return what a file is that will be tiled when it is added; None for one that will be held, and can be read for its preview.
+
+    Raises
+    ------
+    DataError
+        If it cannot be used at all.
+    """
+    if not is_large(path):
+        return None
+    name = registry.reader_for(path).name
+    if name in ("Vector", "GeoParquet"):
+        return _outlines(path, name)
+    if name == "CityGML":
+        crs, extent = _system_of_gml(path), None
+    elif name in ("CityJSON", "CityJSONSeq"):
+        found = glance_at(path)
+        crs, extent = (found.crs, found.extent) if found is not None else _system_of_sequence(path)
+    else:
+        return None
+    return Glance(_result(name, crs, {}, extent), _words(path))
+
+
+def _outlines(path: Path, name: str) -> Glance:
+    if name == "GeoParquet":
+        found = geoparquet.row_counts(path)
+        counts, columns, crs, boxes = {path.stem: found.rows}, found.columns, found.crs, []
+    else:
+        tables = [table for table in vector.row_tables(path) if table.may_have_areas and height_among(table.columns)]
+        counts, columns, crs = {table.name: table.rows for table in tables}, tables[0].columns, tables[0].crs
+        boxes = [table.extent for table in tables if table.extent is not None]
+    extent = np.array([np.min([box[0] for box in boxes], axis=0), np.max([box[1] for box in boxes], axis=0)]) if boxes else None
+    if extent is not None:
+        extent = np.column_stack([extent, [np.nan, np.nan]])
+    words = tr("The outlines become buildings; their heights are in {column}.").format(column=height_among(columns))
+    return Glance(_result(name, crs, counts, extent), f"{words} {_words(path)}")
+
+
+def _system_of_gml(path: Path) -> Crs | None:
+    try:
+        return next((crs for _, crs in read_pieces(path, ReadOptions(), Findings(), FIRST)), None)
+    except CimdeskError:
+        return None
+
+
+def _system_of_sequence(path: Path) -> tuple[Crs | None, Float | None]:
+    from cimdesk.services.tiling.inputs import head_of
+
+    try:
+        return head_of(path, Findings()).crs, None
+    except CimdeskError:
+        return None, None
+
+
+def _result(name: str, crs: Crs | None, counts: Mapping[str, int], extent: Float | None) -> ReadResult:
+    return ReadResult(name, None, crs.definition if crs else None, counts, extent, ())
+
+
+def _words(path: Path) -> str:
+    size = path.stat().st_size / MEGABYTE
+    said = f"{size / 1000.0:.1f} GB" if size >= 1000.0 else f"{size:.0f} MB"
+    text = tr("Too large to be held ({size}): it is tiled once, in the background, and streamed from then on.")
+    return text.format(size=said)
