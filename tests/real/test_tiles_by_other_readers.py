@@ -53,5 +53,7 @@ def test_nobody_finds_an_error_in_the_tiled_demo_city(tmp_path, modules):
         assert (report["khronos"]["errors"], report["khronos"]["warnings"]) == (0, 0)
     if report["cesium"]:
         assert report["cesium"]["contents"] == result.tiles
+        # From afar as from near: no content is without identifiers and attributes, and a building in several counts once.
+        assert report["cesium"]["bare"] == 0
         assert report["cesium"]["features"] == result.features
     assert registry.read(tmp_path / "out").objects["features"] == result.features

@@ -95,13 +95,17 @@ async function cesium(file) {
   });
   const ids = new Set();
   const errors = [];
+  let bare = 0;
   for (const uri of all) {
     const bytes = fs.readFileSync(path.join(folder, uri));
     const document = await io.readBinary(new Uint8Array(bytes));
     const json = JSON.parse(bytes.subarray(20, 20 + bytes.readUInt32LE(12)).toString("utf8"));
     errors.push(...structure(json).map((each) => `${uri}: ${each}`));
     const metadata = document.getRoot().getExtension("EXT_structural_metadata");
-    if (!metadata) continue;
+    if (!metadata) {
+      bare += 1;
+      continue;
+    }
     for (const table of metadata.listPropertyTables()) {
       const property = table.getProperty("id");
       const count = table.getCount();
@@ -123,7 +127,7 @@ async function cesium(file) {
       }
     }
   }
-  return { tiles, contents: all.length, features: ids.size, errors: errors.length, first: errors.slice(0, 10) };
+  return { tiles, contents: all.length, bare, features: ids.size, errors: errors.length, first: errors.slice(0, 10) };
 }
 
 async function main() {
