@@ -138,7 +138,7 @@ class FloodDialog(FormDialog):
 
     def _allow_devices(self) -> None:
         """Offer a graphics processor where one is and computes what is asked for."""
-        is_possible = self.device.count() > 1 and self.engine.currentData() == "inertial" and not self.subgrid.currentData()
+        is_possible = self.device.count() > 1 and not self.subgrid.currentData()
         if not is_possible:
             self.device.setCurrentIndex(0)
         self.device.setEnabled(is_possible)

@@ -1,4 +1,4 @@
-"""Speed of the inertial engine on a graphics processor beside a thread of the processor; skipped where there is none."""
+"""Speed of both engines on a graphics processor beside a thread of the processor; skipped where there is none."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ def rate(flood: FloodScenario, seconds: float) -> float:
 
 @pytest.mark.parametrize("cells", [1024, 4096])
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_a_graphics_processor_beside_a_thread(benchmark, cells: int, precision: str):
-    flood = case(cells, precision)
+@pytest.mark.parametrize("engine", ["inertial", "dynamic"])
+def test_a_graphics_processor_beside_a_thread(benchmark, engine: str, cells: int, precision: str):
+    flood = replace(case(cells, precision), engine=engine)
     one = rate(flood, 5.0)
     other = benchmark.pedantic(lambda: rate(replace(flood, device="gpu"), 5.0), rounds=1)
     benchmark.extra_info["cells_per_s"] = {"thread": one, "gpu": other, "ratio": other / one}

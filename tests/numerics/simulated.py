@@ -1,7 +1,7 @@
 """Runs of small worlds on numba's simulator of a graphics processor, beside the same on the processor; prints figures as JSON.
 
-Run as a program, as the simulator has to be chosen before numba is imported. Every thread of the simulator is one of Python's:
-worlds have a hundred cells and runs a few steps.
+Run as a program, as the simulator has to be chosen before numba is imported. Threads of a block take turns, in an order of chance:
+no kernel has them wait for one another. It is slow: worlds have a hundred cells and runs a few steps.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import warnings
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +25,32 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from cimdesk.analysis.flood import grid
-from cimdesk.analysis.flood.inundation import NobodyWatches, StackedFrames, run_inundation
+from cimdesk.analysis.flood import cuda_run, grid
+from cimdesk.analysis.flood.inundation import NobodyWatches, StackedFrames, new_run, run_inundation
 from cimdesk.analysis.flood.memory import memory_of, put_back
 from cimdesk.base.errors import Cancelled
+from cimdesk.base.jobs import CancelToken
 from cimdesk.model.flood import EdgeBoundary, FloodResult, FloodScenario, Gauge, Inflow, Series
 from cimdesk.model.flood_inputs import Culvert, GaugedRain, LineGauge, MovingBed, Pump, Soil, thiessen_shares
 from tests.numerics.channels import constant, scenario, town
 
 GRIDS = ("depths", "max_depth", "max_speed", "max_depth_speed", "arrival")
+
+
+def take_turns() -> None:
+    """Run the threads of the simulator one after the other, shuffled, instead of as threads of Python's, which begin slowly."""
+    from numba.cuda.simulator.kernel import BlockManager
+    from numba.cuda.simulator.kernelapi import Dim3
+
+    chance, me = np.random.default_rng(7), threading.current_thread()
+
+    def run(self: Any, block: tuple[int, int, int], *arguments: Any) -> None:
+        threads = list(np.ndindex(*self._block_dim))
+        for k in chance.permutation(len(threads)):
+            vars(me).update(blockIdx=Dim3(*block), threadIdx=Dim3(*threads[k]))
+            self._f(*arguments)
+
+    BlockManager.run = run
 
 
 class LooksOn(NobodyWatches):
@@ -79,36 +98,79 @@ def beside(flood: FloodScenario) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def lake(precision: str) -> dict[str, Any]:
+def lake(precision: str, engine: str) -> dict[str, Any]:
     ground, houses = town(12)
-    return beside(scenario(ground, 2.0, 6.0, is_blocked=houses, initial_level=0.1, precision=precision))
+    return beside(scenario(ground, 2.0, 4.0, is_blocked=houses, initial_level=0.1, precision=precision, engine=engine))
 
 
-def dam_break(precision: str) -> dict[str, Any]:
-    level = np.where(np.arange(24) < 12, 2.0, 0.1) * np.ones((3, 1))
-    return beside(scenario(np.zeros((3, 24)), 5.0, 8.0, initial_level=level, precision=precision, manning_n=0.05, timings=True))
+def dam_break(precision: str, engine: str) -> dict[str, Any]:
+    level = np.where(np.arange(24) < 12, 2.0, 0.0) * np.ones((3, 1))
+    return beside(
+        scenario(np.zeros((3, 24)), 5.0, 8.0, initial_level=level, precision=precision, manning_n=0.05, timings=True, engine=engine)
+    )
 
 
-def rain_on_houses(precision: str) -> dict[str, Any]:
+def rain_on_houses(precision: str, engine: str) -> dict[str, Any]:
     ground, houses = town(12)
     raised = ground + np.where(houses, 6.0, 0.0)
     rain = Series(np.array([0.0, 12.0]), np.array([200.0, 0.0]) / 3.6e6)
     level = raised.astype(np.float64) + 0.1
-    return beside(scenario(raised, 5.0, 16.0, rain=rain, initial_level=level, precision=precision, infiltration=1e-6))
+    return beside(
+        scenario(
+            raised, 5.0, 8.0, rain=rain, initial_level=level, precision=precision, infiltration=1e-6, engine=engine, manning_n=0.01
+        )
+    )
 
 
-def dry_tiles(precision: str) -> dict[str, Any]:
+def dry_tiles(precision: str, engine: str) -> dict[str, Any]:
     rows, columns = grid.TILE_ROWS, grid.TILE_COLUMNS
     grid.TILE_ROWS, grid.TILE_COLUMNS = 8, 8
     try:
         pump = Inflow(np.array([[30.0, 30.0]]), constant(2.0), radius=6.0)
         ground = 0.01 * np.indices((12, 26)).sum(axis=0)
-        return beside(scenario(ground, 5.0, 30.0, inflows=(pump,), precision=precision))
+        return beside(
+            scenario(ground, 5.0, 14.0 if engine == "dynamic" else 30.0, inflows=(pump,), precision=precision, engine=engine)
+        )
     finally:
         grid.TILE_ROWS, grid.TILE_COLUMNS = rows, columns
 
 
-def everything(soil: str = "green-ampt", precision: str = "float32") -> FloodScenario:
+def overdrawn(precision: str) -> dict[str, Any]:
+    """Advance water at random, over three tiles by two, so far that cells give more than they hold; compare all of it."""
+    chance, edges = np.random.default_rng(11), ("free", "level", "discharge", "critical")
+    shape, rows, columns = (13, 21), grid.TILE_ROWS, grid.TILE_COLUMNS
+    grid.TILE_ROWS, grid.TILE_COLUMNS = 8, 8
+    boundaries = tuple(
+        EdgeBoundary(edge, kind, level=constant(0.4), discharge=constant(6.0))
+        for edge, kind in zip(("west", "east", "south", "north"), edges, strict=True)
+    )
+    flood = scenario(
+        chance.normal(0.0, 0.3, shape), 2.0, 10.0, is_blocked=chance.random(shape) < 0.08, boundaries=boundaries,
+        engine="dynamic", precision=precision, infiltration=1e-4,
+    )  # fmt: skip
+    depth = np.where(chance.random(shape) > 0.2, chance.gamma(1.0, 0.4, shape), 0.0) * ~flood.is_blocked
+    speeds = chance.normal(0.0, 1.5, (2, *shape))
+    seen, cut = [], 0
+    try:
+        for device in ("cpu", "gpu"):
+            run = new_run(replace(flood, device=device), 1, CancelToken())
+            assert isinstance(run, cuda_run.CudaRun) == (device == "gpu")
+            s, engine = run.state, run.engine
+            for array, values in ((s.h, depth), (s.qx, depth * speeds[0]), (s.qy, depth * speeds[1])):
+                s.inside(array)[:] = values
+            run.tiles.activate_all()
+            with run:
+                for k in range(2):
+                    engine.step(0.4 * k, 0.4, 0.01, 1e-3, True)
+                    cut += int(s.flags.sum())
+            seen.append([s.h, s.lo, s.qx, s.qy, s.deepest, s.speed2, s.arrival, run.tiles.speeds, engine._edges])
+    finally:
+        grid.TILE_ROWS, grid.TILE_COLUMNS = rows, columns
+    unequal = sum(int(np.count_nonzero(a != b)) for a, b in zip(*seen, strict=True))
+    return {"unequal": unequal, "cut": cut, "fastest": float(run.tiles.speeds.max())}
+
+
+def everything(soil: str = "green-ampt", precision: str = "float32", engine: str = "inertial") -> FloodScenario:
     ground, houses = town(12)
     houses[5:7, 3:9] = False
     centres = (np.arange(12) + 0.5) * 2.0
@@ -122,33 +184,51 @@ def everything(soil: str = "green-ampt", precision: str = "float32") -> FloodSce
     pump = Pump("P", np.array([[6, 4], [6, 8]]), 0.05, float(ground[6, 4]) + 0.02, float(ground[6, 4]))
     culvert = Culvert("C", np.array([[5, 3], [5, 7]]), (float(ground[5, 3]), float(ground[5, 7])), 0.5, 0.5, 4.0)
     west = np.array([[row, 6, 1] for row in range(12)])
+    duration = 4.0 if engine == "dynamic" else 10.0
     return scenario(
-        ground, 2.0, 10.0, is_blocked=houses, precision=precision, output_every=5.0, rain=constant(3e-5), infiltration=1e-7,
-        rain_field=rain, soil=Soil(soil, parameters, (np.indices((12, 12)).sum(axis=0) % 2).astype(np.uint8)), initial_level=0.1,
-        beds=(MovingBed(gate, np.array([2.0, 8.0]), heights),), devices=(pump, culvert), timings=True,
+        ground, 2.0, duration, is_blocked=houses, precision=precision, engine=engine, output_every=0.5 * duration,
+        rain=constant(3e-5),
+        infiltration=1e-7, rain_field=rain, initial_level=0.1,
+        soil=Soil(soil, parameters, (np.indices((12, 12)).sum(axis=0) % 2).astype(np.uint8)),
+        beds=(MovingBed(gate, np.array([0.5, 8.0]), heights),), devices=(pump, culvert), timings=True,
         inflows=(Inflow(np.array([[11.0, 11.0]]), constant(0.2), 3.0),),
         boundaries=(EdgeBoundary("west", "free"), EdgeBoundary("east", "level", level=constant(0.3)),
                     EdgeBoundary("south", "discharge", discharge=constant(0.2)), EdgeBoundary("north", "critical")),
-        gauges=(Gauge("G", 9.0, 11.0),), lines=(LineGauge("L", west, np.zeros((0, 3), dtype=int)),),
+        gauges=(Gauge("G", 9.0, 11.0),), lines=(LineGauge("L", west, np.array([[6, column, -1] for column in range(6)])),),
     )  # fmt: skip
 
 
-def broken_off() -> dict[str, Any]:
-    flood = replace(everything("horton"), device="gpu")
-    whole, watch, frames = run_inundation(flood), LooksOn(3.0), StackedFrames()
+def all_inputs(soil: str, precision: str, engine: str) -> dict[str, Any]:
+    return beside(everything(soil, precision, engine))
+
+
+def broken_off(engine: str) -> dict[str, Any]:
+    flood = replace(everything("horton", engine=engine), device="gpu")
+    whole, watch, frames = run_inundation(flood), LooksOn(0.3 * flood.duration), StackedFrames()
     with suppress(Cancelled):
         run_inundation(flood, frames=frames, watch=watch)
     continued = run_inundation(flood, frames=frames, watch=LooksOn(memory=watch.memory))
-    return {"difference": difference(whole, continued), "began": watch.run.time, "steps": continued.statistics["steps"]}
+    return {
+        "difference": difference(whole, continued),
+        "began": watch.run.time / flood.duration,
+        "steps": continued.statistics["steps"],
+    }
 
 
+WORLDS = (lake, dam_break, rain_on_houses, dry_tiles)
 CASES = {
-    **{f"{case.__name__} {precision}": lambda case=case, precision=precision: case(precision)
-       for case in (lake, dam_break, rain_on_houses, dry_tiles) for precision in ("float32", "float64")},
-    "everything": lambda: beside(everything()),
-    "everything float64": lambda: beside(everything("horton", "float64")),
-    "broken off": broken_off,
+    **{
+        f"{world.__name__} {engine} {precision}": partial(world, precision, engine)
+        for world in WORLDS for engine in ("inertial", "dynamic") for precision in ("float32", "float64")
+    },
+    **{
+        f"everything {engine} {precision}": partial(all_inputs, soil, precision, engine)
+        for soil, precision in (("green-ampt", "float32"), ("horton", "float64")) for engine in ("inertial", "dynamic")
+    },
+    **{f"overdrawn dynamic {precision}": partial(overdrawn, precision) for precision in ("float32", "float64")},
+    **{f"broken off {engine}": partial(broken_off, engine) for engine in ("inertial", "dynamic")},
 }  # fmt: skip
 
 if __name__ == "__main__":
+    take_turns()
     print(json.dumps({name: CASES[name]() for name in sys.argv[1:] or CASES}))

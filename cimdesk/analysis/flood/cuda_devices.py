@@ -22,13 +22,24 @@ REMEDIES = {
     NO_PACKAGE: "Compute on the processor, or install it: pip install cimdesk[gpu]",
 }
 _NAME_LENGTH = 256
+_UNKNOWN = 2**62
+_ROOM = 256 * 2**20
+"""Graphics memory left free for code and drawing [bytes]."""
+ARRAYS = {"inertial": 14, "dynamic": 23}
+"""Arrays of the run's precision that an engine has on the device."""
+NOTES_BYTES, HYDROLOGY_BYTES = 28, 20
+"""What times of arrival and the like, and rain fields and soils, need there for each cell."""
 
 
 class Gpu(NamedTuple):
-    """What was found: ``name`` of the graphics processor, or the ``reason`` why there is none to compute on (one is empty)."""
+    """What was found: ``name`` of the graphics processor, or the ``reason`` why there is none to compute on (one is empty).
+
+    ``memory`` is all that it has [bytes].
+    """
 
     name: str
     reason: str
+    memory: int = _UNKNOWN
 
 
 @cache
@@ -39,10 +50,10 @@ def find_gpu() -> Gpu:
     driver = _driver()
     if driver is None:
         return Gpu("", NO_DRIVER)
-    name = _first_device(driver)
+    name, memory = _first_device(driver)
     if not name:
         return Gpu("", NO_DEVICE)
-    return Gpu(name, "") if find_spec("numba_cuda") is not None else Gpu("", NO_PACKAGE)
+    return Gpu(name, "", memory) if find_spec("numba_cuda") is not None else Gpu("", NO_PACKAGE)
 
 
 def need_gpu() -> str:
@@ -62,29 +73,55 @@ def need_gpu() -> str:
     return found.name
 
 
+def memory_needed(scenario: FloodScenario) -> int:
+    """Return the graphics memory that a run of a scenario needs [bytes]."""
+    rows, columns = scenario.terrain.shape
+    has_hydrology = scenario.soil is not None or scenario.rain_field is not None
+    each = ARRAYS[scenario.engine] * (4 if scenario.precision == "float32" else 8)
+    each += NOTES_BYTES * scenario.timings + HYDROLOGY_BYTES * has_hydrology
+    return (rows + 3) * (columns + 3) * each + _ROOM
+
+
+def refuse_large(needed: int, free: int) -> None:
+    """Refuse a run that needs more graphics memory than there is [bytes].
+
+    Raises
+    ------
+    ServiceError
+    """
+    if needed > free:
+        raise ServiceError(
+            "the flood needs {needed} GB of graphics memory, and {free} GB are free.",
+            remedy="Use larger cells, a smaller extent, or compute on the processor.",
+            needed=f"{needed / 1e9:.1f}", free=f"{free / 1e9:.1f}",
+        )  # fmt: skip
+
+
 def device_of(scenario: FloodScenario) -> str:
     """Return what a scenario is computed on, ``cpu`` or ``gpu``.
 
     Raises
     ------
     ServiceError, UsageError
-        If a graphics processor is asked for and there is none, or the scenario has what none computes.
+        If a graphics processor is asked for and there is none, or the scenario has what none computes or does not fit into its
+        memory.
     """
-    return check_device(scenario.device, scenario.engine, scenario.subgrid is not None)
+    return check_device(scenario.device, scenario.subgrid is not None, memory_needed(scenario))
 
 
-def check_device(device: str, engine: str, has_subgrid: bool) -> str:
-    """Return the same for what a scenario will have."""
-    fits = engine == "inertial" and not has_subgrid
+def check_device(device: str, has_subgrid: bool, needed: int = 0) -> str:
+    """Return the same for what a scenario will have, and the graphics memory it will need [bytes]."""
     if device == "gpu":
-        if not fits:
+        if has_subgrid:
             raise UsageError(
-                "graphics processors compute floods by the inertial engine, without coarse cells.",
+                "floods on coarse cells that know the ground within them are computed on the processor.",
                 remedy='Set device = "cpu", or "auto".',
             )  # fmt: skip
         need_gpu()
+        refuse_large(needed, find_gpu().memory)
         return "gpu"
-    return "gpu" if device == "auto" and fits and not find_gpu().reason else "cpu"
+    found = find_gpu()
+    return "gpu" if device == "auto" and not has_subgrid and not found.reason and needed <= found.memory else "cpu"
 
 
 def _driver() -> ctypes.CDLL | None:
@@ -97,11 +134,13 @@ def _driver() -> ctypes.CDLL | None:
     return None
 
 
-def _first_device(driver: ctypes.CDLL) -> str:
-    """Return the name of the first graphics processor of the driver; empty if it has none."""
+def _first_device(driver: ctypes.CDLL) -> tuple[str, int]:
+    """Return name and memory [bytes] of the first graphics processor of the driver; an empty name if it has none."""
     count, device, name = ctypes.c_int(), ctypes.c_int(), ctypes.create_string_buffer(_NAME_LENGTH)
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or count.value < 1:
-        return ""
+        return "", 0
     if driver.cuDeviceGet(ctypes.byref(device), 0) or driver.cuDeviceGetName(name, _NAME_LENGTH, device):
-        return ""
-    return name.value.decode(errors="replace")
+        return "", 0
+    memory = ctypes.c_size_t()
+    is_known = driver.cuDeviceTotalMem_v2(ctypes.byref(memory), device) == 0
+    return name.value.decode(errors="replace"), memory.value if is_known else _UNKNOWN

@@ -1,4 +1,4 @@
-"""Runs of the inertial engine on a graphics processor: the same steps, inputs and results as on processors, within rounding.
+"""Runs on a graphics processor: the same steps, inputs and results as on processors, within rounding.
 
 Rain, infiltration, friction, walls, maxima and times are computed there. Drains, structures, inlets and edges are computed where
 they always are, on the few cells they touch, which travel at each step; whole grids travel for frames, checkpoints and live views.
@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 
 from cimdesk.analysis.flood import cuda_kernels
-from cimdesk.analysis.flood.cuda_devices import need_gpu
+from cimdesk.analysis.flood.cuda_devices import memory_needed, need_gpu, refuse_large
+from cimdesk.analysis.flood.cuda_engines import CUDA_ENGINES, CudaEngine, Places, unique_cells
 from cimdesk.analysis.flood.cuda_kernels import cuda
 from cimdesk.analysis.flood.cuda_water import MAXIMA, WATER, DeviceWater, strip_sums, tile_sums
-from cimdesk.analysis.flood.edges import EDGES
 from cimdesk.analysis.flood.envelopes import ARRIVALS, DURATIONS, Envelopes
 from cimdesk.analysis.flood.exchange import Exchange
-from cimdesk.analysis.flood.grid import GRAVITY, GridState, Tiles, cells_of
+from cimdesk.analysis.flood.grid import GridState, Tiles, cells_of
 from cimdesk.analysis.flood.hydrology import Hydrology
-from cimdesk.analysis.flood.inertial import NOTED_EVERY, InertialEngine
 from cimdesk.analysis.flood.ledger import FloodLedger
 from cimdesk.analysis.flood.run import Run
 from cimdesk.analysis.flood.workers import Workers
@@ -28,102 +27,13 @@ from cimdesk.base.arrays import AnyArray, Float32
 from cimdesk.base.jobs import CancelToken
 from cimdesk.model.flood import FloodResult, FloodScenario
 
-NOTES_BYTES, HYDROLOGY_BYTES = 28, 20
-"""What times of arrival and the like, and rain fields and soils, need for each cell on the device."""
-
-
-class CudaInertialEngine(InertialEngine):
-    """Advances the water on the device; the arrays of the state follow when they are asked for."""
-
-    def __init__(
-        self, scenario: FloodScenario, state: GridState, tiles: Tiles, workers: Workers, ledger: FloodLedger, water: DeviceWater,
-        touched: dict[str, AnyArray], seen: AnyArray,
-    ) -> None:  # fmt: skip
-        super().__init__(scenario, state, tiles, workers, ledger)
-        self._row_seams = self._column_seams = np.zeros((0, 3, 0, 0), dtype=self._real)
-        self._water, self._kernels = water, cuda_kernels.step_kernels(scenario.precision)
-        self._touched, self._looked_at = touched, _looked_at(scenario, state, touched, seen)
-        self._device: dict[str, Any] = {}
-        self._has_loss = scenario.infiltration > 0.0
-        has_hydrology = scenario.soil is not None or scenario.rain_field is not None
-        self._beside = NOTES_BYTES * scenario.timings + HYDROLOGY_BYTES * has_hydrology
-
-    def load(self) -> None:
-        """Bring everything to the device, unless it is there."""
-        if self._water.is_loaded:
-            return
-        self._water.load(self._looked_at, self._touched, self._beside)
-        count = len(self._tiles.depths)
-        self._device = {
-            "depths": cuda.to_device(np.zeros(count, dtype=np.float32)),
-            "given": cuda.to_device(self._given), "is_given": cuda.to_device(self._is_given),
-        }  # fmt: skip
-        self._device["parts"], self._device["sums"] = strip_sums(count if self._has_loss else 1)
-
-    def release(self) -> None:
-        """Bring everything back and give the memory of the device back."""
-        self._water.release()
-        self._device = {}
-
-    def step(self, time: float, dt: float, rain: float, loss: float, is_due: bool) -> None:
-        """Advance to ``time + dt`` as `InertialEngine.step`."""
-        self.load()
-        real, device, water = self._real, self._device, self._water
-        f = water.fields
-        dt_dx, g_dt_dx = real(dt / self._dx), real(GRAVITY * dt / self._dx)
-        for boundary in self._boundaries:
-            self._give(boundary, time, dt)
-        if self._is_given.any():
-            device["given"].copy_to_device(self._given)
-        self._steps += 1
-        is_noted = is_due or self._steps % NOTED_EVERY == 0
-        water.send_links()
-        water.each(
-            self._kernels.flow, f["h"], f["z"], f["k"], f["qx"], f["qy"], f["new_x"], f["new_y"], device["is_given"],
-            device["given"], device["depths"], g_dt_dx, real(0.5) * real(dt),
-        )  # fmt: skip
-        water.each(self._kernels.limit, f["h"], f["new_x"], f["new_y"], f["limits"], dt_dx, self._keep)
-        water.each(
-            self._kernels.settle, f["h"], f["lo"], f["qx"], f["qy"], f["new_x"], f["new_y"], f["limits"], f["rain_share"],
-            f["deepest"], f["speed2"], f["discharge2"], f["arrival"], device["depths"], device["parts"],
-            dt_dx, real(rain), real(loss), real(time + dt), is_noted,
-        )  # fmt: skip
-        water.stepped(is_noted)
-        if loss > 0.0:
-            self._tiles.losses[:] = tile_sums(device["parts"], device["sums"])
-        self._record_edges(dt_dx)
-        self._tiles.depths[:] = device["depths"].copy_to_host()
-        self._deepest = float(self._tiles.depths.max())
-
-    def cell_discharges(self) -> tuple[AnyArray, AnyArray]:
-        """Return the (R, C) unit discharges to the east and to the south in the cells [m2 s-1]."""
-        self._water.fetch("qx", "qy")
-        return super().cell_discharges()
-
-
-def _looked_at(scenario: FloodScenario, state: GridState, touched: dict[str, AnyArray], seen: AnyArray) -> dict[str, AnyArray]:
-    """Return the cells of each array that are looked at between steps: touched ones, gauges, open edges and lines."""
-    rows, columns = (np.arange(size) for size in state.h.shape)
-    cells, faces = [touched["h"], seen], {True: [np.zeros((0, 2), dtype=int)], False: [np.zeros((0, 2), dtype=int)]}
-    for boundary in scenario.boundaries:
-        if boundary.kind != "closed":
-            edge = EDGES[boundary.edge]
-            for index, chosen in ((edge.cells, cells), (edge.faces, faces[edge.is_across])):
-                down, across = np.broadcast_arrays(rows[index[0]], columns[index[1]])
-                chosen.append(np.column_stack([down, across]))
-    for line in scenario.lines:
-        faces[True].append(line.west_faces[:, :2] + 1)
-        faces[False].append(line.north_faces[:, :2] + 1)
-    found = {"h": cells, "lo": [touched["lo"]], "qx": faces[True], "qy": faces[False]}
-    return {name: np.unique(np.concatenate(parts).astype(np.int32), axis=0) for name, parts in found.items()}
-
 
 class CudaHydrology(Hydrology):
     """Rain fields and soils on the device."""
 
     def __init__(
         self, scenario: FloodScenario, state: GridState, tiles: Tiles, workers: Workers, ledger: FloodLedger,
-        engine: CudaInertialEngine, water: DeviceWater,
+        engine: CudaEngine, water: DeviceWater,
     ) -> None:  # fmt: skip
         super().__init__(scenario, state, tiles, workers, ledger)
         self._engine, self._water = engine, water
@@ -163,7 +73,7 @@ class CudaEnvelopes(Envelopes):
     """Times of the peak, of arrival and durations, noted on the device."""
 
     def __init__(
-        self, is_wanted: bool, state: GridState, tiles: Tiles, workers: Workers, begin: float, engine: CudaInertialEngine,
+        self, is_wanted: bool, state: GridState, tiles: Tiles, workers: Workers, begin: float, engine: CudaEngine,
         water: DeviceWater,
     ) -> None:  # fmt: skip
         self._engine, self._water = engine, water
@@ -204,33 +114,36 @@ class CudaRun(Run):
     Raises
     ------
     ServiceError
-        If there is none.
+        If there is none, or it has too little memory free.
     """
 
     def __init__(self, scenario: FloodScenario, threads: int, cancel: CancelToken, exchanges: Sequence[Exchange] = ()) -> None:
         self._device_name = need_gpu()
+        refuse_large(memory_needed(scenario), int(min(cuda.current_context().get_memory_info()[0], 2**62)))
         super().__init__(scenario, threads, cancel, exchanges)
         engine, state, tiles, workers = self.engine, self.state, self.tiles, self._workers
-        assert isinstance(engine, CudaInertialEngine)
+        assert isinstance(engine, CudaEngine)
         self._hydrology = CudaHydrology(scenario, state, tiles, workers, self.ledger, engine, self._water)
         self._envelopes = CudaEnvelopes(scenario.timings, state, tiles, workers, scenario.begin_time, engine, self._water)
 
-    def _new_engine(self) -> CudaInertialEngine:
+    def _new_engine(self) -> CudaEngine:
         self._water = DeviceWater(self.state, self.tiles)
         placed = [np.column_stack([rows, columns]) for rows, columns, _, _ in self._inflows]
-        wet = _unique([*placed, np.column_stack(self._exchanges.cells()) + 1])
-        touched = {"h": wet, "lo": wet, "z": _unique([np.column_stack(self._beds.cells()) + 1])}
+        exchanged = np.column_stack(self._exchanges.cells()) + 1
+        wet = np.concatenate([*placed, exchanged]).astype(np.int64)
+        touched = {"h": wet, "lo": wet, "z": np.column_stack(self._beds.cells()) + 1}
+        if self.scenario.engine == "dynamic":
+            touched |= {"qx": exchanged, "qy": exchanged}
         gauges = np.array([(gauge.x, gauge.y) for gauge in self.scenario.gauges], dtype=np.float64).reshape(-1, 2)
         rows, columns, _ = cells_of(self.scenario, gauges)
-        seen = np.column_stack([rows, columns]).astype(np.int64) + 1
-        return CudaInertialEngine(
-            self.scenario, self.state, self.tiles, self._workers, self.ledger, self._water, touched, seen
-        )  # fmt: skip
+        places = Places({name: unique_cells(cells) for name, cells in touched.items()}, np.column_stack([rows, columns]) + 1)
+        engine = CUDA_ENGINES[self.scenario.engine]
+        return engine(self.scenario, self.state, self.tiles, self._workers, self.ledger, self._water, places)
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()
         for part in (self.engine, self._hydrology, self._envelopes):
-            assert isinstance(part, CudaInertialEngine | CudaHydrology | CudaEnvelopes)
+            assert isinstance(part, CudaEngine | CudaHydrology | CudaEnvelopes)
             part.release()
 
     @property
@@ -279,7 +192,3 @@ class CudaRun(Run):
         for part in (self._hydrology, self._envelopes):
             assert isinstance(part, CudaHydrology | CudaEnvelopes)
             part.fetch()
-
-
-def _unique(cells: Sequence[AnyArray]) -> AnyArray:
-    return np.unique(np.concatenate([np.zeros((0, 2), dtype=np.int64), *cells]).astype(np.int64), axis=0)

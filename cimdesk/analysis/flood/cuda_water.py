@@ -15,7 +15,6 @@ from cimdesk.analysis.flood import cuda_kernels
 from cimdesk.analysis.flood.cuda_kernels import ROWS_EACH, cuda
 from cimdesk.analysis.flood.grid import TILE_COLUMNS, TILE_ROWS, GridState, Tiles
 from cimdesk.base.arrays import AnyArray, Float
-from cimdesk.base.errors import ServiceError
 
 WATER = ("h", "lo", "qx", "qy")
 MAXIMA = ("deepest", "speed2", "discharge2", "arrival")
@@ -23,8 +22,6 @@ FIXED = ("z", "k", "rain_share")
 STRIPS = TILE_ROWS // ROWS_EACH
 BLOCK = 128
 """Threads of a block."""
-_ROOM = 256 * 2**20
-"""Graphics memory left free for code and drawing [bytes]."""
 
 
 class Links:
@@ -43,8 +40,8 @@ class Links:
         self._on_device = {name: cuda.to_device(cells) for name, cells in self._places.items()}
         self._device_values = cuda.to_device(self._values)
 
-    def fetch(self, fields: dict[str, Any], state: GridState) -> None:
-        """Bring the cells from the device into the arrays of the state."""
+    def fetch(self, fields: dict[str, Any], hosts: dict[str, AnyArray]) -> None:
+        """Bring the cells from the device into the arrays of the same names."""
         if not len(self._values):
             return
         first = 0
@@ -54,16 +51,16 @@ class Links:
         self._device_values.copy_to_host(self._values)
         first = 0
         for name, cells in self._places.items():
-            getattr(state, name)[cells[:, 0], cells[:, 1]] = self._values[first : first + len(cells)]
+            hosts[name][cells[:, 0], cells[:, 1]] = self._values[first : first + len(cells)]
             first += len(cells)
 
-    def send(self, fields: dict[str, Any], state: GridState) -> None:
-        """Bring the cells from the arrays of the state to the device."""
+    def send(self, fields: dict[str, Any], hosts: dict[str, AnyArray]) -> None:
+        """Bring the cells from the arrays of the same names to the device."""
         if not len(self._values):
             return
         first = 0
         for name, cells in self._places.items():
-            self._values[first : first + len(cells)] = getattr(state, name)[cells[:, 0], cells[:, 1]]
+            self._values[first : first + len(cells)] = hosts[name][cells[:, 0], cells[:, 1]]
             first += len(cells)
         self._device_values.copy_to_device(self._values)
         first = 0
@@ -95,28 +92,14 @@ class DeviceWater:
         """Whether the water is on the device."""
         return bool(self.fields)
 
-    def load(self, to_fetch: dict[str, AnyArray], to_send: dict[str, AnyArray], beside: int) -> None:
+    def load(self, to_fetch: dict[str, AnyArray], to_send: dict[str, AnyArray], beside: dict[str, float]) -> None:
         """Bring everything to the device; name the cells that come back after each step, and those that go there before it.
 
-        ``beside`` is what others will need for each cell [bytes].
-
-        Raises
-        ------
-        ServiceError
-            If it has too little memory.
+        ``beside`` are names of more arrays, and what they are full of when they begin.
         """
         state = self._state
-        needed = (len(WATER) + len(MAXIMA) + len(FIXED) + 3) * state.h.nbytes + beside * state.h.size + _ROOM
-        free = int(min(cuda.current_context().get_memory_info()[0], 2**62))
-        if needed > free:
-            raise ServiceError(
-                "the flood needs {needed} GB of graphics memory, and {free} GB are free.",
-                remedy="Use larger cells, a smaller extent, or compute on the processor.",
-                needed=f"{needed / 1e9:.1f}", free=f"{free / 1e9:.1f}",
-            )  # fmt: skip
         self.fields = {name: cuda.to_device(getattr(state, name)) for name in (*WATER, *MAXIMA, *FIXED)}
-        self.fields |= {name: cuda.to_device(state.another()) for name in ("new_x", "new_y")}
-        self.fields["limits"] = cuda.to_device(state.another(1.0))
+        self.fields |= {name: cuda.to_device(state.another(fill)) for name, fill in beside.items()}
         self._fetched, self._sent = (
             {"": Links(places, state.h.dtype)} if any(len(p) for p in places.values()) else {} for places in (to_fetch, to_send)
         )
@@ -144,7 +127,7 @@ class DeviceWater:
     def send_links(self) -> None:
         """Bring the cells to the device that may have been changed since the step before."""
         for links in self._sent.values():
-            links.send(self.fields, self._state)
+            links.send(self.fields, vars(self._state))
 
     def stepped(self, has_maxima: bool) -> None:
         """Be told that the water on the device has changed; bring back the cells that are looked at."""
@@ -156,7 +139,7 @@ class DeviceWater:
     def fetch_links(self) -> None:
         """Bring back the cells that are looked at."""
         for links in self._fetched.values():
-            links.fetch(self.fields, self._state)
+            links.fetch(self.fields, vars(self._state))
 
     def fetch(self, *names: str) -> None:
         """Bring the arrays of the state up to date: those of these names, or all."""

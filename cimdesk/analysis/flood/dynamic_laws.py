@@ -46,11 +46,11 @@ def limited(a, b, share):  # type: ignore[no-untyped-def]
     return share * (max(min(a, b), zero) + min(max(a, b), zero))
 
 
-@njit(inline="always")
-def level_slope(ha, h, hb, za, z, zb, share):  # type: ignore[no-untyped-def]
-    """Return half the slope of the level in a cell between ``a`` and ``b``; zero where it is dry."""
+@njit(inline="always", cache=True)
+def level_slope(ha, h, hb, za, z, zb):  # type: ignore[no-untyped-def]
+    """Return half the slope of the level in a cell between ``a`` and ``b``; zero where it is dry and beside walls."""
     real = type(h)
-    level = limited((h - ha) + (z - za), (hb - h) + (zb - z), share)
+    level = limited((h - ha) + (z - za), (hb - h) + (zb - z), freedom(za, z, zb))
     return level if h > real(DRY_DEPTH) else real(0.0)
 
 
@@ -63,7 +63,7 @@ def reconstructed(ha, h, hb, za, z, zb, ua, u, ub, va, v, vb, inverse):  # type:
     """
     one, share = type(h)(1.0), freedom(za, z, zb)
     depth = limited(h - ha, hb - h, share)
-    level = level_slope(ha, h, hb, za, z, zb, share)
+    level = level_slope(ha, h, hb, za, z, zb)
     weight = depth * inverse
     along = limited(u - ua, ub - u, share)
     across = limited(v - va, vb - v, share)
@@ -110,7 +110,7 @@ def face_fluxes(ha, hb, za, zb, dha, dhb, dea, deb, ul, ur, vl, vr, gravity):  #
     return flow, (push - low * pressure) * over, (push - high * pressure) * over, flow * (vl if flow > zero else vr)
 
 
-@njit(inline="always")
+@njit(inline="always", cache=True)
 def given_flux(q, h, z, gravity):  # type: ignore[no-untyped-def]
     """Return mass and momentum of a given discharge through an edge, at the depth within or at the critical one if greater."""
     q = q if z < WALL else h * 0.0
@@ -150,7 +150,7 @@ def driven(  # type: ignore[no-untyped-def]
     return rubbed(x, y, h_new, k, dt)
 
 
-@njit(inline="always")
+@njit(inline="always", cache=True)
 def blended(h, lo, qx, qy, h_last, lo_last, qx_last, qy_last, fallen):  # type: ignore[no-untyped-def]
     """Return the water of a cell at the new time: the mean of the start and of both stages, and what has ``fallen`` [m]."""
     half = type(h)(0.5)
@@ -159,7 +159,7 @@ def blended(h, lo, qx, qy, h_last, lo_last, qx_last, qy_last, fallen):  # type: 
     return depth, rest, half * (qx + qx_last), half * (qy + qy_last)
 
 
-@njit(inline="always")
+@njit(inline="always", cache=True)
 def wave_speed(h, qx, qy, gravity):  # type: ignore[no-untyped-def]
     """Return the greatest speed of waves in a cell [m s-1]."""
     real = type(h)
@@ -169,7 +169,7 @@ def wave_speed(h, qx, qy, gravity):  # type: ignore[no-untyped-def]
     return max(abs(qx), abs(qy)) * over + sqrt(gravity * depth)
 
 
-@njit(inline="always")
+@njit(inline="always", cache=True)
 def surplus_given(h, west, east, north, south, dt_dx, keep):  # type: ignore[no-untyped-def]
     """Return which share of its outflow a cell does not hold; the discharges are those through its faces, outward or not."""
     zero, one = type(h)(0.0), type(h)(1.0)
@@ -179,7 +179,7 @@ def surplus_given(h, west, east, north, south, dt_dx, keep):  # type: ignore[no-
     return one - held / out if out > held else zero
 
 
-@njit(fastmath=EXACT_MATH, nogil=True, error_model="numpy")
+@njit(fastmath=EXACT_MATH, nogil=True, cache=True, error_model="numpy")
 def face_between(  # type: ignore[no-untyped-def]
     h0, h1, h2, h3, z0, z1, z2, z3, x0, x1, x2, x3, y0, y1, y2, y3, is_flat_1, is_flat_2, gravity
 ):  # fmt: skip
@@ -201,7 +201,7 @@ def face_between(  # type: ignore[no-untyped-def]
     return face_fluxes(h1, h2, z1, z2, dh1, dh2, de1, de2, ul, ur, vl, vr, gravity)
 
 
-@njit(fastmath=EXACT_MATH, nogil=True, error_model="numpy")
+@njit(fastmath=EXACT_MATH, nogil=True, cache=True, error_model="numpy")
 def staged(  # type: ignore[no-untyped-def]
     h, lo, qx, qy, k, west, east, north, south, dex, dey,
     left_e, right_w, across_n, across_s, left_s, right_n, across_w, across_e, dt_dx, dt, gravity,

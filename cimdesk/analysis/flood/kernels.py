@@ -66,7 +66,7 @@ def inverse_seven_thirds(x):  # type: ignore[no-untyped-def]
     return (square * square) * (square * y), fma(e2 * e2, high, low)
 
 
-@njit(inline="always")
+@njit(inline="always", cache=True)
 def face_discharge(ha, hb, za, zb, ka, kb, before, own, after, across, g_dt_dx, half_dt):  # type: ignore[no-untyped-def]
     """Return the unit discharge [m2 s-1] through a face between cells ``a`` and ``b`` after a step, towards ``b``.
 
@@ -88,7 +88,7 @@ def face_discharge(ha, hb, za, zb, ka, kb, before, own, after, across, g_dt_dx, 
     return advanced if flow_depth > shallow else zero
 
 
-@njit(inline="always")
+@njit(inline="always", cache=True)
 def two_sum(a, b):  # type: ignore[no-untyped-def]
     """Return a + b and what its rounding lost (Knuth 1969)."""
     total = a + b
@@ -96,26 +96,26 @@ def two_sum(a, b):  # type: ignore[no-untyped-def]
     return total, (a - (total - virtual)) + (b - virtual)
 
 
-@njit(inline="always")
+@njit(inline="always", cache=True)
 def outflow(west, east, north, south, dt_dx):  # type: ignore[no-untyped-def]
     """Return what a cell gives through its four faces in a step [m]."""
     zero = type(west)(0.0)
     return dt_dx * ((max(east, zero) - min(west, zero)) + (max(south, zero) - min(north, zero)))
 
 
-@njit(inline="always")
+@njit(inline="always", cache=True)
 def share_given(held, out):  # type: ignore[no-untyped-def]
     """Return the share of its outflow that a cell can give."""
     return held / out if out > held else type(held)(1.0)
 
 
-@njit(inline="always")
+@njit(inline="always", cache=True)
 def settled(h, lo, west, east, north, south, fallen):  # type: ignore[no-untyped-def]
     """Return depth and remainder of a cell after a step, from the depths [m] that passed its faces and that ``fallen`` on it."""
     return two_sum(h, ((west - east) + (north - south)) + (fallen + lo))
 
 
-@njit(inline="always")
+@njit(inline="always", cache=True)
 def seeped(h, lo, loss):  # type: ignore[no-untyped-def]
     """Return depth and remainder of a cell that up to ``loss`` [m] was taken from, and how much that was [m, float64]."""
     if h <= loss:
@@ -124,7 +124,7 @@ def seeped(h, lo, loss):  # type: ignore[no-untyped-def]
     return depth, rest, np.float64(loss)
 
 
-@njit(inline="always")
+@njit(inline="always", cache=True)
 def motion(h, west, east, north, south):  # type: ignore[no-untyped-def]
     """Return the squares of speed [m2 s-2] and of unit discharge [m4 s-2] in the middle of a cell."""
     real = type(h)

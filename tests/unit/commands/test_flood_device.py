@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cimdesk.analysis.flood import cuda_devices
-from cimdesk.analysis.flood.cuda_devices import NO_DEVICE, NO_DRIVER, NO_PACKAGE, REMEDIES, Gpu, check_device
+from cimdesk.analysis.flood.cuda_devices import NO_DEVICE, NO_DRIVER, NO_PACKAGE, REMEDIES, Gpu, check_device, memory_needed
 from cimdesk.app.cli import main
 from cimdesk.base.errors import DataError, ServiceError
 from cimdesk.base.i18n import set_language
@@ -23,6 +23,7 @@ SCENARIO = """
 [scenario]
 terrain = "ground.asc"
 duration = "20s"
+{scenario}
 [solver]
 {solver}
 [initial]
@@ -36,10 +37,10 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cuda_devices, "find_gpu", lambda: Gpu("", NO_DRIVER))
 
 
-def written(folder: Path, solver: str = "") -> Path:
+def written(folder: Path, solver: str = "", scenario: str = "") -> Path:
     (folder / "ground.asc").write_text(GROUND)
     path = folder / "storm.toml"
-    path.write_text(SCENARIO.format(solver=solver))
+    path.write_text(SCENARIO.format(solver=solver, scenario=scenario))
     return path
 
 
@@ -79,19 +80,42 @@ def test_every_reason_has_a_remedy_and_is_told_in_chinese(reason: str, monkeypat
     monkeypatch.setattr(cuda_devices, "find_gpu", lambda: Gpu("", reason))
     set_language("zh_CN")
     with pytest.raises(ServiceError) as refused:
-        check_device("gpu", "inertial", False)
+        check_device("gpu", False)
     assert refused.value.remedy
     assert REMEDIES[reason] not in refused.value.localized()
     assert reason not in refused.value.localized()
-    assert check_device("auto", "inertial", False) == "cpu"
+    assert check_device("auto", False) == "cpu"
 
 
 def test_a_device_that_is_there_is_used_where_it_can_compute(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cuda_devices, "find_gpu", lambda: Gpu("H100", ""))
-    assert check_device("auto", "inertial", False) == "gpu"
-    assert check_device("auto", "dynamic", False) == "cpu"
-    assert check_device("auto", "inertial", True) == "cpu"
-    assert check_device("cpu", "inertial", False) == "cpu"
+    assert check_device("auto", False) == "gpu"
+    assert check_device("auto", True) == "cpu"
+    assert check_device("cpu", False) == "cpu"
+
+
+@pytest.mark.parametrize("engine", ["inertial", "dynamic"])
+def test_a_run_too_large_for_the_memory_of_the_device_is_refused_before_it_starts(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    scenario = written(tmp_path, 'device = "gpu"', f'engine = "{engine}"')
+    monkeypatch.setattr(cuda_devices, "find_gpu", lambda: Gpu("H100", "", 2**27))
+    with pytest.raises(ServiceError, match=r"needs 0\.3 GB of graphics memory, and 0\.1 GB are free") as refused:
+        run_file(scenario, tmp_path / "storm.flood")
+    assert "larger cells" in refused.value.remedy
+    assert not list(tmp_path.glob("storm.flood*"))
+    assert check_device("auto", False, 2**30) == "cpu"
+
+
+def test_the_memory_needed_grows_with_cells_precision_engine_and_notes():
+    def needed(**fields) -> float:
+        ground = Terrain(np.zeros((1000, 1000), dtype=np.float32), 0.0, 1000.0, 1.0, 1.0)
+        return memory_needed(FloodScenario("", ground, 0.03, np.zeros((1000, 1000), dtype=bool), 1.0, 1.0, **fields)) - 2**28
+
+    assert needed() == pytest.approx(56e6, rel=0.01)
+    assert needed(engine="dynamic") == pytest.approx(92e6, rel=0.01)
+    assert needed(engine="dynamic", precision="float64") == pytest.approx(184e6, rel=0.01)
+    assert needed(timings=True) == pytest.approx(84e6, rel=0.01)
 
 
 def test_people_read_the_device_and_its_name():
