@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cimdesk.analysis.flood.cuda_devices import check_device, find_gpu, memory_needed
+from cimdesk.analysis.flood.cuda_devices import check_device, find_gpu
 from cimdesk.base.arrays import Bool, Float, Float32, Int32
 from cimdesk.base.crs import Crs, LocalFrame
 from cimdesk.base.errors import DataError, UsageError
@@ -28,15 +28,17 @@ from cimdesk.commands.flood_rain import (
     rain_field,
     soil_of,
 )
+from cimdesk.commands.flood_series import EDGES, OtherSeries, driven
 from cimdesk.commands.flood_subgrid import whole_cells, with_subgrid
 from cimdesk.commands.placing import place
 from cimdesk.formats import registry, series
 from cimdesk.formats.scenario import read_scenario
-from cimdesk.formats.scenario_inputs import Amount, DrainageInput, InflowInput, ScenarioInput
+from cimdesk.formats.scenario_inputs import DrainageInput, Points, ScenarioInput
 from cimdesk.model.city import CityModel
 from cimdesk.model.drainage import Drainage
 from cimdesk.model.features import VectorLayer
 from cimdesk.model.flood import EdgeBoundary, FloodScenario, Gauge, Inflow, Series
+from cimdesk.model.hydrographs import Hydrograph
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
 from cimdesk.model.workspace import LayerData
@@ -79,6 +81,8 @@ class FloodForm:
         Layer id of a land-cover raster that gives the roughness; empty for ``manning_n`` everywhere.
     device : str
         ``cpu``, ``gpu`` or ``auto``.
+    hydrographs : tuple of (Hydrograph, edge, place)
+        What besides rain drives the flood; an empty edge is an inflow at the place, see `flood_series.driven`.
     """
 
     name: str
@@ -104,6 +108,7 @@ class FloodForm:
     subgrid: int = 0
     cover: str = ""
     device: str = "cpu"
+    hydrographs: tuple[tuple[Hydrograph, str, tuple[float, float] | None], ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
@@ -132,7 +137,8 @@ def scenario_from_session(session: Session, form: FloodForm) -> FloodScenario:
     if form.buildings and form.treatment != "ignore":
         index = building_cells(grid, [session.workspace.data(form.buildings)])
         ground, is_blocked = with_buildings(grid, index, form.treatment, 3.0)
-    kinds = tuple(EdgeBoundary(edge, form.edges, form.slope) for edge in ("north", "east", "south", "west"))
+    kinds = tuple(EdgeBoundary(edge, form.edges, form.slope) for edge in EDGES)
+    inflows, kinds = driven(form.hydrographs, kinds, form.start_time, form.duration)
     manning: float | Float32 = form.manning_n
     if form.cover:
         cover = session.base_dir / session.workspace.layer(form.cover).source
@@ -140,14 +146,14 @@ def scenario_from_session(session: Session, form: FloodForm) -> FloodScenario:
     scenario = FloodScenario(
         name=form.name, terrain=ground, manning_n=manning, is_blocked=is_blocked, duration=form.duration,
         output_every=form.output_every, start_time=form.start_time, rain=form.rain,
-        infiltration=form.infiltration_mm_per_h * MM_PER_H, inflows=form.inflows, boundaries=kinds, gauges=form.gauges,
+        infiltration=form.infiltration_mm_per_h * MM_PER_H, inflows=(*form.inflows, *inflows), boundaries=kinds, gauges=form.gauges,
         initial_level=form.level, precision=form.precision, engine=form.engine, timings=True,
         drainage=_drains_of(session, form.drainage),
         metadata={"crs": frame.crs.definition if frame and frame.crs else "", "buildings": form.buildings, **form.metadata},
         device=form.device,
     )  # fmt: skip
     check(scenario, None)
-    check_device(form.device, form.subgrid > 0, memory_needed(scenario))
+    check_device(form.device, form.engine, form.subgrid > 0)
     return with_subgrid(scenario, form.subgrid, None) if form.subgrid else scenario
 
 
@@ -203,7 +209,7 @@ def load_scenario(path: Path | str, change: Callable[[ScenarioInput], ScenarioIn
     if asked.buildings is not None and asked.treatment != "ignore":
         shapes = _outlines(asked.buildings, crs)
         ground, is_blocked = with_buildings(grid, building_cells(grid, shapes), asked.treatment, asked.raise_by)
-    driving = _driving(asked, grid)
+    driving = _driving(asked, grid, crs)
     placed = place_measures(ground, is_blocked, asked.measures, asked.path)
     is_open = np.isfinite(ground.elevations) & ~is_blocked
     along = [boundary for boundary in asked.boundaries if boundary.line]
@@ -224,7 +230,7 @@ def load_scenario(path: Path | str, change: Callable[[ScenarioInput], ScenarioIn
         metadata={"crs": crs.definition if crs else "", "source": str(asked.path)}, device=asked.device,
     )  # fmt: skip
     check(scenario, asked.path)
-    check_device(scenario.device, asked.subgrid is not None, memory_needed(scenario))
+    check_device(scenario.device, scenario.engine, asked.subgrid is not None)
     if asked.subgrid is not None:
         return with_subgrid(scenario, asked.subgrid.factor, asked.subgrid.is_downscaled, asked.path)
     return scenario
@@ -401,21 +407,22 @@ class _Driving:
     line_levels: list[Series | None]
 
 
-def _driving(asked: ScenarioInput, grid: Terrain) -> _Driving:
+def _driving(asked: ScenarioInput, grid: Terrain, crs: Crs | None) -> _Driving:
     """Read all series of a scenario; dated ones are put on the clock of the run."""
     uniform = [rain for rain in asked.rain if is_uniform(rain)]
     raw: dict[tuple[str, int], tuple[Float, Float, bool]] = {}
+    others = OtherSeries(crs)
     for k, rain in enumerate(uniform):
         raw["rain", k] = (
             series.read_series(rain.hyetograph, "rain") if rain.hyetograph else (*made_rain(rain, asked.duration), False)
         )
     raw |= {("gauge", k): one for k, one in enumerate(gauge_series(asked))}
-    raw |= {("inflow", k): _amount(inflow.discharge, "discharge") for k, inflow in enumerate(asked.inflows)}
+    raw |= {("inflow", k): others.amount(inflow.discharge, "discharge") for k, inflow in enumerate(asked.inflows)}
     for k, boundary in enumerate(asked.boundaries):
         if boundary.level is not None:
-            raw["level", k] = _amount(boundary.level, "level")
+            raw["level", k] = others.amount(boundary.level, "level")
         if boundary.discharge is not None:
-            raw["discharge", k] = _amount(boundary.discharge, "discharge")
+            raw["discharge", k] = others.amount(boundary.discharge, "discharge")
     dated = [float(times[0]) for times, _, moments in raw.values() if moments]
     start = asked.start_time if asked.start_time is not None else min(dated, default=0.0)
     placed = {key: Series(times - start if moments else times, values) for key, (times, values, moments) in raw.items()}
@@ -427,19 +434,17 @@ def _driving(asked: ScenarioInput, grid: Terrain) -> _Driving:
         start,
         added([ended(placed["rain", k]) for k in range(len(uniform))]),
         [one for (kind, _), one in placed.items() if kind == "gauge"],
-        tuple(Inflow(_inflow_points(one, grid), placed["inflow", k], one.radius) for k, one in enumerate(asked.inflows)),
+        tuple(
+            Inflow(_inflow_points(others.place(one), grid), placed["inflow", k], one.radius) for k, one in enumerate(asked.inflows)
+        ),
         tuple(edges),
         [placed.get(("level", k)) for k, b in enumerate(asked.boundaries) if b.line],
     )
 
 
-def _amount(amount: Amount, quantity: str) -> tuple[Float, Float, bool]:
-    return series.read_series(amount, quantity) if isinstance(amount, Path) else (np.zeros(1), np.array([amount]), False)
-
-
-def _inflow_points(inflow: InflowInput, grid: Terrain) -> Float:
+def _inflow_points(at: Points, grid: Terrain) -> Float:
     """Return (N, 2) points an inflow enters at: its point, one per cell along its line, or the cells of its polygon."""
-    points = np.array(inflow.points, dtype=np.float64)
+    points = np.array(at, dtype=np.float64)
     if len(points) == 1:
         return points
     if len(points) > 3 and (points[0] == points[-1]).all():

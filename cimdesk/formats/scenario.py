@@ -19,6 +19,7 @@ from cimdesk.formats.scenario_inputs import (
     RainGaugeInput,
     RainInput,
     ScenarioInput,
+    SeriesInput,
     SubgridInput,
     ZoneInput,
 )
@@ -259,9 +260,9 @@ def _rasters(table: ScenarioTable) -> tuple[Path, ...]:
 
 
 def _inflow(table: ScenarioTable) -> InflowInput:
-    points = table.points("at")
-    discharge = table.amount("discharge", required=True)
+    discharge = table.driving("discharge", required=True)
     assert discharge is not None
+    points = () if isinstance(discharge, SeriesInput) and "at" not in table.values else table.points("at")
     radius = table.number("radius", 0.0, least=0.0) or 0.0
     table.close()
     return InflowInput(points, discharge, radius)
@@ -271,8 +272,8 @@ def _boundary(table: ScenarioTable) -> list[BoundaryInput]:
     line = table.points("line") if "line" in table.values else ()
     edge = "" if line else table.choice("edge", (*EDGES, "all"))
     kind = table.choice("kind", ("closed", "free", "level", "discharge", "critical"))
-    level = table.amount("level", required=kind == "level")
-    discharge = table.amount("discharge", required=kind == "discharge")
+    level = table.driving("level", required=kind == "level")
+    discharge = table.driving("discharge", required=kind == "discharge")
     if kind == "discharge" and edge == "all":
         raise table.error("edge", "a discharge needs one edge to enter through.", remedy="Name north, east, south or west.")
     slope = table.number("slope", 0.001, above=0.0) or 0.001

@@ -9,6 +9,31 @@ from typing import TypeAlias
 
 Amount: TypeAlias = float | Path
 """A number, or the CSV or raster that holds it."""
+
+
+@dataclass(frozen=True)
+class SeriesInput:
+    """A hydrograph in the result or the boundaries of another model.
+
+    Attributes
+    ----------
+    source : Path
+    series : str
+        Its name there; empty for the only one of its kind.
+    at_start : bool
+        Whether its first value is that of the start of the run, whatever its dates are.
+    reverse : bool
+        Whether it is told against the stream.
+    """
+
+    source: Path
+    series: str = ""
+    at_start: bool = False
+    reverse: bool = False
+
+
+Driving: TypeAlias = float | Path | SeriesInput
+"""A number, a CSV with a series, or a hydrograph of another model."""
 Points: TypeAlias = tuple[tuple[float, float], ...]
 
 
@@ -56,10 +81,10 @@ class RainInput:
 
 @dataclass(frozen=True)
 class InflowInput:
-    """Water entering at a point, along a line or over a polygon (a closed line) [m3/s]."""
+    """Water entering at a point, along a line or over a polygon (a closed line) [m3/s]; no points: where its series was seen."""
 
     points: Points
-    discharge: Amount
+    discharge: Driving
     radius: float = 0.0
 
 
@@ -70,8 +95,8 @@ class BoundaryInput:
     edge: str
     kind: str
     slope: float = 0.001
-    level: Amount | None = None
-    discharge: Amount | None = None
+    level: Driving | None = None
+    discharge: Driving | None = None
     line: Points = ()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from cimdesk.base.errors import DataError
 from cimdesk.base.units import parse_duration
-from cimdesk.formats.scenario_inputs import Amount, Points
+from cimdesk.formats.scenario_inputs import Amount, Driving, Points, SeriesInput
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -142,6 +142,20 @@ class ScenarioTable:
         if isinstance(self.values.get(key), str):
             return self.file(key)
         return self.need(key) if required else self.number(key, None)
+
+    def driving(self, key: str, required: bool = False) -> Driving | None:
+        """Return a number, an existing path, or ``{ source = "...", series = "..." }``; None when it is not there."""
+        value = self.values.get(key)
+        if not isinstance(value, Mapping):
+            return self.amount(key, required)
+        block = ScenarioTable(self.path, f"{self.where}.{key}", self.take(key))
+        flags = {name: block.take(name) or False for name in ("at_start", "reverse")}
+        for name, flag in flags.items():
+            if not isinstance(flag, bool):
+                raise block.error(name, "expected true or false.")
+        found = SeriesInput(block.file("source"), str(block.take("series") or ""), flags["at_start"], flags["reverse"])
+        block.close()
+        return found
 
     def points(self, key: str) -> Points:
         """Return one point or several, written ``[x, y]`` or ``[[x, y], ...]``."""

@@ -22,6 +22,7 @@ from cimdesk.model.layers import LayerKind
 from cimdesk.model.network import Utility, UtilityNetwork
 from cimdesk.model.terrain import Terrain
 from cimdesk.ui.desk import Desk
+from cimdesk.ui.flood_driving import DrivingRows
 from cimdesk.ui.forms import FormDialog, align_numbers, asked
 from cimdesk.ui.theme import current_theme
 
@@ -38,6 +39,7 @@ class FloodDialog(FormDialog):
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(tr("Run flood"), tr("Run"), parent, width=42)
         self._desk = desk
+        self.driving = DrivingRows(desk, getattr(getattr(parent, "inspector", None), "place", None))
         self._cities = storm_cities()
         self.name = QLineEdit()
         self.terrain = self._layers(LayerKind.TERRAIN)
@@ -88,6 +90,7 @@ class FloodDialog(FormDialog):
         self.row(tr("Return period"), self.years)
         self.row(tr("Rate"), self.intensity)
         self.row(tr("Rain lasts"), self.rain_hours)
+        self.row(tr("Inflows, levels"), self.driving)
         self.row(tr("Simulate"), self.hours)
         cells = QWidget()
         beside = QHBoxLayout(cells)
@@ -205,6 +208,7 @@ class FloodDialog(FormDialog):
             cell=self.cell.value(),
             engine=str(self.engine.currentData()),
             device=str(self.device.currentData()),
+            hydrographs=self.driving.entries(),
             subgrid=int(self.subgrid.currentData()),
             cover=str(self.cover.currentData() or ""),
             duration=self.hours.value() * 3600.0,
@@ -232,6 +236,7 @@ class FloodDialog(FormDialog):
         words = str(self.years.currentText()) if not uniform else f"{self.intensity.value():g} mm/h"
         self.name.setPlaceholderText(tr("Storm, {words}").format(words=words))
         terrain = self._terrain()
+        self.driving.show_terrain(terrain)
         if terrain is not None:
             cells = terrain.shape[0] * terrain.cell_y * terrain.shape[1] * terrain.cell_x / self.cell.value() ** 2
             text = tr("About {cells} cells. Screening model: rain on the ground, no pipes.")

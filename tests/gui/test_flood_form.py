@@ -11,6 +11,7 @@ from cimdesk.commands.flood_scenario import scenario_from_session
 from cimdesk.commands.sources import import_files
 from cimdesk.ui.flood_dialog import FloodDialog
 from tests.gui.windows import open_sample, open_window
+from tests.unit.formats.test_hydrograph_files import unsteady
 
 pytestmark = pytest.mark.gui
 
@@ -84,3 +85,50 @@ def test_a_graphics_processor_is_offered_where_one_is_for_what_it_computes(qtbot
     dialog.engine.setCurrentIndex(dialog.engine.findData("dynamic"))
     assert dialog.form().device == "cpu"
     assert not dialog.device.isEnabled()
+
+
+def test_a_hydrograph_of_a_file_drives_the_flood_where_it_is_asked_to(qtbot, tmp_path):
+    window = open_window(qtbot)
+    open_sample(qtbot, window, tmp_path, "city", "terrain")
+    terrain = next(
+        window.desk.session.workspace.data(layer.id)
+        for layer in window.desk.session.workspace.layers()
+        if layer.kind.value == "terrain"
+    )
+    (west, south, _), (east, north, _) = terrain.bounds.tolist()
+    window.inspector.place = ((west + east) / 2.0, (south + north) / 2.0)
+    window.desk.ask.answers["files"] = [unsteady(tmp_path)]
+    dialog = dialog_of(qtbot, window)
+    driving = dialog.driving
+    assert dialog.form().hydrographs == ()
+    row = driving.rows[0]
+    row.what.setCurrentIndex(row.what.count() - 1)
+    row.what.activated.emit(row.what.currentIndex())
+    assert row.what.currentText().startswith("Upstream Inflow, discharge up to")
+    assert [row.where.itemData(k) for k in range(row.where.count())] == ["clicked", "north", "east", "south", "west"]
+    assert len(driving.rows) == 2
+    second = driving.rows[1]
+    second.choose(next(one for _, one in driving.series if one.quantity == "level"))
+    second.what.activated.emit(second.what.currentIndex())
+    second.where.setCurrentIndex(second.where.findData("east"))
+    flow, level = dialog.form().hydrographs
+    assert flow[1:] == ("", window.inspector.place)
+    assert level[1] == "east"
+    dialog.buildings.setCurrentIndex(dialog.buildings.findData(""))
+    scenario = scenario_from_session(window.desk.session, dialog.form())
+    np.testing.assert_allclose(scenario.inflows[0].points, [window.inspector.place])
+    assert [edge.kind for edge in scenario.boundaries] == ["free", "level", "free", "free"]
+
+
+def test_a_file_without_hydrographs_is_told_and_nothing_is_chosen(qtbot, tmp_path):
+    window = open_window(qtbot)
+    open_sample(qtbot, window, tmp_path, "city", "terrain")
+    (tmp_path / "a.u01").write_text("Flow Title=none\n")
+    window.desk.ask.answers["files"] = [tmp_path / "a.u01"]
+    dialog = dialog_of(qtbot, window)
+    row = dialog.driving.rows[0]
+    row.what.setCurrentIndex(row.what.count() - 1)
+    row.what.activated.emit(row.what.currentIndex())
+    assert row.entry() is None
+    assert "feet or metres" in str(window.desk.ask.errors[0])
+    window.desk.ask.errors.clear()

@@ -15,7 +15,7 @@ from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.formats.flood_in.finish import result_of
 from cimdesk.formats.flood_in.hecras_cells import Area, cells_of, joined, mean_depths
-from cimdesk.formats.flood_in.hecras_faces import Velocity, fastest_of, velocities_of
+from cimdesk.formats.flood_in.hecras_flow import Velocity, fastest_of, velocities_of
 from cimdesk.formats.flood_in.hecras_gauges import has_hydrographs, hydrographs, in_metres_too, version_of
 from cimdesk.formats.flood_in.mesh import MeshFlow, no_speed, no_velocity
 from cimdesk.formats.observations_build import result_of as sensors_of
@@ -83,8 +83,8 @@ def _read(path: Path, data: Any, options: ReadOptions) -> ReadResult:
                 remedy="Put the plan or geometry file with the mesh into the same folder.",
             )  # fmt: skip
         problems.append(Problem(Severity.INFO, "mesh-beside", path.name, "the mesh is taken from {file}.", {"file": lender}))
-    unit = FOOT if _is_us(data) else 1.0
-    crs = Crs.parse(_text(data.attrs.get("Projection", "")))
+    unit = FOOT if is_us(data) else 1.0
+    crs = Crs.parse(text_of(data.attrs.get("Projection", "")))
     mesh = joined(areas)
     bed = _bed_of(path, data, areas, problems)
     objects = {
@@ -92,7 +92,7 @@ def _read(path: Path, data: Any, options: ReadOptions) -> ReadResult:
         "cells": sum(area.rows for area in areas),
         "facepoints": sum(area.face_points for area in areas),
     }
-    version = version_of(_text(data.attrs.get("File Version", "")))
+    version = version_of(text_of(data.attrs.get("File Version", "")))
     times, start, level = _levels(data, areas)
     if not len(times) and not np.isfinite(bed).any():
         raise DataError(
@@ -125,21 +125,21 @@ def _read(path: Path, data: Any, options: ReadOptions) -> ReadResult:
 
 def _read_hydrographs(path: Path, data: Any, options: ReadOptions) -> ReadResult:
     """Return the hydrographs of a file without a mesh, as sensors."""
-    stamps = np.array([_moment(_text(stamp)) for stamp in data[_stamps(data)]])
-    records = hydrographs(data, SERIES, stamps, _text)
+    stamps = np.array([moment_of(text_of(stamp)) for stamp in data[stamps_of(data)]])
+    records = hydrographs(data, SERIES, stamps, text_of)
     text = "it has hydrographs at {count} places and no mesh: they are gauges, there is no water to show between them."
     count = len({record.name for record in records})
     problem = Problem(Severity.INFO, "hydrographs-only", path.name, text, {"count": count})
-    crs = Crs.parse(_text(data.attrs.get("Projection", "")))
+    crs = Crs.parse(text_of(data.attrs.get("Projection", "")))
     crs, records = in_metres_too(options.crs_for(crs), records)
-    version = version_of(_text(data.attrs.get("File Version", "")))
+    version = version_of(text_of(data.attrs.get("File Version", "")))
     return sensors_of("HEC-RAS", path.stem, records, crs, options, things=count, version=version, problems=[problem])
 
 
 def area_names(data: Any) -> list[str]:
     """Return the names of the flow areas that a file lists, or has results of."""
     if f"{AREAS}/Attributes" in data:
-        return [_text(row).strip() for row in data[f"{AREAS}/Attributes"]["Name"]]
+        return [text_of(row).strip() for row in data[f"{AREAS}/Attributes"]["Name"]]
     found = {name for base in (SERIES, SUMMARY) if f"{base}/2D Flow Areas" in data for name in data[f"{base}/2D Flow Areas"]}
     return sorted(found)
 
@@ -180,7 +180,7 @@ def _levels(data: Any, areas: list[Area]) -> tuple[Float, float, Callable[[int],
     base = f"{SERIES}/2D Flow Areas"
     if base in data and all(f"{base}/{area.name}/Water Surface" in data for area in areas):
         series = [data[f"{base}/{area.name}/Water Surface"] for area in areas]
-        moments = np.array([_moment(_text(stamp)) for stamp in data[_stamps(data)]])
+        moments = np.array([moment_of(text_of(stamp)) for stamp in data[stamps_of(data)]])
         return (
             moments - moments[0],
             float(moments[0]),
@@ -195,11 +195,12 @@ def _levels(data: Any, areas: list[Area]) -> tuple[Float, float, Callable[[int],
     return np.zeros(0), 0.0, lambda _k: np.zeros(0)
 
 
-def _stamps(data: Any) -> str:
+def stamps_of(data: Any) -> str:
+    """Return where the moments of the time series stand."""
     return next(f"{SERIES}/{name}" for name in ("Time Date Stamp (ms)", "Time Date Stamp") if f"{SERIES}/{name}" in data)
 
 
-def _moment(text: str) -> float:
+def moment_of(text: str) -> float:
     """Return the moment of ``02JAN1999 12:00:00:000``; HEC-RAS names no time zone, so it is taken for UTC."""
     match = re.match(r"(\d{2})([A-Za-z]{3})(\d{4})\s+(\d{2}):(\d{2}):(\d{2})(?:[:.](\d{1,3}))?", text)
     if match is None:
@@ -254,9 +255,11 @@ def _lowest(data: Any, area: Area) -> AnyArray:
     return np.full(len(area.cells), np.nan)
 
 
-def _is_us(data: Any) -> bool:
-    return "US" in _text(data.attrs.get("Units System", "")) or "foot" in _text(data.attrs.get("Projection", "")).lower()
+def is_us(data: Any) -> bool:
+    """Return whether a file is in feet."""
+    return "US" in text_of(data.attrs.get("Units System", "")) or "foot" in text_of(data.attrs.get("Projection", "")).lower()
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return what a file has as text."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -63,14 +63,19 @@ def hydrographs(data: Any, series: str, stamps: Float, text: Callable[[Any], str
 def _places(data: Any, kind: str, text: Callable[[Any], str]) -> dict[str, tuple[float, float, float]]:
     """Return where each of a kind is: the point itself, or half-way along the line."""
     base = f"Geometry/{kind}"
-    if f"{base}/Attributes" not in data:
+    if f"{base}/Points" not in data or f"{base}/Attributes" not in data:
+        return along_lines(data, kind, text)
+    names = [text(row).strip() for row in data[f"{base}/Attributes"]["Name"]]
+    points = np.asarray(data[f"{base}/Points"][:], dtype=np.float64)
+    return {name: (float(x), float(y), np.nan) for name, (x, y) in zip(names, points, strict=True)}
+
+
+def along_lines(data: Any, kind: str, text: Callable[[Any], str]) -> dict[str, tuple[float, float, float]]:
+    """Return the place half-way along each line of a kind of the geometry, by its name."""
+    base = f"Geometry/{kind}"
+    if f"{base}/Polyline Info" not in data or f"{base}/Attributes" not in data:
         return {}
     names = [text(row).strip() for row in data[f"{base}/Attributes"]["Name"]]
-    if f"{base}/Points" in data:
-        points = np.asarray(data[f"{base}/Points"][:], dtype=np.float64)
-        return {name: (float(x), float(y), np.nan) for name, (x, y) in zip(names, points, strict=True)}
-    if f"{base}/Polyline Info" not in data:
-        return {}
     points = np.asarray(data[f"{base}/Polyline Points"][:], dtype=np.float64)
     found = {}
     for name, (first, count, *_) in zip(names, data[f"{base}/Polyline Info"][:].tolist(), strict=True):
