@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cimdesk.analysis.flood.cuda_devices import check_device, find_gpu
+from cimdesk.analysis.flood.cuda_devices import check_device, find_gpu, memory_needed
 from cimdesk.base.arrays import Bool, Float, Float32, Int32
 from cimdesk.base.crs import Crs, LocalFrame
 from cimdesk.base.errors import DataError, UsageError
@@ -153,7 +153,7 @@ def scenario_from_session(session: Session, form: FloodForm) -> FloodScenario:
         device=form.device,
     )  # fmt: skip
     check(scenario, None)
-    check_device(form.device, form.engine, form.subgrid > 0)
+    check_device(form.device, form.subgrid > 0, memory_needed(scenario))
     return with_subgrid(scenario, form.subgrid, None) if form.subgrid else scenario
 
 
@@ -230,7 +230,7 @@ def load_scenario(path: Path | str, change: Callable[[ScenarioInput], ScenarioIn
         metadata={"crs": crs.definition if crs else "", "source": str(asked.path)}, device=asked.device,
     )  # fmt: skip
     check(scenario, asked.path)
-    check_device(scenario.device, scenario.engine, asked.subgrid is not None)
+    check_device(scenario.device, asked.subgrid is not None, memory_needed(scenario))
     if asked.subgrid is not None:
         return with_subgrid(scenario, asked.subgrid.factor, asked.subgrid.is_downscaled, asked.path)
     return scenario
