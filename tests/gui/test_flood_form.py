@@ -83,6 +83,9 @@ def test_a_graphics_processor_is_offered_where_one_is_for_what_it_computes(qtbot
     assert "H100" in dialog.device.currentText()
     assert dialog.form().device == "gpu"
     dialog.engine.setCurrentIndex(dialog.engine.findData("dynamic"))
+    assert dialog.form().device == "gpu"
+    dialog.engine.setCurrentIndex(dialog.engine.findData("inertial"))
+    dialog.subgrid.setCurrentIndex(1)
     assert dialog.form().device == "cpu"
     assert not dialog.device.isEnabled()
 
