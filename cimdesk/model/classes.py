@@ -49,15 +49,54 @@ def breaks_of(values: AnyArray, method: Method, count: int) -> tuple[float, ...]
     low, high = float(finite.min()), float(finite.max())
     if low == high:
         return ()
-    if method is Method.EQUAL:
-        found = np.linspace(low, high, count + 1)[1:-1]
-    elif method is Method.QUANTILE:
+    if method is Method.QUANTILE:
         found = np.quantile(finite, np.arange(1, count) / count)
-    elif method is Method.PRETTY:
-        found = np.array([value for value in pretty(low, high, count) if low < value < high])
-    else:
+    elif method is Method.NATURAL:
         found = natural_breaks(finite, count)
+    else:
+        found = _even_breaks(low, high, method, count)
+    return _rising(found, low)
+
+
+def all_breaks(ordered: Float, most: int) -> dict[tuple[Method, int], tuple[float, ...]]:
+    """Return what `breaks_of` finds by every method and for every number of classes up to ``most``.
+
+    Parameters
+    ----------
+    ordered : (N,) float64
+        Finite values, rising.
+    most : int
+    """
+    counts = range(2, most + 1)
+    if not len(ordered) or ordered[0] == ordered[-1]:
+        return {(method, count): () for method in Method for count in counts}
+    low, high = float(ordered[0]), float(ordered[-1])
+    natural = _natural_breaks(ordered, most)
+    found = {(Method.QUANTILE, count): quantiles_of_sorted(ordered, np.arange(1, count) / count) for count in counts}
+    found |= {(Method.NATURAL, count): natural[min(count, max(natural))] for count in counts}
+    for method in (Method.EQUAL, Method.PRETTY):
+        found |= {(method, count): _even_breaks(low, high, method, count) for count in counts}
+    rising = {key: _rising(limits, low) for key, limits in found.items()}
+    return rising | {(Method.MANUAL, count): () for count in counts}
+
+
+def _even_breaks(low: float, high: float, method: Method, count: int) -> Float:
+    if method is Method.EQUAL:
+        return np.asarray(np.linspace(low, high, count + 1)[1:-1], dtype=np.float64)
+    return np.array([value for value in pretty(low, high, count) if low < value < high])
+
+
+def _rising(found: Float, low: float) -> tuple[float, ...]:
     return tuple(float(value) for value in np.unique(found) if value > low)
+
+
+def quantiles_of_sorted(ordered: Float, shares: AnyArray) -> Float:
+    """Return what `numpy.quantile` finds in (N,) rising values, N > 0, for shares 0..1, without looking at all of them."""
+    places = (len(ordered) - 1) * np.asarray(shares, dtype=np.float64)
+    before = np.floor(places).astype(np.int64)
+    a, b = ordered[before], ordered[np.minimum(before + 1, len(ordered) - 1)]
+    share = places - before
+    return np.asarray(np.where(share >= 0.5, b - (b - a) * (1.0 - share), a + (b - a) * share), dtype=np.float64)
 
 
 def pretty(low: float, high: float, count: int) -> list[float]:
@@ -75,10 +114,15 @@ def natural_breaks(finite: Float, count: int) -> Float:
     The optimum by dynamic programming over the distinct values with their weights; of columns with more than `MOST_SAMPLED`
     distinct values over as many quantiles. Each limit is the lowest value of its class.
     """
+    found = _natural_breaks(finite, count)
+    return found[max(found)]
+
+
+def _natural_breaks(finite: Float, most: int) -> dict[int, Float]:
+    """Return natural limits by the number of classes, from one up to ``most`` or the number of distinct values."""
     values, weights = np.unique(finite, return_counts=True)
     if len(values) > MOST_SAMPLED // 4:
         values, weights = np.unique(np.quantile(finite, np.linspace(0.0, 1.0, MOST_SAMPLED // 4)), return_counts=True)
-    count = min(count, len(values))
     w = np.concatenate([[0.0], np.cumsum(weights)])
     s = np.concatenate([[0.0], np.cumsum(weights * values)])
     q = np.concatenate([[0.0], np.cumsum(weights * values**2)])
@@ -88,16 +132,18 @@ def natural_breaks(finite: Float, count: int) -> Float:
     spread = np.where(j > i, np.maximum(q[j] - q[i] - (s[j] - s[i]) ** 2 / inside, 0.0), np.inf)
     cost = spread[0]
     cuts: list[Int] = []
-    for _ in range(count - 1):
+    found = {1: np.zeros(0)}
+    for count in range(2, min(most, len(values)) + 1):
         total = cost[:, None] + spread
         cuts.append(total.argmin(axis=0))
         cost = total.min(axis=0)
-    limits: list[float] = []
-    end = len(values)
-    for cut in reversed(cuts):
-        end = int(cut[end])
-        limits.append(float(values[end]))
-    return np.array(limits[::-1])
+        limits: list[float] = []
+        end = len(values)
+        for cut in reversed(cuts):
+            end = int(cut[end])
+            limits.append(float(values[end]))
+        found[count] = np.array(limits[::-1])
+    return found
 
 
 def histogram(values: AnyArray, bins: int, low: float, high: float, log: bool = False) -> Int:

@@ -15,15 +15,18 @@ import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float, UInt8
 from cimdesk.base.units import format_number
-from cimdesk.model.classes import Method, breaks_of, finite_of, percentiles
+from cimdesk.model.classes import Method
 from cimdesk.model.columns import Encoded, encode
 from cimdesk.model.evaluation import matching
 from cimdesk.model.expression import ExpressionError
 from cimdesk.model.features import FeatureTable
+from cimdesk.model.limits import ends_of, limits_of
 from cimdesk.model.ramps import CATEGORY_COLORS, LEVELS, class_colors, ramp_levels
 from cimdesk.model.style import MISSING, NOTHING, REST, Coloring, LegendEntry, Style, StyleMode, hex_color, rgba
 
 KEPT = 24
+AT_ONCE = 32_768
+"""Values that are looked up together: so many stay near the processor."""
 LEGEND_CATEGORIES = 12
 OTHER_LABEL = "other"
 NO_DATA_LABEL = "no data"
@@ -76,7 +79,7 @@ def settled(style: Style, table: FeatureTable, most: int = LEGEND_CATEGORIES) ->
         fixed |= {encoded.names[k]: palette[k] for k in order[:most] if encoded.names[k] not in fixed and not style.other}
         return replace(style, categories=fixed, other=style.other or MISSING)
     if style.mode is StyleMode.GRADUATED and not style.breaks:
-        return replace(style, breaks=breaks_of(values, style.method, style.classes))
+        return replace(style, breaks=limits_of(values, style.method, style.classes))
     if style.mode is StyleMode.CONTINUOUS:
         low, high = ramp_ends(style, values)
         return replace(style, low=low, high=high)
@@ -109,13 +112,12 @@ def _by_category(style: Style, values: AnyArray) -> Coloring:
     if encoded.missing:
         entries.append(LegendEntry(NO_DATA_LABEL, style.missing, encoded.missing))
         places.append(0)
-    codes = _remembered(values, ("categories",), lambda: _narrow(encoded.codes.astype(np.int64) + 1, len(colors)))
-    return Coloring(codes, colors, tuple(entries), tuple(places))
+    return Coloring(encoded.places, colors, tuple(entries), tuple(places))
 
 
 def class_breaks(style: Style, values: AnyArray) -> tuple[float, ...]:
     """Return the class limits of a style: those written down, or found by its method."""
-    return style.breaks or breaks_of(values, style.method, style.classes)
+    return style.breaks or limits_of(values, style.method, style.classes)
 
 
 def class_labels(breaks: Sequence[float]) -> list[str]:
@@ -149,7 +151,10 @@ def _graduated(style: Style, values: AnyArray) -> Coloring:
     count = len(breaks) + 1
     codes = _remembered(values, ("classes", breaks), lambda: classify(values, breaks))
     colors = palette_of_classes(style, count)
-    counts = _remembered(values, ("counts", breaks), lambda: np.bincount(codes, minlength=count + 1))
+    # Comparing bytes is quicker than making them the numbers that counting wants.
+    counts = _remembered(
+        values, ("counts", breaks), lambda: np.array([np.count_nonzero(codes == k) for k in range(count + 1)], dtype=np.int64)
+    )
     parts = zip(class_labels(breaks), colors, counts[:count], strict=True)
     entries = [LegendEntry(label, hex_color(color), int(n)) for label, color, n in parts]
     if counts[count]:
@@ -161,10 +166,12 @@ def _graduated(style: Style, values: AnyArray) -> Coloring:
 def classify(values: AnyArray, breaks: Sequence[float]) -> UInt8:
     """Return the (N,) class of each value, 0 below the first limit; one more than the last class where it is missing."""
     codes = np.zeros(len(values), dtype=np.uint8)
-    for limit in breaks:
-        codes += values >= limit
-    if values.dtype.kind == "f":
-        codes[~np.isfinite(values)] = len(breaks) + 1
+    for start in range(0, len(values), AT_ONCE):
+        part, found = values[start : start + AT_ONCE], codes[start : start + AT_ONCE]
+        for limit in breaks:
+            found += part >= limit
+        if values.dtype.kind == "f":
+            found[~np.isfinite(part)] = len(breaks) + 1
     return codes
 
 
@@ -172,35 +179,35 @@ def ramp_ends(style: Style, values: AnyArray) -> tuple[float, float]:
     """Return the values at the ends of a continuous ramp: those written down, or the clipping percentiles."""
     if math.isfinite(style.low) and math.isfinite(style.high):
         return style.low, style.high
-    positive = finite_of(values)
-    ends = percentiles(positive[positive > 0] if style.log else positive, *style.clip)
+    ends = ends_of(values, style.clip, style.log)
     return ends if ends[1] > ends[0] else (ends[0], ends[0] + 1.0)
 
 
 def ramp_codes(values: AnyArray, low: float, high: float, log: bool) -> AnyArray:
     """Return the (N,) uint16 level of each value on a continuous ramp; `LEVELS` where it is missing."""
-    numbers: Float = values if values.dtype == np.float64 else values.astype(np.float64)
+    if log:
+        low, high = math.log10(max(low, 1e-300)), math.log10(max(high, 1e-299))
+    codes = np.empty(len(values), dtype=np.uint16)
     with np.errstate(all="ignore"):
-        if log:
-            low, high = math.log10(max(low, 1e-300)), math.log10(max(high, 1e-299))
-            numbers = np.log10(numbers)
-        position = numbers - low
-        position *= (LEVELS - 1) / ((high - low) or 1.0)
-        is_missing = np.isnan(numbers)
-        np.clip(position, 0.0, LEVELS - 1.0, out=position)
-        position[is_missing] = LEVELS
-        return position.astype(np.uint16)
+        for start in range(0, len(values), AT_ONCE):
+            numbers: Float = values[start : start + AT_ONCE].astype(np.float64, copy=False)
+            if log:
+                numbers = np.log10(numbers)
+            position = numbers - low
+            position *= (LEVELS - 1) / ((high - low) or 1.0)
+            np.clip(position, 0.0, LEVELS - 1.0, out=position)
+            position[np.isnan(numbers)] = LEVELS
+            codes[start : start + AT_ONCE] = position
+    return codes
 
 
 def _continuous(style: Style, values: AnyArray) -> Coloring:
-    low, high = _remembered(
-        values, ("ends", style.low, style.high, style.clip, style.log), lambda: np.array(ramp_ends(style, values))
-    )
-    codes = _remembered(values, ("ramp", low, high, style.log), lambda: ramp_codes(values, float(low), float(high), style.log))
+    low, high = ramp_ends(style, values)
+    codes = _remembered(values, ("ramp", low, high, style.log), lambda: ramp_codes(values, low, high, style.log))
     missing = _remembered(values, ("missing",), lambda: np.array([int((codes == LEVELS).sum())]))
     levels = ramp_levels(style.ramp, style.reverse)
     palette = np.concatenate([levels, np.array([rgba(style.missing)], dtype=np.uint8)])
-    legend = _ramp_legend(style, float(low), float(high), int(missing[0]))
+    legend = _ramp_legend(style, low, high, int(missing[0]))
     return Coloring(codes, palette, legend, tuple(LEVELS if entry.count else NOTHING for entry in legend))
 
 
@@ -242,10 +249,6 @@ def _by_rules(style: Style, table: FeatureTable) -> Coloring:
         places.append(len(style.rules[:250]))
     colors = [rgba(rule.color, 255 if rule.visible else 0) for rule in style.rules[:250]]
     return Coloring(codes, np.array([*colors, rgba(style.color)], dtype=np.uint8), tuple(entries), tuple(places))
-
-
-def _narrow(codes: AnyArray, count: int) -> AnyArray:
-    return codes.astype(np.uint8 if count <= 256 else np.uint16 if count <= 65_536 else np.uint32)
 
 
 def _remembered(values: AnyArray, key: tuple[Hashable, ...], make: Callable[[], AnyArray]) -> AnyArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
@@ -39,6 +40,12 @@ class Encoded:
     def counts(self) -> Int:
         """(M,) how often each name occurs."""
         return np.bincount(self.codes + 1, minlength=len(self.names) + 1)[1:].astype(np.int64)
+
+    @cached_property
+    def places(self) -> AnyArray:
+        """(N,) codes one higher, 0 where the value is missing, as narrow as they fit."""
+        count = len(self.names) + 1
+        return (self.codes + 1).astype(np.uint8 if count <= 256 else np.uint16 if count <= 65_536 else np.uint32)
 
     @property
     def missing(self) -> int:
@@ -79,6 +86,7 @@ class _Kept:
     encoded: Encoded
 
 
+_lock = threading.Lock()
 _kept: OrderedDict[tuple[int, int, str], _Kept] = OrderedDict()
 
 
@@ -89,25 +97,29 @@ def encode(values: AnyArray) -> Encoded:
     """
     owner: AnyArray = values if values.base is None or not isinstance(values.base, np.ndarray) else values.base
     place = (id(owner), int(values.__array_interface__["data"][0]), values.dtype.str)
-    known = _kept.get(place)
-    if known is not None and known.owner() is not owner:
-        known = None
-    if known is not None and len(known.encoded.codes) == len(values):
+    with _lock:
+        known = _kept.get(place)
+        if known is not None and known.owner() is not owner:
+            known = None
+        if known is not None and len(known.encoded.codes) == len(values):
+            _kept.move_to_end(place)
+            return known.encoded
+        if known is not None and values.dtype == object and len(known.encoded.codes) > len(values):
+            # Names stand in the order in which they first occur.
+            codes = known.encoded.codes[: len(values)]
+            return Encoded(known.encoded.names[: int(codes.max(initial=-1)) + 1], codes)
+        if known is not None and len(known.encoded.codes) > len(values):
+            known = None
+        index, done = ({}, np.zeros(0, dtype=np.int32)) if known is None else (known.index, known.encoded.codes)
+        encoded = Encoded([], np.concatenate([done, _codes(values[len(done) :], index)]))
+        encoded.names = list(index)
+        _kept[place] = _Kept(weakref.ref(owner), index, encoded)
         _kept.move_to_end(place)
-        return known.encoded
-    if known is not None and len(known.encoded.codes) < len(values):
-        index, done = known.index, known.encoded.codes
-    else:
-        index, done = {}, np.zeros(0, dtype=np.int32)
-    encoded = Encoded([], np.concatenate([done, _codes(values[len(done) :], index)]))
-    encoded.names = list(index)
-    _kept[place] = _Kept(weakref.ref(owner), index, encoded)
-    _kept.move_to_end(place)
-    while len(_kept) > KEPT:
-        _kept.popitem(last=False)
-    for gone in [key for key, item in _kept.items() if item.owner() is None]:
-        del _kept[gone]
-    return encoded
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+        for gone in [key for key, item in _kept.items() if item.owner() is None]:
+            del _kept[gone]
+        return encoded
 
 
 def _codes(values: AnyArray, index: dict[str, int]) -> Int32:

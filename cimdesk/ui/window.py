@@ -75,12 +75,14 @@ class MainWindow(QMainWindow):
         from cimdesk.ui.layer_panel import LayerPanel
         from cimdesk.ui.overlays import Overlays
         from cimdesk.ui.palette import Palette
+        from cimdesk.ui.ready_columns import ReadyColumns
         from cimdesk.ui.start_page import StartPage
         from cimdesk.ui.status_bar import StatusBar
         from cimdesk.ui.viewport import Viewport
 
         self._use_theme(current_theme().name)
         self.desk = Desk(self._asker or WindowAsker(), self)
+        self._ready_columns = ReadyColumns(self.desk)
         self._links = Links()
         self.actions_ = ActionSet(self.desk, self)
         self.view = Viewport()
@@ -301,6 +303,7 @@ class MainWindow(QMainWindow):
         if not self.is_filled:
             return
         language_changed.disconnect(self.retranslate)
+        self._ready_columns.stop()
         self.desk.player.pause()
         self.desk.floods.leave()
         self.desk.runner.close()

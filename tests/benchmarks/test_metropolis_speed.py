@@ -6,6 +6,7 @@ import os
 import resource
 import time
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from cimdesk.commands import layers, tiled
 from cimdesk.commands.demo.metropolis.project import BOOKMARKS
 from cimdesk.commands.demo.metropolis.region import BUILDINGS, CENTRE, make_region, to_world
 from cimdesk.commands.demo.metropolis.tiles import write_tiles
+from cimdesk.model.classes import Method
+from cimdesk.model.limits import ready_tables
 from cimdesk.model.style import Style, StyleMode
 from tests.benchmarks.peers import cesium_tiles
 from tests.benchmarks.test_streaming_speed import InWindow, frame, staged, until_covered
@@ -214,19 +217,31 @@ def test_a_million_features_are_recoloured_at_once(opened):
     styles = [
         Style(StyleMode.CATEGORIES, "#cccccc", "use", categories={"residential": "#cc8844", "office": "#4488cc"}),
         Style(StyleMode.GRADUATED, "#cccccc", "height"),
+        Style(StyleMode.GRADUATED, "#cccccc", "height", method=Method.NATURAL, classes=7),
+        Style(StyleMode.CONTINUOUS, "#cccccc", "height"),
     ]
-    for style in (*styles, *styles):
-        begun, drew = time.perf_counter(), time.process_time()
+    # As the window does when tiles have stopped coming.
+    made = Thread(target=ready_tables, args=([table],))
+    begun = time.perf_counter()
+    made.start()
+    made.join()
+    print(f"\n{len(table.columns)} columns ready after {time.perf_counter() - begun:.2f} s, beside the window")
+    taken = []
+    for number, style in enumerate((*styles, *styles)):
+        begun, drew = time.perf_counter(), time.thread_time()
         layers.set_style(session, layer.id, style)
-        data, edited = time.process_time() - drew, time.perf_counter() - begun
+        data, edited = time.thread_time() - drew, time.perf_counter() - begun
         stage.scene.prepare()
-        recolored = time.process_time() - drew - data
+        recolored = time.thread_time() - drew - data
         stage.window.Render()
+        taken.append(data + recolored)
         print(
-            f"\nstyle by {style.attribute} of {len(table):,} features: edit {data * 1e3:.1f} ms of the processor"
-            f" ({edited * 1e3:.1f} by the clock), colours and upload {recolored * 1e3:.1f} ms, until drawn"
-            f" {(time.perf_counter() - begun) * 1e3:.0f} ms; next frame {frame(stage) * 1e3:.0f} ms; {memory()} MB"
+            f"\n{'never seen' if number < len(styles) else 'seen before'}: {style.mode} by {style.attribute} of {len(table):,}"
+            f" features, all texels: edit {data * 1e3:.1f} ms of the window's thread ({edited * 1e3:.1f} by the clock), the rest"
+            f" {recolored * 1e3:.1f} ms, until drawn {(time.perf_counter() - begun) * 1e3:.0f} ms; next frame"
+            f" {frame(stage) * 1e3:.0f} ms; {memory()} MB"
         )
+    assert max(taken) <= 0.02
     again = []
     for _ in range(9):
         begun = time.process_time()
