@@ -72,6 +72,33 @@ def test_every_building_is_once_in_the_finest_tiles_with_its_attributes(folder):
     assert len(seen) == len(set(seen)) == FEW
 
 
+def test_a_tile_says_the_same_of_a_building_from_afar_as_from_near(folder):
+    place, name, _ = place_of(folder / "data/city/tileset.json")
+    stream = TileStream(place, name)
+    while stream.tileset.stubs:
+        stream.expand(min(stream.tileset.stubs))
+    starts, _ = stream.tileset.children
+    is_finest = starts[1:] == starts[:-1]
+    said = {True: {}, False: {}}
+    for row in np.flatnonzero(~stream.tileset.is_empty).tolist():
+        tile = stream.decode(row)
+        assert len(set(tile.ids)) == len(tile.ids)
+        tops = tile.block.anchors + tile.block.origin
+        columns = [
+            values for column, values in tile.columns.items() if column not in ("tile", "measured_height", "ground_elevation")
+        ]
+        for k, key in enumerate(tile.ids.tolist()):
+            measures = [tile.columns["measured_height"][k], tile.columns["ground_elevation"][k]]
+            said[bool(is_finest[row])].setdefault(key, []).append(([values[k] for values in columns], measures, tops[k]))
+    assert set(said[False]) < set(said[True])
+    for key, seen in said[False].items():
+        ((attributes, measures, top),) = said[True][key]
+        for again, measured, there in seen:
+            assert again == attributes
+            assert measured == pytest.approx(measures, abs=0.02)
+            assert np.linalg.norm((there - top)[:2]) < 30.0
+
+
 def test_the_same_seed_gives_the_same_files(folder, tmp_path):
     tiles.build_unit(str(tmp_path), 7, FEW, (4, 4))
     made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.glb"))

@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -156,7 +157,8 @@ class _Unit:
     def build(self, level: int, x: int, y: int, rows: Int) -> None:
         """Write the tile at a place with all below it; the buildings ``rows`` stand in it."""
         if len(rows) <= LEAF or level >= DEEPEST:
-            self._write(level, x, y, rows, True)
+            mine = self.made.take(rows)
+            self._write(level, x, y, mine, shapes(mine))
             return
         cells = self.writer.grid.cells_of(self.plan[rows], level + 1) - [2 * x, 2 * y]
         quarter = np.clip(cells[:, 0], 0, 1) + 2 * np.clip(cells[:, 1], 0, 1)
@@ -164,27 +166,35 @@ class _Unit:
             inside = rows[quarter == k]
             if len(inside):
                 self.build(level + 1, 2 * x + k % 2, 2 * y + k // 2, inside)
-        if len(rows) <= PRISMS:
-            self._write(level, x, y, rows, False)
-        else:
-            self._write_some(level, x, y, chosen(self.made.take(rows), self.writer.grid.size(level) / BLOCKS), False)
+        some, shown = self.made.take(rows), None
+        if len(rows) > PRISMS:
+            some, shown = chosen(some, self.writer.grid.size(level) / BLOCKS)
+        self._write(level, x, y, some, prisms(some if shown is None else shown), _boxes(some), shown is not None)
 
-    def _write(self, level: int, x: int, y: int, rows: Int, is_full: bool) -> None:
-        self._write_some(level, x, y, self.made.take(rows), is_full)
-
-    def _write_some(self, level: int, x: int, y: int, some: Buildings, is_full: bool) -> None:
-        points, triangles, owner = shapes(some) if is_full else prisms(some)
+    def _write(
+        self,
+        level: int,
+        x: int,
+        y: int,
+        some: Buildings,
+        shape: tuple[Float, Int, Int],
+        boxes: tuple[Float, Float] | None = None,
+        has_others: bool = False,
+    ) -> None:
+        """Write a tile that shows some buildings in a ``shape``: what it tells of them says so, and whether others are in it."""
+        points, triangles, owner = shape
         frame = TileFrame.at(self.writer.grid.crs, (points.min(axis=0) + points.max(axis=0)) / 2.0)
         mesh = TileMesh(frame.to_local(points), triangles, owner)
-        self.writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, some.table(), self.metadata))
+        extras = None if boxes is None else _said(boxes, frame if has_others else None)
+        self.writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, some.table(), self.metadata, extras))
         self.tiles.append((level, x, y))
 
 
 # --- fewer buildings, and blocks -----------------------------------------------------------------------------------------
 
 
-def chosen(some: Buildings, cell: float) -> Buildings:
-    """Return the tallest buildings and one of the others for each cell [m], as wide as all those it stands for together."""
+def chosen(some: Buildings, cell: float) -> tuple[Buildings, Buildings]:
+    """Return the tallest buildings and one of the others for each cell [m]; and these as wide as all those they stand for."""
     is_tall = np.zeros(len(some), dtype=bool)
     is_tall[np.argsort(-some.height, kind="stable")[:TALLEST]] = True
     rows = np.flatnonzero(~is_tall)
@@ -200,7 +210,7 @@ def chosen(some: Buildings, cell: float) -> Buildings:
     some_of = some.take(np.concatenate([np.flatnonzero(is_tall), rows[kept]]))
     size = some_of.size.copy()
     size[TALLEST:] = np.minimum(size[TALLEST:] * wider[:, None], 0.86 * cell)
-    return replace(some_of, size=size)
+    return some_of, replace(some_of, size=size)
 
 
 def lots(some: Buildings) -> Int:
@@ -271,11 +281,16 @@ def _write_blocks(writer: TilesetWriter, metadata: MetadataClass, level: int, x:
     points, triangles, owner = prisms(_as_buildings(blocks.rows, side))
     frame = TileFrame.at(writer.grid.crs, (points.min(axis=0) + points.max(axis=0)) / 2.0)
     mesh = TileMesh(frame.to_local(points), triangles, owner)
-    low, high = _boxes(blocks.mains)
-    tops = np.column_stack([(low[:, :2] + high[:, :2]) / 2.0, high[:, 2]])
-    extras = bodies_record(StatedBodies(high - low, frame.to_tileset(tops)))
+    extras = _said(_boxes(blocks.mains), frame)
     writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, blocks.mains.table(), metadata, extras))
     return True
+
+
+def _said(boxes: tuple[Float, Float], frame: TileFrame | None) -> dict[str, Any]:
+    """Return what a content says of the boxes around its buildings; with a frame, where they stand as well."""
+    low, high = boxes
+    tops = np.column_stack([(low[:, :2] + high[:, :2]) / 2.0, high[:, 2]])
+    return bodies_record(StatedBodies(high - low, None if frame is None else frame.to_tileset(tops)))
 
 
 def _boxes(some: Buildings) -> tuple[Float, Float]:
