@@ -170,10 +170,8 @@ def tile_once(path: Path, out: Path, how: How, progress: Progress, cancel: Cance
         return Made(out, [], False)
 
     def told(fraction: float | None, text: str = "") -> None:
-        doing = f": {tr(text)}" if text else ""
-        progress(fraction, tr("Tiling {name}").format(name=path.name) + doing)
+        progress(fraction, tr("Tiling: {step}").format(step=tr(text)) if text else "")
 
-    told(0.0)
     return Made(out, tile_apart(path, out, how.to_record(), plan, told, cancel), True)
 
 

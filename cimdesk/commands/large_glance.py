@@ -71,11 +71,12 @@ def _outlines(path: Path, name: str) -> Glance:
     else:
         tables = [table for table in vector.row_tables(path) if table.may_have_areas and height_among(table.columns)]
         counts, columns, crs = {table.name: table.rows for table in tables}, tables[0].columns, tables[0].crs
+        name = tables[0].format
         boxes = [table.extent for table in tables if table.extent is not None]
     extent = np.array([np.min([box[0] for box in boxes], axis=0), np.max([box[1] for box in boxes], axis=0)]) if boxes else None
     if extent is not None:
         extent = np.column_stack([extent, [np.nan, np.nan]])
-    words = tr("The outlines become buildings; their heights are in {column}.").format(column=height_among(columns))
+    words = tr("The outlines become buildings; their heights are in “{column}”.").format(column=height_among(columns))
     return Glance(_result(name, crs, counts, extent), f"{words} {_words(path)}")
 
 
@@ -96,7 +97,7 @@ def _system_of_sequence(path: Path) -> tuple[Crs | None, Float | None]:
 
 
 def _result(name: str, crs: Crs | None, counts: Mapping[str, int], extent: Float | None) -> ReadResult:
-    return ReadResult(name, None, crs.definition if crs else None, counts, extent, ())
+    return ReadResult(name, None, (crs.code or crs.definition) if crs else None, counts, extent, ())
 
 
 def _words(path: Path) -> str:

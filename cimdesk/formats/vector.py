@@ -149,6 +149,8 @@ class RowTable:
     geometry : str
         As GDAL says, such as ``Polygon``.
     columns : tuple of str
+    format : str
+        Such as ``GeoPackage``.
     jumps : bool
         Whether any row is reached without reading those before it.
     extent : (2, 2) float64 or None
@@ -160,6 +162,7 @@ class RowTable:
     crs: Crs | None
     geometry: str
     columns: tuple[str, ...]
+    format: str
     jumps: bool
     extent: Float | None = None
 
@@ -286,6 +289,7 @@ def row_tables(path: Path) -> tuple[RowTable, ...]:
                 _crs_of(reading, info, outline)[0],
                 info.geometry,
                 info.fields,
+                _FORMATS.get(info.driver, info.driver),
                 info.driver in JUMPING,
                 info.extent,
             )

@@ -14,10 +14,13 @@ from cimdesk.model.sensors import Status
 from cimdesk.ui.desk import Desk, Links
 from cimdesk.ui.flood_strip import FloodStrip
 from cimdesk.ui.handlers_data import alarms
+from cimdesk.ui.jobs import RunningJob
 from cimdesk.ui.theme import current_theme
 from cimdesk.ui.water_facts import water_words
 
 MESSAGE_MS = 6000
+ROOMY, MOST_SAID = 1100, 36
+"""Width from which a job's words are shown [px], and how many signs of them."""
 
 
 class StatusBar(QWidget):
@@ -117,13 +120,19 @@ class StatusBar(QWidget):
         more = f"  +{len(jobs) - 1}" if len(jobs) > 1 else ""
         limit = 34 if current_theme().name != "projector" else 16
         title = job.spec.title if len(job.spec.title) <= limit else job.spec.title[: limit - 1] + "…"
-        self.job_text.setText(f"{title}{percent}{more}")
+        self.job_text.setText(f"{title}{percent}{self._doing(job)}{more}")
         self.job_text.setToolTip(f"{job.spec.title}\n{job.text}")
         self.job_bar.setRange(0, 0 if job.fraction is None else 100)
         if job.fraction is not None:
             self.job_bar.setValue(round(job.fraction * 100))
         self.job_cancel.setText(tr("stopping…") if job.cancel.cancelled else tr("cancel"))
         self.job_cancel.setEnabled(not job.cancel.cancelled)
+
+    def _doing(self, job: RunningJob) -> str:
+        """Return what a job says it is doing, where there is room and its title does not say so already."""
+        if not job.text or job.text in job.spec.title or self.width() < ROOMY or current_theme().name == "projector":
+            return ""
+        return f"  ·  {job.text if len(job.text) <= MOST_SAID else job.text[: MOST_SAID - 1] + '…'}"
 
     def retranslate(self) -> None:
         """Say everything in the current language."""

@@ -64,7 +64,7 @@ def test_a_large_city_becomes_a_streamed_tileset_that_names_its_source(tmp_path,
     assert isinstance(data, TiledCity)
     assert data.tiles is not None
     assert len(data.whole().features) == 40
-    assert any(text.startswith("Tiling town.city.jsonl: ") for _, text in session.runner.told)
+    assert any(text == "Tiling: Building tiles" for _, text in session.runner.told)
     assert session.workspace.frame.crs.definition == "EPSG:4547"
 
 
@@ -192,7 +192,7 @@ def test_outlines_too_many_to_be_held_are_added_as_buildings(tmp_path, session, 
     (found,) = sources.preview([path], tiles=True)
     assert found.is_usable
     assert (found.result.crs, dict(found.result.objects)) == ("EPSG:4547", {"houses": 57})
-    assert "heights are in height" in found.large
+    assert "heights are in “height”" in found.large
     assert "tiled once" in found.large
     layer = add(session, path)
     assert (layer.name, layer.kind, layer.options[large.TILED_FROM]) == ("town", LayerKind.TILES, str(path))
