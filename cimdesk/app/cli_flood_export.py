@@ -20,19 +20,20 @@ def add_commands(subcommands: Any) -> None:
     export.add_argument("--format", default="", metavar="FORMAT", help="nc, zarr, tif, cog, gpkg, geojson or csv")
     export.add_argument("--at", action="append", default=[], metavar="TIME", help="only this time from the start, such as 90min")
     export.add_argument("--point", action="append", default=[], metavar="NAME=X,Y", help="also a hydrograph at this place")
+    export.add_argument("--fine", action="store_true", help="GeoTIFF, COG of a run on coarse cells: on the fine ground in them")
     add_json_option(export)
     export.set_defaults(handler=run_export)
 
 
 def run_export(arguments: argparse.Namespace, console: Console) -> Outcome:
-    """``cimdesk flood export RESULT -o OUT [--what MAPS] [--format FORMAT] [--at TIME] [--point NAME=X,Y]``"""
+    """``cimdesk flood export RESULT -o OUT [--what MAPS] [--format FORMAT] [--at TIME] [--point NAME=X,Y] [--fine]``"""
     from cimdesk.base.jobs import CancelToken
     from cimdesk.commands.flood_outputs import ExportWish, export_file
 
     what = tuple(word.strip() for word in arguments.what.split(",") if word.strip())
     times = tuple(_seconds(text) for text in arguments.at)
     points = tuple(_point(text) for text in arguments.point)
-    wish = ExportWish(arguments.out.absolute(), what, arguments.format.lower(), times, points)
+    wish = ExportWish(arguments.out.absolute(), what, arguments.format.lower(), times, points, arguments.fine)
     data = export_file(arguments.result.absolute(), wish, console.progress, CancelToken())
     lines = [f"{arguments.out}: {data['format']}, {', '.join(data['what'])}"]
     lines += [f"  {file}" for file in data["files"] if len(data["files"]) > 1]

@@ -22,8 +22,8 @@ def keep_scenario(result_file: Path, scenario: FloodScenario) -> Path:
     return write_records(result_file.with_suffix(SUFFIX), scenario)
 
 
-def kept_scenario(result_file: Path) -> FloodScenario:
-    """Return the scenario that a result was made from.
+def kept_scenario(result_file: Path, mapped: bool = False) -> FloodScenario:
+    """Return the scenario that a result was made from; ``mapped`` leaves its grids in the file until they are looked at.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def kept_scenario(result_file: Path) -> FloodScenario:
             result_file, "this flood does not say how it was made, so it cannot be run again with measures.",
             remedy="Run the scenario again; results made here keep it beside them.",
         )  # fmt: skip
-    scenario = read_records(file)
+    scenario = read_records(file, mapped)
     if not isinstance(scenario, FloodScenario):
         raise DataError(file, "this file holds no scenario.", remedy="Run the scenario again.")
     return scenario

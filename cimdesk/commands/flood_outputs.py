@@ -18,6 +18,7 @@ from cimdesk.base.errors import DataError, UsageError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress, no_progress
 from cimdesk.base.units import format_utc
+from cimdesk.commands.flood_fine_export import FineGrid, can_be_fine, fine_scenario, write_fine
 from cimdesk.commands.history import Edit
 from cimdesk.commands.layers import set_style
 from cimdesk.commands.session import Session
@@ -59,6 +60,8 @@ class ExportWish:
         Seconds from the start whose depths are written; empty for every frame.
     points : tuple of (name, x, y)
         Places besides the gauges of the run.
+    is_fine : bool
+        Of a run on coarse cells: rasters of the fine ground below its levels.
     """
 
     path: Path
@@ -66,6 +69,7 @@ class ExportWish:
     kind: str = ""
     times: tuple[float, ...] = ()
     points: tuple[tuple[str, float, float], ...] = ()
+    is_fine: bool = False
 
 
 def show_map(session: Session, layer_id: str, key: str) -> Changes:
@@ -100,9 +104,10 @@ def export_job(
     frame = session.workspace.frame
     crs = frame.crs if frame is not None else None
     _settled(result, wish)
+    file = session.base_dir / session.workspace.layer(layer_id).source
 
     def work(progress: Progress, cancel: CancelToken) -> dict[str, Any]:
-        return export_result(result, crs, wish, progress, cancel)
+        return export_result(result, crs, wish, progress, cancel, file)
 
     def done(written: dict[str, Any]) -> None:
         if told is not None:
@@ -121,13 +126,18 @@ def export_file(
     flood = next((source for source in found.sources if isinstance(source.data, FloodResult)), None)
     if flood is None or not isinstance(flood.data, FloodResult):
         raise DataError(path, "there is no flood in it.", remedy="Give a flood result.")
-    return export_result(flood.data, flood.crs, wish, progress, cancel)
+    return export_result(flood.data, flood.crs, wish, progress, cancel, path)
 
 
 def export_result(
-    result: FloodResult, crs: Crs | None, wish: ExportWish, progress: Progress = no_progress, cancel: CancelToken | None = None
+    result: FloodResult,
+    crs: Crs | None,
+    wish: ExportWish,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+    file: Path | None = None,
 ) -> dict[str, Any]:
-    """Write a flood.
+    """Write a flood; ``file`` is the one that it was read from, beside which its scenario lies.
 
     Returns
     -------
@@ -152,6 +162,9 @@ def export_result(
 
         write = write_netcdf if kind == "nc" else write_zarr
         files = [write(wish.path, chosen, crs, what, f"cimdesk {__version__}", progress, cancel)]
+    elif wish.is_fine:
+        fine = fine_scenario(result, file or Path())
+        files = write_fine(_fine_grids(wish, result, what, numbers), result, fine, crs, kind == "cog", progress, cancel)
     elif kind in ("tif", "cog"):
         files = _write_rasters(wish, chosen, crs, what, kind == "cog", progress, cancel)
     elif kind == "csv":
@@ -200,6 +213,10 @@ def _settled(result: FloodResult, wish: ExportWish) -> tuple[tuple[str, ...], st
     can = (HYDROGRAPHS, SUMMARY) if kind == "csv" else (DEPTH, *((VELOCITY,) if has_flow else ()), *available(result))
     asked = wish.what or tuple(key for key in _DEFAULT[kind] if key in can)
     asked = can if "all" in asked else asked
+    if wish.is_fine and kind not in ("tif", "cog"):
+        raise UsageError("only GeoTIFF and COG are written at the resolution of the fine ground.", remedy="Choose one of them.")
+    if wish.is_fine and not can_be_fine(result):
+        raise UsageError("this flood was not computed on coarse cells, or is on the fine ones already.", remedy="Leave --fine out.")
     unknown = [key for key in asked if key not in can]
     if unknown:
         raise UsageError("'{name}' cannot be written; there are: {known}.", name=unknown[0], known=", ".join(can))
@@ -231,11 +248,8 @@ def _write_rasters(
     dry = result.is_blocked | ~np.isfinite(result.terrain.elevations)
     grids: list[tuple[str, Any]] = [(key, None) for key in what if key != DEPTH]
     if DEPTH in what:
-        grids += [(f"depth_{round(float(time)):07d}s", k) for k, time in enumerate(result.times)]
-    folder: Path | None = None
-    if len(grids) > 1 or wish.path.suffix.lower() not in (".tif", ".tiff"):
-        folder = wish.path.with_suffix("") if wish.path.suffix.lower() in (".tif", ".tiff") else wish.path
-        folder.mkdir(exist_ok=True)
+        grids += [(_frame_name(time), k) for k, time in enumerate(result.times)]
+    folder = _raster_folder(wish, len(grids))
     frames = iter(result.depths)
     written: list[Path] = []
     for number, (name, frame) in enumerate(grids):
@@ -250,6 +264,32 @@ def _write_rasters(
         # With the ground beside them the depths can be read again as a flood with levels.
         written.append(write_grid(folder / "ground.tif", result.terrain.elevations, result.terrain, crs, is_cog))
     return written
+
+
+def _frame_name(time: float) -> str:
+    return f"depth_{round(float(time)):07d}s"
+
+
+def _raster_folder(wish: ExportWish, count: int) -> Path | None:
+    """Return the folder that rasters are written into, made where it is not there; None for one into the file that is named."""
+    is_file = wish.path.suffix.lower() in (".tif", ".tiff")
+    if count == 1 and is_file:
+        return None
+    folder = wish.path.with_suffix("") if is_file else wish.path
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _fine_grids(wish: ExportWish, result: FloodResult, what: tuple[str, ...], numbers: AnyArray) -> list[FineGrid]:
+    """Return the rasters to write of the fine ground, under the names that those of coarse cells have."""
+    maps = [key for key in what if key != DEPTH]
+    frames = numbers.tolist() if DEPTH in what else []
+    folder = _raster_folder(wish, len(maps) + len(frames))
+    if folder is None:
+        return [FineGrid(wish.path, maps[0], is_whole=maps[0] in _WHOLE) if maps else FineGrid(wish.path, frame=frames[0])]
+    grids = [FineGrid(folder / f"{key.replace('.', '_')}.tif", key, is_whole=key in _WHOLE) for key in maps]
+    grids += [FineGrid(folder / f"{_frame_name(result.times[k])}.tif", frame=k) for k in frames]
+    return grids + ([FineGrid(folder / "ground.tif", "ground")] if frames else [])
 
 
 def _write_outlines(

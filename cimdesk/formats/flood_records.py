@@ -20,6 +20,8 @@ from cimdesk.base.errors import DataError
 from cimdesk.formats.atomic import replacing
 from cimdesk.model import drainage, flood, flood_inputs, terrain
 
+LARGE = 1_000_000
+"""Arrays of more than this many bytes may be left in the file."""
 _KIND = "@"
 _RECORD = "record.json"
 _MODULES = (flood, flood_inputs, drainage, terrain)
@@ -56,8 +58,14 @@ def write_records(path: Path, value: Any) -> Path:
     return path
 
 
-def read_records(path: Path) -> Any:
+def read_records(path: Path, mapped: bool = False) -> Any:
     """Return what `write_records` wrote.
+
+    Parameters
+    ----------
+    path : Path
+    mapped : bool
+        Leave large arrays in the file and read of them what is looked at. They cannot be changed, nor are they checked as a whole.
 
     Raises
     ------
@@ -68,12 +76,34 @@ def read_records(path: Path) -> Any:
         with zipfile.ZipFile(path) as archive:
 
             def array(number: int) -> AnyArray:
+                if mapped and archive.getinfo(f"{number}.npy").file_size > LARGE:
+                    return _mapped(path, archive.getinfo(f"{number}.npy"))
                 loaded: AnyArray = np.load(io.BytesIO(archive.read(f"{number}.npy")), allow_pickle=False)
                 return loaded
 
             return _decoded(json.loads(archive.read(_RECORD)), array)
     except _BROKEN as error:
         raise DataError(path, "the file is damaged or cut short ({reason}).", reason=error) from error
+
+
+def _mapped(path: Path, member: zipfile.ZipInfo) -> AnyArray:
+    """Return an array that stays in the file: members are stored as they are."""
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise ValueError("an array is packed")
+    with path.open("rb") as file:
+        file.seek(member.header_offset)
+        head = file.read(30)
+        if head[:4] != b"PK\x03\x04":
+            raise ValueError("an array is not where it should be")
+        file.seek(member.header_offset + 30 + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little"))
+        begin = file.tell()
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, is_fortran, dtype = read(file)
+        size = file.tell() - begin + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        if is_fortran or dtype.hasobject or size != member.file_size:
+            raise ValueError("an array is not as long as it says")
+        return np.memmap(path, dtype=dtype, mode="r", offset=file.tell(), shape=shape)
 
 
 def _encoded(value: Any, take: Callable[[AnyArray], int]) -> Any:

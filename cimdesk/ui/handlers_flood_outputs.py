@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from cimdesk.base.i18n import tr
+from cimdesk.commands.flood_fine_export import can_be_fine
 from cimdesk.commands.flood_outputs import DEPTH, HYDROGRAPHS, ExportWish, export_job
 from cimdesk.model.appearance import active_flood
+from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_maps import available, map_named
 from cimdesk.ui.desk import Desk
 
@@ -32,9 +34,24 @@ def export_flood(desk: Desk) -> None:
         if chosen is None:
             return
         what = keys if chosen == len(keys) + 1 else (DEPTH,) if chosen == len(keys) else (keys[chosen],)
+    is_fine = False
+    if kind in ("tif", "cog") and can_be_fine(result):
+        row = desk.ask.choice(tr("Export flood"), tr("Cells"), _cells_of(result))
+        if row is None:
+            return
+        is_fine = row == 0
     path = desk.ask.save_path(tr("Export flood"), suffix, result.name)
     if path is not None:
-        desk.run(export_job(desk.session, layer.id, ExportWish(path, what, kind), desk.message.emit))
+        desk.run(export_job(desk.session, layer.id, ExportWish(path, what, kind, is_fine=is_fine), desk.message.emit))
+
+
+def _cells_of(result: FloodResult) -> list[str]:
+    """Return the names of the cells that a run on coarse cells can be written on, the fine ones first."""
+    fine = float(result.statistics["subgrid"]["fine_cell"])
+    return [
+        tr("fine ground, {cell:g} m").format(cell=fine),
+        tr("cells that were computed on, {cell:g} m").format(cell=result.terrain.cell_x),
+    ]
 
 
 def export_hydrographs(desk: Desk, place: tuple[float, float] | None = None) -> None:
