@@ -15,7 +15,6 @@ from __future__ import annotations
 import numpy as np
 
 from cimdesk.analysis.flood.compiled import part2
-from cimdesk.analysis.flood.dynamic_laws import EXACT_MATH as _EXACT
 from cimdesk.analysis.flood.dynamic_laws import (
     THIN_DEPTH,
     WALL,
@@ -33,6 +32,8 @@ from cimdesk.base.compiled import njit
 
 CHUNK = 512
 """Columns computed together: their rows of intermediate values stay in the fastest cache."""
+
+_EXACT = {"nnan", "nsz"}
 
 
 @njit(fastmath=_EXACT, nogil=True, cache=True, error_model="numpy")

@@ -1,7 +1,8 @@
 """What happens in one cell and through one face in the dynamic engine; `dynamic_kernels` has the method and its loops.
 
 The kernels of graphics processors (`cuda_dynamic_kernels`) take the same functions as they are. Nothing is reassociated or
-contracted on processors, so that still water gives exact zeros and two tiles that compute a face get the same bits.
+contracted on processors, so that still water gives exact zeros and two tiles that compute a face get the same bits. No function
+here allows for other mathematics: compilers for graphics processors would take that for leave to divide roughly.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ LEAST_DEPTH = 1.0e-15
 """Stands for thinner films where depths are squared: processors are slow with numbers next to nothing [m]."""
 WALL = 0.5 * CLOSED_HEIGHT
 """Cells that stand higher are walls."""
-
-EXACT_MATH = {"nnan", "nsz"}
 
 
 @njit(inline="always")
@@ -179,7 +178,7 @@ def surplus_given(h, west, east, north, south, dt_dx, keep):  # type: ignore[no-
     return one - held / out if out > held else zero
 
 
-@njit(fastmath=EXACT_MATH, nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def face_between(  # type: ignore[no-untyped-def]
     h0, h1, h2, h3, z0, z1, z2, z3, x0, x1, x2, x3, y0, y1, y2, y3, is_flat_1, is_flat_2, gravity
 ):  # fmt: skip
@@ -201,7 +200,7 @@ def face_between(  # type: ignore[no-untyped-def]
     return face_fluxes(h1, h2, z1, z2, dh1, dh2, de1, de2, ul, ur, vl, vr, gravity)
 
 
-@njit(fastmath=EXACT_MATH, nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def staged(  # type: ignore[no-untyped-def]
     h, lo, qx, qy, k, west, east, north, south, dex, dey,
     left_e, right_w, across_n, across_s, left_s, right_n, across_w, across_e, dt_dx, dt, gravity,

@@ -10,11 +10,12 @@ from cimdesk.base.compiled import njit
 
 NO_SOIL, HORTON, GREEN_AMPT = 0, 1, 2
 _EXACT_MATH = {"nnan", "nsz"}
+# For processors only: compilers for graphics processors take any of it for leave to do as they like. Hence not in laws of cells.
 _ROUNDS = 12
 """Newton steps at most; two or three do."""
 
 
-@njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def horton_curve(t, initial, final, decay):  # type: ignore[no-untyped-def]
     """Return what has gone in by the time ``t`` on Horton's curve [m]."""
     if decay <= 0.0:
@@ -22,7 +23,7 @@ def horton_curve(t, initial, final, decay):  # type: ignore[no-untyped-def]
     return final * t + (initial - final) / decay * (1.0 - exp(-decay * t))
 
 
-@njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def horton(held, seconds, memory, initial, final, decay):  # type: ignore[no-untyped-def]
     """Return what soil takes of ``held`` [m] in some seconds, and its new time on the curve [s].
 
@@ -45,7 +46,7 @@ def horton(held, seconds, memory, initial, final, decay):  # type: ignore[no-unt
     return held, t
 
 
-@njit(fastmath=_EXACT_MATH, nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def green_ampt(held, seconds, taken, conductivity, suction, deficit):  # type: ignore[no-untyped-def]
     """Return what soil takes of ``held`` [m] in some seconds, having ``taken`` some before [m].
 
