@@ -25,7 +25,7 @@ from cimdesk.model.cim import CARD, LEVELS, CardGrade, CimCard, Currency, grade
 from cimdesk.model.city import CityModel
 from cimdesk.model.document import Changes
 from cimdesk.model.features import VectorLayer
-from cimdesk.model.layers import Layer, LayerKind
+from cimdesk.model.layers import TILED_FROM, Layer, LayerKind
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
@@ -113,7 +113,7 @@ def _looked_at(layer: Layer, data: LayerData | None) -> tuple[CimCard, float | N
 def _told(layer: Layer, data: LayerData | None) -> CimCard:
     about = _metadata(data)
     licence = _first_text(about, _LICENCES)
-    source = _first_text(about, _SOURCES) or Path(layer.source.replace("\\", "/")).name
+    source = _first_text(about, _SOURCES) or _file_of(layer)
     found = _DATE.match(_first_text(about, _DATES))
     return CimCard(
         _level(layer, data),
@@ -124,6 +124,13 @@ def _told(layer: Layer, data: LayerData | None) -> CimCard:
         _accuracy(data),
         _coverage(data),
     )
+
+
+def _file_of(layer: Layer) -> str:
+    """Return the name of the file a layer is read from, or its tiles were made of."""
+    made_of = str(layer.options.get(TILED_FROM) or "")
+    name = Path((made_of or layer.source).replace("\\", "/")).name
+    return tr("Tiled from {name}").format(name=name) if made_of else name
 
 
 def set_card(session: Session, layer_id: str, card: CimCard) -> Changes:

@@ -27,14 +27,13 @@ from cimdesk.commands.export_files import (
     write_vector,
 )
 from cimdesk.commands.ground import LIFT
-from cimdesk.commands.large import TILED_FROM
 from cimdesk.commands.session import Session
 from cimdesk.commands.tiled import address_of
 from cimdesk.formats.cityjson import Excerpt
 from cimdesk.model.city import CityModel
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.imagery import Imagery
-from cimdesk.model.layers import Layer
+from cimdesk.model.layers import TILED_FROM, Layer
 from cimdesk.model.lifecycle import Stage
 from cimdesk.model.points import PointCloud
 from cimdesk.model.terrain import Terrain

@@ -22,7 +22,7 @@ from cimdesk.formats import geoparquet, registry, vector
 from cimdesk.formats.extrusion import height_among
 from cimdesk.formats.registry import Source
 from cimdesk.formats.tiles3d_stated import stated_plan
-from cimdesk.model.layers import Layer
+from cimdesk.model.layers import TILED_FROM, Layer
 
 TILE_FROM = 100 << 20
 """Size from which a city model is tiled instead of held in memory [bytes]; packed files count three times."""
@@ -37,8 +37,6 @@ SMALL_FILE = 16 << 20
 BLOCK = 4 << 20
 FORMATS = ("CityJSON", "CityJSONSeq", "CityGML")
 MODELS = ("IFC", "Mesh")
-TILED_FROM = "tiled_from"
-"""Option of a layer: the file its tiles were made of."""
 TILED_HOW = "tiled_how"
 """Option of a layer: the record of `How` its tiles were made."""
 _BESIDE = (".dbf", ".prj", ".cpg")

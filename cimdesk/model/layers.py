@@ -11,6 +11,9 @@ from typing import Any
 from cimdesk.model.document import Document, Record
 from cimdesk.model.style import Style
 
+TILED_FROM = "tiled_from"
+"""Option of a layer: the file its tiles were made of."""
+
 
 class LayerKind(StrEnum):
     """What a layer holds, which decides its group in the layer tree and how it is drawn."""

@@ -13,7 +13,7 @@ from cimdesk.commands import layers
 from cimdesk.model.document import Changes
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.imagery import Imagery
-from cimdesk.model.layers import GROUPS, Layer
+from cimdesk.model.layers import GROUPS, TILED_FROM, Layer
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.sensors import Sensors
 from cimdesk.model.terrain import Terrain, height_offset
@@ -208,7 +208,7 @@ def layer_data(desk: Desk, layer: Layer, role: int) -> Any:
         return data.utility if isinstance(data, UtilityNetwork) else None
     if role == Qt.ItemDataRole.ToolTipRole:
         why = workspace.unavailable(layer.id)
-        made_of = layer.options.get("tiled_from")
+        made_of = layer.options.get(TILED_FROM)
         source = tr("Tiled from {name}").format(name=made_of) if made_of else layer.source
         data = workspace.data(layer.id)
         lines = [layer.name, why or source, *(_heights(data, layer) if isinstance(data, Terrain) else ())]

@@ -12,7 +12,7 @@ from cimdesk.base.crs import Crs
 from cimdesk.base.errors import Cancelled, DataError
 from cimdesk.base.jobs import CancelToken, SynchronousRunner
 from cimdesk.base.workers import RefusalError
-from cimdesk.commands import extruding, large, projects, sources, tiling_child
+from cimdesk.commands import cards, extruding, large, projects, sources, tiling_child
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.tileset import TiledCity
 from cimdesk.services.tiling.scatter import problem_of
@@ -60,6 +60,7 @@ def test_a_large_city_becomes_a_streamed_tileset_that_names_its_source(tmp_path,
     assert (layer.name, layer.kind) == ("town", LayerKind.TILES)
     assert layer.options[large.TILED_FROM] == str(path)
     assert layer.source.startswith("plan_tiles/town-")
+    assert cards.card_of(session.workspace, layer).source == "Tiled from town.city.jsonl"
     data = session.workspace.data(layer.id)
     assert isinstance(data, TiledCity)
     assert data.tiles is not None
