@@ -34,24 +34,9 @@ Handler = Callable[[argparse.Namespace, Console], Outcome]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status of the command line's contract."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    first = next((argument for argument in arguments if not argument.startswith("-")), "")
-    asks_help = bool({"-h", "--help", "--version"} & set(arguments))
-    if not asks_help and (not arguments or Path(first).suffix):
-        # No command is meant: the window need not wait for all of them to be loaded.
-        return _open_window(arguments, ())
-    parser, names = _parser()
-    if first not in names and not asks_help:
-        return _open_window(arguments, names)
-    parsed = parser.parse_args(arguments)
-    console = Console(as_json=getattr(parsed, "json", False))
+    console = Console(as_json=False)
     try:
-        with _stopped_like_ctrl_c():
-            _set_language(parsed)
-            handler: Handler = parsed.handler
-            outcome = handler(parsed, console)
-            console.finish(outcome)
-            sys.stdout.flush()
+        return _run(list(sys.argv[1:] if arguments is None else arguments), console)
     except (Cancelled, KeyboardInterrupt):
         # One that comes while classes are made from text, as in an import, is kept by Python as nobody's, and would end the
         # process by a signal after all; any other text that is executed clears that.
@@ -79,7 +64,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return EXIT_REFUSED
         console.error(tr("The disk is full ({name}). Make room on it and try again.").format(name=error.filename or gettempdir()))
         return EXIT_REFUSED
-    return outcome.status
+
+
+def _run(arguments: list[str], console: Console) -> int:
+    first = next((argument for argument in arguments if not argument.startswith("-")), "")
+    asks_help = bool({"-h", "--help", "--version"} & set(arguments))
+    if not asks_help and (not arguments or Path(first).suffix):
+        # No command is meant: the window need not wait for all of them to be loaded.
+        return _open_window(arguments, ())
+    with _stopped_like_ctrl_c():
+        parser, names = _parser()
+        if first in names or asks_help:
+            parsed = parser.parse_args(arguments)
+            console.as_json = getattr(parsed, "json", False)
+            _set_language(parsed)
+            handler: Handler = parsed.handler
+            outcome = handler(parsed, console)
+            console.finish(outcome)
+            sys.stdout.flush()
+            return outcome.status
+    return _open_window(arguments, names)
 
 
 @contextmanager

@@ -182,16 +182,17 @@ def test_import_that_is_stopped_leaves_no_project(sent: signal.Signals, tmp_path
 STOPPED = """
 from cimdesk.app import cli
 
-def loaded(arguments):
+def loaded(*arguments):
     exec("raise KeyboardInterrupt")
 
-cli._set_language = loaded
+cli.STEP = loaded
 raise SystemExit(cli.main(["check", "nothing.json"]))
 """
 
 
-def test_a_stop_while_modules_are_loaded_ends_like_any_other(tmp_path: Path):
-    (tmp_path / "stopped.py").write_text(STOPPED)
+@pytest.mark.parametrize("step", ["_parser", "_set_language"])
+def test_a_stop_while_modules_are_loaded_ends_like_any_other(step: str, tmp_path: Path):
+    (tmp_path / "stopped.py").write_text(STOPPED.replace("STEP", step))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     ended = subprocess.run([sys.executable, "-m", "stopped"], capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert (ended.returncode, ended.stderr.strip()) == (130, "cimdesk: Cancelled.")
