@@ -13,7 +13,7 @@ from itertools import cycle, pairwise
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, UInt8
+from cimdesk.base.arrays import AnyArray, Float, Int, UInt8
 from cimdesk.base.units import format_number
 from cimdesk.model.classes import Method
 from cimdesk.model.columns import Encoded, encode
@@ -151,10 +151,7 @@ def _graduated(style: Style, values: AnyArray) -> Coloring:
     count = len(breaks) + 1
     codes = _remembered(values, ("classes", breaks), lambda: classify(values, breaks))
     colors = palette_of_classes(style, count)
-    # Comparing bytes is quicker than making them the numbers that counting wants.
-    counts = _remembered(
-        values, ("counts", breaks), lambda: np.array([np.count_nonzero(codes == k) for k in range(count + 1)], dtype=np.int64)
-    )
+    counts = _remembered(values, ("counts", breaks), lambda: _counted(codes, range(count + 1)))
     parts = zip(class_labels(breaks), colors, counts[:count], strict=True)
     entries = [LegendEntry(label, hex_color(color), int(n)) for label, color, n in parts]
     if counts[count]:
@@ -167,12 +164,21 @@ def classify(values: AnyArray, breaks: Sequence[float]) -> UInt8:
     """Return the (N,) class of each value, 0 below the first limit; one more than the last class where it is missing."""
     codes = np.zeros(len(values), dtype=np.uint8)
     for start in range(0, len(values), AT_ONCE):
-        part, found = values[start : start + AT_ONCE], codes[start : start + AT_ONCE]
+        part, found = values[start : start + AT_ONCE].astype(np.float64, copy=False), codes[start : start + AT_ONCE]
         for limit in breaks:
-            found += part >= limit
+            found += (part >= limit).view(np.uint8)
         if values.dtype.kind == "f":
-            found[~np.isfinite(part)] = len(breaks) + 1
+            np.copyto(found, np.uint8(len(breaks) + 1), where=~np.isfinite(part))
     return codes
+
+
+def _counted(codes: AnyArray, wanted: Sequence[int]) -> Int:
+    """Return how often each of a few codes occurs."""
+    counts = np.zeros(len(wanted), dtype=np.int64)
+    for start in range(0, len(codes), AT_ONCE):
+        part = codes[start : start + AT_ONCE]
+        counts += [np.count_nonzero(part == code) for code in wanted]
+    return counts
 
 
 def ramp_ends(style: Style, values: AnyArray) -> tuple[float, float]:
@@ -196,7 +202,7 @@ def ramp_codes(values: AnyArray, low: float, high: float, log: bool) -> AnyArray
             position = numbers - low
             position *= (LEVELS - 1) / ((high - low) or 1.0)
             np.clip(position, 0.0, LEVELS - 1.0, out=position)
-            position[np.isnan(numbers)] = LEVELS
+            np.copyto(position, LEVELS, where=np.isnan(numbers))
             codes[start : start + AT_ONCE] = position
     return codes
 
@@ -204,7 +210,7 @@ def ramp_codes(values: AnyArray, low: float, high: float, log: bool) -> AnyArray
 def _continuous(style: Style, values: AnyArray) -> Coloring:
     low, high = ramp_ends(style, values)
     codes = _remembered(values, ("ramp", low, high, style.log), lambda: ramp_codes(values, low, high, style.log))
-    missing = _remembered(values, ("missing",), lambda: np.array([int((codes == LEVELS).sum())]))
+    missing = _remembered(values, ("missing",), lambda: _counted(codes, [LEVELS]))
     levels = ramp_levels(style.ramp, style.reverse)
     palette = np.concatenate([levels, np.array([rgba(style.missing)], dtype=np.uint8)])
     legend = _ramp_legend(style, low, high, int(missing[0]))

@@ -220,6 +220,9 @@ def test_a_million_features_are_recoloured_at_once(opened):
         Style(StyleMode.GRADUATED, "#cccccc", "height", method=Method.NATURAL, classes=7),
         Style(StyleMode.CONTINUOUS, "#cccccc", "height"),
     ]
+    # Who has looked at everything has had a colour for it.
+    layers.set_style(session, layer.id, Style(color="#dddddd"))
+    frame(stage)
     # As the window does when tiles have stopped coming.
     made = Thread(target=ready_tables, args=([table],))
     begun = time.perf_counter()
