@@ -11,7 +11,7 @@ from cimdesk.base.errors import Cancelled
 from cimdesk.base.jobs import CancelToken, no_progress
 from cimdesk.commands import projects
 from cimdesk.commands.demo.metropolis import tiles
-from cimdesk.commands.demo.metropolis.buildings import make_buildings, prisms, shapes
+from cimdesk.commands.demo.metropolis.buildings import boxes, make_buildings, prisms, shapes
 from cimdesk.commands.demo.metropolis.project import write_metropolis
 from cimdesk.commands.demo.metropolis.region import BUILDINGS, CELL, CELLS, SIDE, make_region, river
 from cimdesk.formats.facing import outward_features
@@ -55,6 +55,16 @@ def test_shapes_are_skins_that_face_outwards():
         local = (points - points.mean(axis=0)).astype(np.float32)
         assert outward_features(local, triangles, owner, len(found)).all()
         assert np.array_equal(np.unique(owner), np.arange(len(found)))
+
+
+def test_boxes_are_those_around_the_shapes():
+    found = make_buildings(make_region(7), (212, 218), (212, 218))
+    assert set(found.kind.tolist()) == {0, 1, 2}
+    points, triangles, owner = shapes(found)
+    corners = points[triangles]
+    for k, (low, high) in enumerate(zip(*boxes(found), strict=True)):
+        mine = corners[owner == k].reshape(-1, 3)
+        assert np.allclose([mine.min(axis=0), mine.max(axis=0)], [low, high])
 
 
 def test_every_building_is_once_in_the_finest_tiles_with_its_attributes(folder):

@@ -15,6 +15,8 @@ STREET = 24.0
 STOREY = 3.2
 FOOT = 0.6
 """How far walls go into the ground [m]."""
+PITCH, TOP = 0.22, 2.6
+"""Height of pitched roofs over their width, and of what stands on flat ones [m]."""
 USES = ("residential", "commercial", "office", "industrial", "school", "hospital", "village house")
 PLAIN, GABLED, STEPPED = 0, 1, 2
 """Kinds of shape: a smaller box on top, a pitched roof, a tower on a podium."""
@@ -180,12 +182,24 @@ def shapes(buildings: Buildings) -> tuple[Float, Int, Int]:
     )
 
 
+def boxes(buildings: Buildings) -> tuple[Float, Float]:
+    """Return (N, 3) lowest and highest corners of what `shapes` makes."""
+    cos, sin = np.abs(np.cos(buildings.turn)), np.abs(np.sin(buildings.turn))
+    long, wide = buildings.size.T / 2.0
+    half = np.column_stack([long * cos + wide * sin, long * sin + wide * cos])
+    rise = np.select(
+        [buildings.kind == GABLED, buildings.kind == PLAIN], [PITCH * buildings.size[:, 1], np.full(len(buildings), TOP)]
+    )
+    top = buildings.foot + FOOT + buildings.height + rise
+    return np.column_stack([buildings.middle - half, buildings.foot]), np.column_stack([buildings.middle + half, top])
+
+
 def _of_kind(some: Buildings, kind: int) -> list[tuple[Float, Int, Int]]:
     top = some.foot + FOOT + some.height
     # What stands on another box begins inside it, low enough that no one sees its open end.
     inside = some.foot + 0.3 * (top - some.foot)
     if kind == GABLED:
-        return [_placed(some, _GABLE_POINTS, _GABLE, some.size, some.foot, top, top + 0.22 * some.size[:, 1])]
+        return [_placed(some, _GABLE_POINTS, _GABLE, some.size, some.foot, top, top + PITCH * some.size[:, 1])]
     if kind == STEPPED:
         podium = some.foot + FOOT + np.minimum(3.0 * STOREY, 0.4 * some.height)
         tower = np.maximum(some.size * 0.72, 10.0)
@@ -195,7 +209,7 @@ def _of_kind(some: Buildings, kind: int) -> list[tuple[Float, Int, Int]]:
         ]
     return [
         _placed(some, _BOX_POINTS, _BOX, some.size, some.foot, top),
-        _placed(some, _BOX_POINTS, _BOX, some.size * 0.3, inside, top + 2.6),
+        _placed(some, _BOX_POINTS, _BOX, some.size * 0.3, inside, top + TOP),
     ]
 
 

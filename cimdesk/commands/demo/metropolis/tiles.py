@@ -17,7 +17,7 @@ from cimdesk.base.arrays import Float, Int
 from cimdesk.base.crs import Crs
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, Progress
-from cimdesk.commands.demo.metropolis.buildings import STOREY, USES, Buildings, make_buildings, prisms, shapes
+from cimdesk.commands.demo.metropolis.buildings import STOREY, USES, Buildings, boxes, make_buildings, prisms, shapes
 from cimdesk.commands.demo.metropolis.region import CELL, CELLS, CORNER, CRS, DISTRICT_NAMES, SIDE, make_region
 from cimdesk.formats.glb_write import TileMesh, write_glb
 from cimdesk.formats.metadata_write import MetadataClass, TableSummary
@@ -169,7 +169,7 @@ class _Unit:
         some, shown = self.made.take(rows), None
         if len(rows) > PRISMS:
             some, shown = chosen(some, self.writer.grid.size(level) / BLOCKS)
-        self._write(level, x, y, some, prisms(some if shown is None else shown), _boxes(some), shown is not None)
+        self._write(level, x, y, some, prisms(some if shown is None else shown), boxes(some), shown is not None)
 
     def _write(
         self,
@@ -178,14 +178,14 @@ class _Unit:
         y: int,
         some: Buildings,
         shape: tuple[Float, Int, Int],
-        boxes: tuple[Float, Float] | None = None,
+        around: tuple[Float, Float] | None = None,
         has_others: bool = False,
     ) -> None:
         """Write a tile that shows some buildings in a ``shape``: what it tells of them says so, and whether others are in it."""
         points, triangles, owner = shape
         frame = TileFrame.at(self.writer.grid.crs, (points.min(axis=0) + points.max(axis=0)) / 2.0)
         mesh = TileMesh(frame.to_local(points), triangles, owner)
-        extras = None if boxes is None else _said(boxes, frame if has_others else None)
+        extras = None if around is None else _said(around, frame if has_others else None)
         self.writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, some.table(), self.metadata, extras))
         self.tiles.append((level, x, y))
 
@@ -281,26 +281,16 @@ def _write_blocks(writer: TilesetWriter, metadata: MetadataClass, level: int, x:
     points, triangles, owner = prisms(_as_buildings(blocks.rows, side))
     frame = TileFrame.at(writer.grid.crs, (points.min(axis=0) + points.max(axis=0)) / 2.0)
     mesh = TileMesh(frame.to_local(points), triangles, owner)
-    extras = _said(_boxes(blocks.mains), frame)
+    extras = _said(boxes(blocks.mains), frame)
     writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, blocks.mains.table(), metadata, extras))
     return True
 
 
-def _said(boxes: tuple[Float, Float], frame: TileFrame | None) -> dict[str, Any]:
+def _said(around: tuple[Float, Float], frame: TileFrame | None) -> dict[str, Any]:
     """Return what a content says of the boxes around its buildings; with a frame, where they stand as well."""
-    low, high = boxes
+    low, high = around
     tops = np.column_stack([(low[:, :2] + high[:, :2]) / 2.0, high[:, 2]])
     return bodies_record(StatedBodies(high - low, None if frame is None else frame.to_tileset(tops)))
-
-
-def _boxes(some: Buildings) -> tuple[Float, Float]:
-    """Return (N, 3) lowest and highest corners of buildings."""
-    points, triangles, owner = shapes(some)
-    corners, owners = points[triangles.ravel()], np.repeat(owner, 3)
-    low, high = np.full((len(some), 3), np.inf), np.full((len(some), 3), -np.inf)
-    np.minimum.at(low, owners, corners)
-    np.maximum.at(high, owners, corners)
-    return low, high
 
 
 def _as_buildings(blocks: Float, side: Float) -> Buildings:
