@@ -201,19 +201,9 @@ class CudaDynamicEngine(DynamicEngine):
         h, _, qx, qy = source
         device = self._device
         self._water.each(
-            self._kernels.repair,
-            device["flags"],
-            h,
-            qx,
-            qy,
-            device["faces"],
-            *target,
-            device["edges"],
-            stage,
-            share,
-            dt_dx,
-            self._keep,
-        )
+            self._kernels.repair, device["flags"], h, qx, qy, device["faces"], *target, device["edges"], stage, share,
+            dt_dx, self._keep,
+        )  # fmt: skip
 
     def _set_edges(self, water: tuple[AnyArray, ...], time: float) -> None:
         self._fill_edges(water, time)
