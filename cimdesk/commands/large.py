@@ -205,7 +205,7 @@ def missing_tiles(layer: Layer, tiles: Path) -> DataError | None:
     path = source_file(layer)
     if path is None or tiles.exists():
         return None
-    remedy = "Reload the layer to tile it again."
+    remedy = "City > Read again tiles it anew."
     if How.of(layer.options).grounds:
         remedy = "Extrude the outlines again."
     return DataError(tiles, "the tiles are gone; {name}, of which they were made, is there.", remedy=remedy, name=path.name)
@@ -219,7 +219,7 @@ def is_outdated(layer: Layer, tiles: Path) -> bool:
 
 def changed_since(layer: Layer) -> Problem:
     """Return what is said of a layer whose file has changed since its tiles were made."""
-    template = "{name} has changed since its tiles were made. Reload the layer to tile it again."
+    template = "{name} has changed since its tiles were made. City > Read again tiles it anew."
     if How.of(layer.options).grounds:
         template = "{name} has changed since its buildings were made. Extrude the outlines again."
     return Problem(Severity.WARNING, "tiles-outdated", layer.name, template, {"name": Path(str(layer.options[TILED_FROM])).name})
