@@ -175,17 +175,17 @@ def _write_prisms(work: _Work, level: int, x: int, y: int, items: Int, is_mine: 
     prisms = work.prisms
     mine = np.flatnonzero(is_mine[prisms.owner])
     table, number = _features(work.town, items)
-    sizes = _sizes(work.bodies, items, number[items], len(table))
+    sizes = _sizes(work.bodies, items, number[items])
     _write(work, level, x, y, prisms.points, prisms.triangles[mine], number[prisms.owner[mine]], table, None, sizes)
     work.errors.append([level, _typical(work.bodies.error[items], work.bodies.area[items])])
 
 
-def _sizes(bodies: Bodies, items: Int, rows: Int, count: int) -> Float:
-    """Return (count, 3) sizes of the boxes around the features of ``items``, by their ``rows``; 0 for those without triangles."""
-    low, high = np.full((count, 3), np.nan), np.full((count, 3), np.nan)
-    np.fmin.at(low, rows, bodies.low[items])
-    np.fmax.at(high, rows, bodies.high[items])
-    sizes: Float = np.nan_to_num(high - low)
+def _sizes(bodies: Bodies, items: Int, rows: Int) -> Float:
+    """Return (F, 3) sizes of the boxes around the F features of ``items``, by their ``rows``; 0 for those without triangles."""
+    order = np.argsort(rows, kind="stable")
+    starts = np.flatnonzero(np.diff(rows[order], prepend=-1))
+    low, high = bodies.low[items[order]], bodies.high[items[order]]
+    sizes: Float = np.nan_to_num(np.fmax.reduceat(high, starts, axis=0) - np.fmin.reduceat(low, starts, axis=0))
     return sizes
 
 
