@@ -8,6 +8,8 @@ from cimdesk.base.arrays import AnyArray, Bool, Float, Int
 
 ALIKE = 0.5
 """Cosine between the normals of neighbours that may be taken for one plane, if their corners lie in it."""
+MOST_MEETING = 64
+"""Sides without a neighbour that begin in one corner, up to which they are asked whether they run along each other."""
 SPECK = 0.01
 """Widths of slivers that are nothing but rounding, wherever they look [tolerances]."""
 
@@ -155,6 +157,8 @@ def _neighbours(triangles: Int, groups: Int, points: Float, tolerance: float) ->
     sorted_rows = np.argsort(going, kind="stable")
     first = np.searchsorted(going[sorted_rows], coming)
     counts = np.searchsorted(going[sorted_rows], coming, side="right") - first
+    # Where hundreds meet, each of them would be asked of each.
+    counts[counts > MOST_MEETING] = 0
     one = np.repeat(free, counts)
     steps = np.arange(len(one)) - np.repeat(np.cumsum(counts) - counts, counts)
     other = free[sorted_rows[np.repeat(first, counts) + steps]]
