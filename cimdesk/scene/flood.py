@@ -24,7 +24,7 @@ from cimdesk.scene.flood_nodes import Fountains
 from cimdesk.scene.flood_ready import are_kernels_ready
 from cimdesk.scene.flood_shader import FRAGMENT_DECLARED, VERTEX_DECLARED, VERTEX_PLACED, fragment_code
 from cimdesk.scene.flood_surface import WaterFrames, packed
-from cimdesk.scene.geometry import actor_of, poly_data, set_point_array, set_pull
+from cimdesk.scene.geometry import actor_of, box_of, poly_data, set_point_array, set_pull
 from cimdesk.scene.look import unit_rgb
 from cimdesk.scene.textures import PictureTexture
 from cimdesk.scene.visual import Context, View, Visual
@@ -71,7 +71,7 @@ class FloodVisual(Visual):
             self.actors.append(self.fountains.sprites.actor)
         points = self.sheets[0].points
         if len(points):
-            self.extent = np.array([points.min(axis=0), points.max(axis=0)], dtype=np.float64)
+            self.extent = box_of(points)
         self.set_time(context.time)
         self.sync(layer)
 
@@ -248,9 +248,11 @@ class Sheet:
 
 def local_bed(result: FloodResult, context: Context) -> Float32:
     """Return the (R, C) local height of the ground; where it is unknown, that of the lowest."""
-    bed = result.terrain.elevations.astype(np.float64) - context.origin[2]
+    bed: Float32 = np.subtract(result.terrain.elevations, context.origin[2], dtype=np.float64).astype(np.float32)
     known = np.isfinite(bed)
-    return np.where(known, bed, bed[known].min() if known.any() else 0.0).astype(np.float32)
+    if not known.all():
+        bed[~known] = bed[known].min() if known.any() else 0.0
+    return bed
 
 
 def _water_mesh(result: FloodResult, context: Context, bed: Float32, stride: int) -> tuple[Float32, Int32, Float32]:
@@ -268,4 +270,6 @@ def _water_mesh(result: FloodResult, context: Context, bed: Float32, stride: int
 def _block_max(values: Float32, stride: int, rows: int, columns: int) -> Float32:
     padded = np.zeros((rows * stride, columns * stride), dtype=np.float32)
     padded[: values.shape[0], : values.shape[1]] = np.nan_to_num(values)
-    return np.asarray(padded.reshape(rows, stride, columns, stride).max(axis=(1, 3)))
+    # One side after the other, over long rows: both at once is ten times as slow.
+    tall = padded.reshape(rows, stride, columns * stride).max(axis=1)
+    return np.asarray(np.maximum.reduce([tall[:, k::stride] for k in range(stride)]))

@@ -19,7 +19,7 @@ from cimdesk.scene.flood import FloodVisual, local_bed
 from cimdesk.scene.flood_flow import FlowMarks, Water
 from cimdesk.scene.flood_ready import are_kernels_ready
 from cimdesk.scene.flood_surface import WaterFrames
-from cimdesk.scene.geometry import actor_of, poly_data, pull_to_eye, set_point_array, set_pull
+from cimdesk.scene.geometry import actor_of, box_of, poly_data, pull_to_eye, set_point_array, set_pull
 from cimdesk.scene.textures import PictureTexture
 from cimdesk.scene.visual import Context, View, Visual
 from cimdesk.scene.wet_grid import wet_grid
@@ -88,7 +88,7 @@ class DifferenceVisual(_Compared):
         self._above: Float32 | None = None
         self.actors = [self.actor, self.flow.actor]
         if len(self._points):
-            self.extent = np.array([self._points.min(axis=0), self._points.max(axis=0)], dtype=np.float64)
+            self.extent = box_of(self._points)
         self.set_time(context.time)
         self.sync(layer)
 

@@ -45,7 +45,7 @@ def fill_surface(
     """
     rows, columns = depth.shape
     wet, dry, least, film, deep, steep = limits[0], limits[1], limits[2], limits[3], limits[4], limits[5]
-    near = _near_water(depth, solid, wet)
+    near, near_deep = _near_water(depth, solid, wet), _near_water(depth, solid, deep)
     for r in range(rows):
         r0, r1 = max(r - 1, 0), min(r + 2, rows)
         for c in range(columns):
@@ -57,7 +57,7 @@ def fill_surface(
                 continue
             if is_wet:
                 signed[r, c], levels[r, c], state[r, c] = d, z + d, 3
-                if not d < film:
+                if not d < film or not near_deep[r, c]:
                     continue
             count, deeps = 0, 0
             level, deep_level, deep_depth = np.float32(0.0), np.float32(0.0), np.float32(0.0)

@@ -9,7 +9,7 @@ from cimdesk.model.flood import FloodResult
 from cimdesk.model.flood_maps import WET, colors_of, highest_beside, shown_map
 from cimdesk.model.layers import Layer
 from cimdesk.scene.flood import FloodVisual
-from cimdesk.scene.geometry import actor_of, poly_data, pull_to_eye, set_point_array, set_pull
+from cimdesk.scene.geometry import actor_of, box_of, poly_data, pull_to_eye, set_point_array, set_pull
 from cimdesk.scene.textures import PictureTexture
 from cimdesk.scene.visual import Context, View, Visual
 
@@ -63,7 +63,7 @@ class FloodMapVisual(Visual):
         shader.GetFragmentCustomUniforms().SetUniformf("mapOpacity", MAP_OPACITY)
         self.actors = [self.actor]
         if len(points):
-            self.extent = np.array([points.min(axis=0), points.max(axis=0)], dtype=np.float64)
+            self.extent = box_of(points)
         self.sync(layer)
 
     def fits(self, layer: Layer) -> bool:

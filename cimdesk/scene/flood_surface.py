@@ -92,7 +92,10 @@ class WaterFrames:
         """Return the water of a frame."""
         found = self._kept.get(frame)
         if found is None:
-            found = self._kept[frame] = self._made(np.ascontiguousarray(self._result.depths[frame], dtype=np.float32))
+            depth = np.ascontiguousarray(self._result.depths[frame], dtype=np.float32).view()
+            # Frames of a run may be written to, those of a file not: compiled code is for one of them, and made ready for that.
+            depth.flags.writeable = False
+            found = self._kept[frame] = self._made(depth)
             while len(self._kept) > KEPT_FRAMES:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(frame)

@@ -29,9 +29,11 @@ def wet_grid(terrain: Terrain, origin: Float, rows: Int, columns: Int, bed: AnyA
     """
     x = terrain.column_centres()[columns] - origin[0]
     y = terrain.row_centres()[rows] - origin[1]
-    points = np.stack([*np.meshgrid(x, y), bed], axis=-1).reshape(-1, 3).astype(np.float32)
+    points = np.empty((len(rows), len(columns), 3), dtype=np.float32)
+    points[..., 0], points[..., 1], points[..., 2] = x, y[:, np.newaxis], bed
     u, v = (columns + 0.5) / terrain.shape[1], 1.0 - (rows + 0.5) / terrain.shape[0]
-    coordinates = np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2).astype(np.float32)
+    coordinates = np.empty((len(rows), len(columns), 2), dtype=np.float32)
+    coordinates[..., 0], coordinates[..., 1] = u, v[:, np.newaxis]
     # A quad is used where it, or one within a cell of it, has a wet corner: four nodes along each side count.
     padded = np.pad(wet, 1)
     along = padded[:-3] | padded[1:-2] | padded[2:-1] | padded[3:]
@@ -42,4 +44,4 @@ def wet_grid(terrain: Terrain, origin: Float, rows: Int, columns: Int, bed: AnyA
     triangles[:, :, 0] = a
     triangles[0, :, 1], triangles[0, :, 2] = a + across, a + across + 1
     triangles[1, :, 1], triangles[1, :, 2] = a + across + 1, a + 1
-    return points, triangles.reshape(-1, 3), coordinates
+    return points.reshape(-1, 3), triangles.reshape(-1, 3), coordinates.reshape(-1, 2)

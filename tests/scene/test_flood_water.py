@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from cimdesk.model.features import as_strings
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.terrain import Terrain
+from cimdesk.scene.flood import _block_max, local_bed
 from cimdesk.scene.flood_surface import BLOCKED, DRY, LARGEST, ZERO, WaterFrames, packed
 from tests.scene import cities
 
@@ -235,3 +238,33 @@ def test_a_scrubbed_clock_draws_coarsely_and_a_still_one_finely(stage_of):
     assert visual.sheets[0].actor.GetVisibility()
     assert not visual.sheets[-1].actor.GetVisibility()
     stage.scene.detach()
+
+
+def test_nothing_is_compiled_for_frames_of_a_file_or_a_run_that_was_made_ready():
+    from cimdesk.scene import flood_kernels
+    from cimdesk.scene.flood_ready import use_kernels
+
+    use_kernels()
+    compiled = ("fill_surface", "encode", "carry_into", "pick_nodes")
+    ready = {name: len(getattr(flood_kernels, name).signatures) for name in compiled}
+    for writable in (True, False):
+        result = result_of(slope(), [2.05], blocked=slope() > 5.0)
+        result.depths.flags.writeable = writable
+        WaterFrames(result, result.terrain.elevations).surface(0).nodes(3)
+    assert {name: len(getattr(flood_kernels, name).signatures) for name in compiled} == ready
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 7])
+def test_the_deepest_of_a_square_is_that_of_its_cells(stride):
+    values = np.random.default_rng(stride).random((20, 31)).astype(np.float32)
+    rows, columns = -(-20 // stride), -(-31 // stride)
+    wanted = [
+        [values[i * stride : (i + 1) * stride, j * stride : (j + 1) * stride].max() for j in range(columns)] for i in range(rows)
+    ]
+    np.testing.assert_array_equal(_block_max(values, stride, rows, columns), wanted)
+
+
+def test_unknown_ground_lies_as_low_as_the_lowest():
+    result = result_of([[3.0, 1.0], [np.nan, 2.0]], [2.0])
+    context = SimpleNamespace(origin=np.array([0.0, 0.0, 0.5]))
+    np.testing.assert_array_equal(local_bed(result, context), [[2.5, 0.5], [0.5, 1.5]])
