@@ -122,6 +122,21 @@ def test_arrows_are_not_offered_where_nothing_can_flow_and_say_why(qtbot, tmp_pa
     assert window.actions_.why_not("flood.streaks").startswith("needs a flood with velocities")
 
 
+def test_the_cells_of_a_raster_are_asked_for_where_a_flood_has_fine_ground(qtbot, tmp_path):
+    window = opened(qtbot, tmp_path, "city", "terrain")
+    key = _with_flood(window)
+    workspace, ask = window.desk.session.workspace, window.desk.ask
+    ask.answers["choice"] = 2  # GeoTIFF
+    window.actions_.trigger("flood.export")
+    assert ask.asked.count("choice") == 2
+    coarse = replace(workspace.data(key), statistics={"subgrid": {"is_downscaled": False, "fine_cell": 2.0, "factor": 4}})
+    workspace.apply((), {key: coarse})
+    ask.asked.clear()
+    window.actions_.trigger("flood.export")
+    assert ask.asked.count("choice") == 3
+    assert not ask.errors
+
+
 def test_the_style_panel_shows_flow_and_what_its_colours_mean(qtbot, tmp_path):
     window = opened(qtbot, tmp_path, "city", "terrain")
     workspace = window.desk.session.workspace

@@ -12,6 +12,7 @@ from cimdesk.commands.checking import check
 from cimdesk.commands.session import Session
 from cimdesk.commands.sources import import_files
 from cimdesk.formats.flood_in.hecras import FOOT
+from cimdesk.formats.hydrograph_files import read_hydrographs
 from cimdesk.formats.registry import ReadOptions, read
 from cimdesk.model.flood import FloodResult
 
@@ -196,3 +197,18 @@ def test_results_with_velocities_bring_them(name: str, fastest: float, real_data
     assert np.nanmax(flood.max_speed) == pytest.approx(fastest, rel=0.01)
     quickest = max(float(np.hypot(*flood.flow.frame(k)).max()) for k in range(len(flood.times)))
     assert 0.5 * fastest < quickest <= 1.05 * fastest
+
+
+def test_reference_lines_of_hecras_can_drive_a_flood(real_data: Path) -> None:
+    found = read_hydrographs(real_data / "flood/hecras/BaldEagleDamBrk.reflines-refpts.p18.hdf")
+    flows = [one for one in found if one.quantity == "discharge"]
+    assert len(flows) == 4
+    assert len(found) == 4 + 4 + 3
+    assert all(one.has_place and one.is_dated and len(one.times) == 37 for one in found)
+    (line,) = [one for one in flows if one.name == "Reference Line 2"]
+    assert line.values.max() == pytest.approx(2708.4, abs=0.1)  # 95,645 cubic feet per second
+    mesh = flood_of(real_data / "flood/hecras/BaldEagleDamBrk.p18.timeseries.hdf").terrain
+    layer = read(real_data / "flood/hecras/BaldEagleDamBrk.p18.timeseries.hdf").sources[0]
+    x, y = line.place_in(layer.crs)
+    assert mesh.bounds[0, 0] < x < mesh.bounds[1, 0]
+    assert mesh.bounds[0, 1] < y < mesh.bounds[1, 1]
