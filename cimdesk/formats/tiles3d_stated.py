@@ -20,6 +20,8 @@ from cimdesk.formats.tiles3d_paths import BrokenPart
 EXTRAS = "cimdesk"
 """Key of what we say about a tileset in ``asset.extras``."""
 MAX_DEFINITION = 20_000
+FARTHEST = 1e8
+"""Coordinates beyond this are no place on earth [m]."""
 
 
 def stated_crs(document: Mapping[str, Any]) -> Crs | None:
@@ -102,8 +104,9 @@ def stated_bodies(document: Mapping[str, Any], count: int) -> StatedBodies | Non
         found = [np.array(said[name], dtype=np.float64) / 100.0 for name in ("sizes_cm", "tops_cm") if name in said]
     except (TypeError, ValueError, OverflowError):
         return None
-    is_whole = all(values.shape == (count, 3) and np.isfinite(values).all() for values in found)
-    return StatedBodies(*found) if is_whole and "sizes_cm" in said else None
+    # Also false for what is no number.
+    is_whole = all(values.shape == (count, 3) and (np.abs(values) < FARTHEST).all() for values in found)
+    return StatedBodies(*found) if is_whole and "sizes_cm" in said and (found[0] >= 0.0).all() else None
 
 
 def _without_gaps(values: AnyArray, missing: object) -> AnyArray:

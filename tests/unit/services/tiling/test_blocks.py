@@ -106,6 +106,9 @@ def test_far_tiles_have_the_ids_attributes_and_places_of_buildings(tmp_path):
     corners = {each["id"]: np.array(each["vertices"][0]) / 1000.0 + [430_000.0, 2_556_000.0, 0.0] for each in houses}
     far = [(level, tile) for level, tile in tiles_of(tmp_path / "out") if tile.block is not None and tile.block.bodies is not None]
     assert {level for level, _ in far} >= {0, 1}
+    for _, tile in tiles_of(tmp_path / "out"):
+        # Prisms end at the mean height of the roof, blocks where they may; the house is as high in every one.
+        assert tile.columns["measured_height"] == pytest.approx(11.0, abs=0.02)
     for _, tile in far:
         assert not tile.problems
         assert len(set(tile.ids)) == len(tile.ids)
@@ -186,6 +189,8 @@ def test_a_road_cut_by_place_is_one_feature_in_far_tiles(tmp_path):
         {"tops_cm": [[1, 2, 3]] * 2},
         {"tops_cm": 5, "sizes_cm": 5},
         {"tops_cm": {"0": 1}, "sizes_cm": None},
+        {"tops_cm": [[1, 2, 1e300]] * 2, "sizes_cm": [[1, 2, 3]] * 2},
+        {"tops_cm": [[1, 2, 3]] * 2, "sizes_cm": [[1, 2, -3]] * 2},
         {"tops_cm": [[1, 2, 3]], "sizes_cm": [[1, 2, 3]]},
         {"tops_cm": [[1, 2, 3], [1]], "sizes_cm": [[1, 2, 3]] * 2},
         {"tops_cm": [["a", "b", "c"]] * 2, "sizes_cm": [[1, 2, 3]] * 2},
