@@ -19,7 +19,7 @@ from cimdesk.model.flood import FloodResult, FloodScenario
 from cimdesk.model.flood_maps import KEYS, from_frames, values_of
 from cimdesk.model.terrain import Terrain
 
-STRIP_CELLS = 4_000_000
+STRIP_CELLS = 1_000_000
 """Fine cells that are worked on at once, at most, but for one row of coarse cells."""
 MOST_OPEN = 48
 """Files that are written at once."""
