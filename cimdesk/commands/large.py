@@ -106,8 +106,21 @@ def tiles_folder(session: Session) -> Path:
     return path.parent / f"{path.stem}_tiles"
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Which tables of a file are tiled, and which are held as ever; an empty name is the whole file."""
+
+    tiled: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+
+
 def is_large(path: Path, crs: Crs | None = None) -> bool:
-    """Return whether a file is too large to be held whole, and can be tiled.
+    """Return whether something in a file is too large to be held whole, and can be tiled; see `parts_of`."""
+    return bool(parts_of(path, crs).tiled)
+
+
+def parts_of(path: Path, crs: Crs | None = None) -> Parts:
+    """Return what of a file is too large to be held whole, and can be tiled.
 
     Parameters
     ----------
@@ -115,32 +128,40 @@ def is_large(path: Path, crs: Crs | None = None) -> bool:
         What the person says of a file that names no system: a model that lies nowhere has to be placed by hand, which is
         possible only while it is held whole.
     """
+    whole, nothing = Parts(("",)), Parts()
     if address_of(path) is not None or not path.is_file():
-        return False
+        return nothing
     size = path.stat().st_size * (3 if path.suffix.lower() == ".gz" else 1)
     if size < min(TILE_FROM, MODELS_FROM, SMALL_FILE):
-        return False
+        return nothing
     name = registry.reader_for(path).name
     if name in FORMATS:
-        return size >= TILE_FROM
+        return whole if size >= TILE_FROM else nothing
     if name in MODELS:
-        return size >= MODELS_FROM and (crs is not None or (name == "IFC" and _is_placed_ifc(path)))
-    return size >= SMALL_FILE and outlines_in(path) >= OUTLINES_HELD
-
-
-def outlines_in(path: Path) -> int:
-    """Return how many outlines with heights a file holds; 0 where that cannot be told without reading it."""
+        is_placed = crs is not None or (name == "IFC" and _is_placed_ifc(path))
+        return whole if size >= MODELS_FROM and is_placed else nothing
     try:
-        name = registry.reader_for(path).name
-        if name == "GeoParquet":
-            found = geoparquet.row_counts(path)
-            return found.rows if height_among(found.columns) else 0
-        if name == "Vector":
-            tables = vector.row_tables(path)
-            return sum(table.rows for table in tables if table.may_have_areas and height_among(table.columns))
+        return _parts_of_outlines(path, name) if size >= SMALL_FILE else nothing
     except CimdeskError:
-        return 0
-    return 0
+        return nothing
+
+
+def _parts_of_outlines(path: Path, name: str) -> Parts:
+    if name == "GeoParquet":
+        found = geoparquet.row_counts(path)
+        return Parts(("",)) if found.rows >= OUTLINES_HELD and height_among(found.columns) else Parts()
+    if name != "Vector":
+        return Parts()
+    tables = vector.row_tables(path)
+    large = [table.name for table in tables if is_large_table(table)]
+    if len(tables) == 1 and large:
+        return Parts(("",))
+    return Parts(tuple(large), tuple(table.name for table in tables if table.name not in large and table.rows) if large else ())
+
+
+def is_large_table(table: vector.RowTable) -> bool:
+    """Return whether a table has so many outlines with heights that they are added as buildings."""
+    return table.may_have_areas and table.rows >= OUTLINES_HELD and bool(height_among(table.columns))
 
 
 def _is_placed_ifc(path: Path) -> bool:
@@ -190,7 +211,7 @@ def plan_of(path: Path, how: How) -> str:
 def named_after(source: Source, path: Path, how: How) -> Source:
     """Return the source of a tileset under the name of the file it was made of."""
     options = {**source.options, TILED_FROM: str(path.absolute()), TILED_HOW: how.to_record()}
-    return replace(source, name=stem_of(path), options=options)
+    return replace(source, name=how.part or stem_of(path), options=options)
 
 
 def source_file(layer: Layer) -> Path | None:

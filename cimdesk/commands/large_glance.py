@@ -12,7 +12,7 @@ from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import CimdeskError
 from cimdesk.base.i18n import tr
-from cimdesk.commands.large import is_large
+from cimdesk.commands.large import is_large, is_large_table
 from cimdesk.formats import geoparquet, registry, vector
 from cimdesk.formats.citygml.pieces import read_pieces
 from cimdesk.formats.cityjson.glance import glance_at
@@ -69,10 +69,11 @@ def _outlines(path: Path, name: str) -> Glance:
         found = geoparquet.row_counts(path)
         counts, columns, crs, boxes = {path.stem: found.rows}, found.columns, found.crs, []
     else:
-        tables = [table for table in vector.row_tables(path) if table.may_have_areas and height_among(table.columns)]
-        counts, columns, crs = {table.name: table.rows for table in tables}, tables[0].columns, tables[0].crs
-        name = tables[0].format
-        boxes = [table.extent for table in tables if table.extent is not None]
+        tables = vector.row_tables(path)
+        counts = {table.name: table.rows for table in tables}
+        first = next(table for table in tables if is_large_table(table))
+        name, columns, crs = first.format, first.columns, first.crs
+        boxes = [first.extent] if first.extent is not None else []
     extent = np.array([np.min([box[0] for box in boxes], axis=0), np.max([box[1] for box in boxes], axis=0)]) if boxes else None
     if extent is not None:
         extent = np.column_stack([extent, [np.nan, np.nan]])

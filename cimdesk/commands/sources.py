@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -347,22 +347,31 @@ def _read_all(
         progress(k / len(paths), path.name)
         if is_project(path):
             raise DataError(path, "this is a cimdesk project, no data file.", remedy="Open it, or add the files of its layers.")
-        if tiles is not None and large.is_large(path, options.crs):
-            how = large.How(options.crs.definition if options.crs else "")
-            out = large.place_of_tiles(path, tiles, how)
-            made = large.tile_once(path, out, how, _part_of(progress, k, len(paths)), cancel)
-            made_anew += [made.folder] if made.is_new else []
-            result = read_source(made.folder, options, streams=True)
-            sources = tuple(large.named_after(source, path, how) for source in result.sources)
-            result, path = replace(result, sources=sources, problems=(*made.problems, *result.problems)), made.folder
-        else:
-            result = read_source(path, replace(options, progress=_part_of(progress, k, len(paths))), tiles is not None)
-        if not result.sources:
-            raise _nothing_in(path, result.problems)
-        for source in result.sources:
-            frame = frame or frame_for(source, path)
-            loaded.append(_place(path, source, result, frame, _asked_crs(crs), asked=bool(crs)))
+        told = replace(options, progress=_part_of(progress, k, len(paths)))
+        for result, place_of in _results(path, told, tiles, made_anew):
+            if not result.sources:
+                raise _nothing_in(path, result.problems)
+            for source in result.sources:
+                frame = frame or frame_for(source, place_of)
+                loaded.append(_place(place_of, source, result, frame, options.crs, asked=bool(crs)))
     return loaded
+
+
+def _results(path: Path, options: ReadOptions, tiles: Path | None, made_anew: list[Path]) -> Iterator[tuple[ReadResult, Path]]:
+    """Yield what a file gives, and where that is read from: the file itself, or the tiles that what is large in it became."""
+    parts = large.parts_of(path, options.crs) if tiles is not None else large.Parts()
+    if tiles is None or not parts.tiled:
+        yield read_source(path, options, tiles is not None), path
+        return
+    for part in parts.tiled:
+        how = large.How(options.crs.definition if options.crs else "", part)
+        made = large.tile_once(path, large.place_of_tiles(path, tiles, how), how, options.progress, options.cancel)
+        made_anew += [made.folder] if made.is_new else []
+        result = read_source(made.folder, options, streams=True)
+        sources = tuple(large.named_after(source, path, how) for source in result.sources)
+        yield replace(result, sources=sources, problems=(*made.problems, *result.problems)), made.folder
+    for part in parts.held:
+        yield read_source(path, replace(options, part=part), streams=True), path
 
 
 def _part_of(progress: Progress, index: int, count: int) -> Progress:

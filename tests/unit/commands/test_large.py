@@ -202,6 +202,20 @@ def test_outlines_too_many_to_be_held_are_added_as_buildings(tmp_path, session, 
     assert sources.preview([path])[0].result.sources, "without a window it is read"
 
 
+def test_other_tables_of_such_a_file_are_added_as_they_are(tmp_path, session, monkeypatch):
+    monkeypatch.setattr(large, "OUTLINES_HELD", 50)
+    path = houses(tmp_path / "town.gpkg")
+    houses(path, 12, layer="sheds", append=True)
+    session.run(sources.open_job(session, [path]))
+    found = {layer.name: layer for layer in session.workspace.layers()}
+    assert {name: layer.kind for name, layer in found.items()} == {"houses": LayerKind.TILES, "sheds": LayerKind.VECTOR}
+    assert count(session, found["houses"]) == 57
+    opened = again(session)
+    assert len(opened.workspace.features(found["sheds"].id)) == 12
+    assert count(opened, found["houses"]) == 57
+    opened.close()
+
+
 def test_outlines_without_heights_are_held(tmp_path, monkeypatch):
     monkeypatch.setattr(large, "OUTLINES_HELD", 50)
     monkeypatch.setattr(large, "SMALL_FILE", 1_000)
