@@ -120,7 +120,9 @@ def _add(session: Session, layer: Layer, found: LoadedTiles) -> None:
         style=default_style(source.kind, source.data), options=dict(source.options),
     )  # fmt: skip
     label = tr("Extrude {name}").format(name=layer.name)
-    session.do(Edit(label, (RecordChange("layer", key, None, made.to_record()),), {key: source.data}))
+    # So many outlines would hide the buildings.
+    hidden = session.workspace.document.update("layer", layer.id, visible=False)
+    session.do(Edit(label, (RecordChange("layer", key, None, made.to_record()), hidden), {key: source.data}))
     session.workspace.set_problems(key, found.problems)
     for problem in found.problems:
         session.messages.emit((key, problem))

@@ -237,8 +237,10 @@ def test_many_outlines_are_extruded_into_tiles_on_the_terrain(tmp_path, session,
     city = session.workspace.data(made.id).whole()
     rows = city.features.rows_of(outlines.features.ids.tolist())
     assert city.features.columns["measuredHeight"][rows] == pytest.approx(2.0 * outlines.features.columns["height"], abs=0.01)
+    assert not session.workspace.layer(layer.id).visible
     session.undo()
     assert made.id not in {each.id for each in session.workspace.layers()}
+    assert session.workspace.layer(layer.id).visible
     # Moved under the houses, so that each has ground below it.
     moved = np.array([430_000.0, 2_550_000.0])
     monkeypatch.setattr(terrain.__class__, "sample", lambda self, xyz: 10.0 + 0.1 * (xyz[:, 0] - moved[0]))
