@@ -52,13 +52,15 @@ def paint(shapes: Shapes, grid: PlanGrid, colors: UInt8) -> UInt8:
     blank = tuple(int(c) for c in colors[:, :3].mean(axis=0)) if len(colors) else (0, 0, 0)
     picture = Image.new("RGBA", (grid.columns, grid.rows), (*blank, 0))
     draw = ImageDraw.Draw(picture)
+    corners = _pixels(shapes.coordinates, grid).ravel().tolist()
+    bounds = (2 * shapes.ring_offsets).tolist()
     outer = np.flatnonzero(~shapes.is_hole)
-    for k, first in enumerate(outer):
-        last = outer[k + 1] if k + 1 < len(outer) else len(shapes.is_hole)
-        rings = [_pixels(shapes.ring(r), grid) for r in range(int(first), int(last))]
-        color = tuple(int(c) for c in colors[shapes.feature_of_ring[first]])
+    inks = [tuple(ink) for ink in colors[shapes.feature_of_ring[outer]].tolist()]
+    stops = [*outer[1:].tolist(), len(shapes.is_hole)]
+    for first, last, color in zip(outer.tolist(), stops, inks, strict=False):
         if color[3] == 0:
             continue
+        rings = [corners[bounds[r] : bounds[r + 1]] for r in range(first, last)]
         if len(rings) == 1:
             draw.polygon(rings[0], fill=color)
             continue
@@ -92,7 +94,8 @@ def ground_cells(picture: UInt8, grid: PlanGrid) -> tuple[Float, Int, Float]:
     return points, np.concatenate([np.column_stack([a, b, d]), np.column_stack([a, d, e])]), coordinates
 
 
-def _pixels(ring: Float, grid: PlanGrid) -> list[tuple[float, float]]:
-    x = (ring[:, 0] - grid.west) / grid.pixel - 0.5
-    y = (grid.north - ring[:, 1]) / grid.pixel - 0.5
-    return list(zip(x.tolist(), y.tolist(), strict=True))
+def _pixels(points: Float, grid: PlanGrid) -> Float:
+    """Return (P, 2) places in the picture of world points (P, 3)."""
+    x = (points[:, 0] - grid.west) / grid.pixel - 0.5
+    y = (grid.north - points[:, 1]) / grid.pixel - 0.5
+    return np.column_stack([x, y])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Float32, Int
+from cimdesk.base.arrays import Float, Float32, Int, UInt8
 from cimdesk.model.appearance import color_layer
 from cimdesk.model.features import ShapeKind, VectorLayer
 from cimdesk.model.layers import Layer
@@ -39,6 +39,7 @@ class VectorVisual(Visual):
         self._index: list[CellIndex] = []
         self._grid: PlanGrid | None = None
         self._picture: PictureTexture | None = None
+        self._painted: UInt8 = np.zeros((0, 4), dtype=np.uint8)
         if shapes.kind is ShapeKind.POLYGON:
             self._surface(*triangulated(shapes))
             self.fill = self._painted_actor()
@@ -81,8 +82,11 @@ class VectorVisual(Visual):
         colors = color_layer(self.context.workspace, self.layer, self.context.time).colors
         self.texture.write(colors)
         self.texture.flush()
-        if self._grid is not None and self._picture is not None:
-            self._picture.replace(paint(self.vector.shapes, self._grid, colors))
+        if self._grid is None or self._picture is None or np.array_equal(colors, self._painted):
+            return
+        # Painting many outlines takes a while; it is not for an edit that leaves their colours as they are.
+        self._painted = colors.copy()
+        self._picture.replace(paint(self.vector.shapes, self._grid, colors))
 
     def prepare(self, view: View) -> None:
         if self.fill is not None:
