@@ -20,6 +20,10 @@ UNPROVEN = 100_000
 """Rows a table may have none of whose properties can be read."""
 
 
+MOST_STATED = 16
+"""Numbers of one thing that the standard gives a meaning to, at most."""
+
+
 class PropertyTables:
     """The property tables, textures and attributes of one file.
 
@@ -74,6 +78,26 @@ class PropertyTables:
             if name not in stored and default is not None:
                 columns[str(name)] = column_of([default] * count)
         return columns
+
+    def stated(self, table: int, prefix: str) -> dict[str, AnyArray]:
+        """Return what a table says that the standard gives a meaning to, by semantic: (N,) or (N, K) numbers.
+
+        Those that cannot be read, and those that are no numbers, are left out.
+        """
+        count = self.rows(table)
+        stored = as_dict(self._tables[table].get("properties"))
+        found: dict[str, AnyArray] = {}
+        for name, kind in self.schema.properties(self.class_name(table)).items():
+            semantic, width = str(as_dict(kind).get("semantic", "")), as_int(as_dict(kind).get("count"), 1)
+            if not semantic.startswith(prefix) or name not in stored or not 1 <= width <= MOST_STATED:
+                continue
+            try:
+                values = self._numbers(str(kind.get("type")), {**kind, "array": True}, as_dict(stored[name]), count * width)
+            except BrokenPart:
+                continue
+            if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
+                found[semantic] = values.reshape(count, width) if kind.get("array") is True else values
+        return found
 
     def placed_properties(self, group: str, used: list[Any]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         """Return the properties of ``propertyTextures`` or ``propertyAttributes`` in use: the entry, and the class's property.

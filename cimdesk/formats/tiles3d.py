@@ -22,8 +22,9 @@ from cimdesk.formats.tiles3d_content import ContentReader, TileContent
 from cimdesk.formats.tiles3d_entities import add_entity_columns
 from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, JSON_BYTES, BrokenPart, TilePlace, TilesetFolder, is_json
 from cimdesk.formats.tiles3d_points import points_source
+from cimdesk.formats.tiles3d_rows import TileTree
 from cimdesk.formats.tiles3d_stated import stated_error
-from cimdesk.formats.tiles3d_tree import KNOWN_VERSIONS, TileTree, TreeReader
+from cimdesk.formats.tiles3d_tree import KNOWN_VERSIONS, TreeReader
 from cimdesk.formats.tiles3d_volumes import NO_VOLUME
 from cimdesk.model.city import CityModel
 from cimdesk.model.layers import LayerKind

@@ -79,6 +79,33 @@ class Entities:
 
 
 @dataclass(frozen=True)
+class StatedTile:
+    """What a subtree says of one tile that the standard gives a meaning to (3D Metadata Semantic Reference); None for nothing.
+
+    Attributes
+    ----------
+    volume : dict
+        As in tileset.json; empty for the tile's share of the root's.
+    heights : (float, float) or None
+        Lowest and highest place [m] of what has its share of the root's region.
+    geometric_error : float or None
+    replaces : bool or None
+    """
+
+    volume: dict[str, Any] = field(default_factory=dict)
+    heights: tuple[float, float] | None = None
+    geometric_error: float | None = None
+    replaces: bool | None = None
+
+
+_NOTHING = StatedTile()
+_VOLUMES = {"TILE_BOUNDING_BOX": ("box", 12), "TILE_BOUNDING_REGION": ("region", 6), "TILE_BOUNDING_SPHERE": ("sphere", 4)}
+REPLACE = 1.0
+"""What TILE_REFINE is for REPLACE; 0 for ADD."""
+_MEANT = ("TILE_", "CONTENT_")
+
+
+@dataclass(frozen=True)
 class SubtreeEntities:
     """Metadata of the tiles and contents of one subtree. False when there is none.
 
@@ -87,16 +114,20 @@ class SubtreeEntities:
     entities : Entities
     tables : dict of str to ((N,) int64, dict of str to column)
         For ``tile`` and for each content by its number: the row of each tile in the table, -1 for none, and the columns.
+    meant : dict of str to array
+        What the table of the tiles says by semantic.
     """
 
     entities: Entities
     tables: dict[str, tuple[Int, dict[str, AnyArray]]]
+    meant: dict[str, AnyArray] = field(default_factory=dict)
 
     @staticmethod
     def of(subtree: Subtree, entities: Entities, findings: Findings, where: str) -> SubtreeEntities:
         """Return the metadata of a subtree; what cannot be read is noted."""
         document = subtree.document
         tables: dict[str, tuple[Int, dict[str, AnyArray]]] = {}
+        meant: dict[str, AnyArray] = {}
         if entities and as_list(document.get("propertyTables")):
             known = PropertyTables(document, subtree.view, entities.schema)
             wanted = [("tile", document.get("tileMetadata"), subtree.tiles)]
@@ -107,15 +138,43 @@ class SubtreeEntities:
                     continue
                 try:
                     count, columns = known.rows(index), known.columns(index, findings, where)
+                    if name == "tile":
+                        meant = known.stated(index, "TILE_")
                 except BrokenPart as broken:
                     findings.add(broken.code, where, broken.template, **broken.values)
                     continue
                 rows = np.where(there, np.cumsum(there) - 1, -1)
-                tables[name] = (np.where(rows < count, rows, -1), columns)
-        return SubtreeEntities(entities, tables)
+                # What has a meaning for the tile itself says nothing of the features in it.
+                described = entities.schema.properties(known.class_name(index))
+                said = {key: values for key, values in columns.items() if not _is_meant(described.get(key))}
+                tables[name] = (np.where(rows < count, rows, -1), said)
+        return SubtreeEntities(entities, tables, meant)
 
     def __bool__(self) -> bool:
         return bool(self.tables or self.entities.groups)
+
+    def stated(self, code: int) -> StatedTile:
+        """Return what is said of the tile at a place in the subtree that the standard gives a meaning to."""
+        row = int(self.tables["tile"][0][code]) if self.meant else -1
+        if row < 0:
+            return _NOTHING
+        volume: dict[str, Any] = {}
+        for semantic, (name, width) in _VOLUMES.items():
+            values = self.meant.get(semantic)
+            if values is not None and values.ndim == 2 and values.shape[1] == width:
+                volume[name] = values[row].tolist()
+        error, refine = self._number("TILE_GEOMETRIC_ERROR", row), self._number("TILE_REFINE", row)
+        low, high = self._number("TILE_MINIMUM_HEIGHT", row), self._number("TILE_MAXIMUM_HEIGHT", row)
+        return StatedTile(
+            volume,
+            (low, high) if low is not None and high is not None and low <= high else None,
+            error if error is not None and error >= 0.0 else None,
+            None if refine is None else refine == REPLACE,
+        )
+
+    def _number(self, semantic: str, row: int) -> float | None:
+        values = self.meant.get(semantic)
+        return float(values[row]) if values is not None and values.ndim == 1 and np.isfinite(values[row]) else None
 
     def of_content(self, code: int, number: int, content: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of the tile at a place in the subtree, one of its contents and that one's group."""
@@ -141,3 +200,7 @@ def _entity(owner: Mapping[str, Any], name: str) -> Any:
 
 def _named(owner: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {f"{owner}.{name}": value for name, value in values.items()}
+
+
+def _is_meant(kind: Any) -> bool:
+    return str(as_dict(kind).get("semantic", "")).startswith(_MEANT)

@@ -7,7 +7,7 @@ drift away from its contents by the meridian convergence, a hundred metres at th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,14 @@ MANY = 1_500
 """Points from which a polynomial is worth its making."""
 CLOSE = 2e-5
 """How far it may be off [m]: less than the coordinates of a tile are rounded by."""
+
+
+MARGIN = 0.05
+"""How much larger than its contents the stated volume of a tile is [m]: coordinates of contents are rounded."""
+BEND = 1e-4
+"""The same as a share of its width."""
+Extent: TypeAlias = tuple[float, float, float, float, float, float]
+"""West, south, east and north [rad; m without a system], lowest and highest place [m]."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +209,22 @@ class TileGrid:
         """Return west, south, east and north of a tile, in the grid's units."""
         wide, deep = self.width / 2.0**level, self.depth / 2.0**level
         return self.west + x * wide, self.south + y * deep, self.west + (x + 1) * wide, self.south + (y + 1) * deep
+
+    def extent(self, box: Float) -> Extent:
+        """Return west, south, east and north in the grid's units, lowest and highest place [m] around a world box (2, 3)."""
+        if self.crs is None:
+            (x, y, z), (right, back, top) = np.add(box, [[-MARGIN], [MARGIN]]).tolist()
+            return x, y, right, back, z, top
+        # Straight lines of the system are bent on the globe: the middles of the sides may lie further out than the corners.
+        steps = (np.array([0.0, 0.5, 1.0])[:, None] * (box[1] - box[0]) + box[0]).T
+        places = np.array([[x, y, z] for x in steps[0] for y in steps[1] for z in box[:, 2]])
+        found = self.crs.transform(GEODETIC, places)
+        west, south = np.radians(found[:, :2].min(axis=0))
+        east, north = np.radians(found[:, :2].max(axis=0))
+        tall = MARGIN / EARTH + BEND * float(north - south)
+        wide = MARGIN / EARTH / max(float(np.cos(north)), 0.02) + BEND * float(east - west)
+        low, high = float(found[:, 2].min()) - MARGIN, float(found[:, 2].max()) + MARGIN
+        return float(west) - wide, float(south) - tall, float(east) + wide, float(north) + tall, low, high
 
     def volume(self, low: float, high: float) -> dict[str, list[float]]:
         """Return the bounding volume of the root between two heights [m]."""

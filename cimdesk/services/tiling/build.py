@@ -17,7 +17,7 @@ from cimdesk.base.arrays import AnyArray, Float, Int, box_of_points
 from cimdesk.base.collector import collector_paused
 from cimdesk.formats.glb_write import TileMesh, write_glb
 from cimdesk.formats.metadata_write import MetadataClass, TableSummary
-from cimdesk.formats.tiles3d_grid import TileFrame, TileGrid
+from cimdesk.formats.tiles3d_grid import Extent, TileFrame, TileGrid
 from cimdesk.formats.tiles3d_stated import StatedBodies, bodies_record
 from cimdesk.formats.tiles3d_write import TilesetWriter
 from cimdesk.model.features import FeatureTable
@@ -79,7 +79,7 @@ class _Work:
     bodies: Bodies
     cells: Float
     prisms: Prisms | None = None
-    tiles: list[list[int]] = field(default_factory=list)
+    tiles: list[list[float]] = field(default_factory=list)
     errors: list[list[float]] = field(default_factory=list)
     coarse: list[int] = field(default_factory=list)
 
@@ -119,11 +119,11 @@ def merge_blocks(setup: BuildSetup, level: int, x: int, y: int) -> dict[str, Any
     paths = [_blocks_path(setup.blocks, level + 1, 2 * x + i, 2 * y + j) for j in (0, 1) for i in (0, 1)]
     blocks, mains = read_blocks([path for path in paths if path.exists()])
     blocks, mains = needed(merged_blocks(blocks, _cell(grid, level)), mains)
-    is_written = _write_blocks(TilesetWriter(Path(setup.out), grid), metadata, level, x, y, blocks, mains)
+    extent = _write_blocks(TilesetWriter(Path(setup.out), grid), metadata, level, x, y, blocks, mains)
     if level:
         above = merged_blocks(blocks, _cell(grid, level - 1))
         write_blocks(_blocks_path(setup.blocks, level, x, y), *needed(above, mains))
-    return {"tile": [level, x, y] if is_written else None, "error": _block_error(blocks, grid, level)}
+    return {"tile": [level, x, y, *extent] if extent else None, "error": _block_error(blocks, grid, level)}
 
 
 def _leave(setup: BuildSetup, unit: tuple[int, int], work: _Work) -> None:
@@ -163,8 +163,9 @@ def _build(work: _Work, level: int, x: int, y: int, items: Int, depth: int) -> N
         _write_prisms(work, level, x, y, items, is_mine)
     else:
         blocks = merged_blocks(blocks_of_items(work.bodies, items, town.origin), _cell(work.writer.grid, level))
-        if _write_blocks(work.writer, work.metadata, level, x, y, *with_mains(blocks, town, work.bodies)):
-            work.tiles.append([level, x, y])
+        extent = _write_blocks(work.writer, work.metadata, level, x, y, *with_mains(blocks, town, work.bodies))
+        if extent:
+            work.tiles.append([level, x, y, *extent])
         work.coarse.append(level)
         work.errors.append([level, _block_error(blocks, work.writer.grid, level)])
 
@@ -214,27 +215,29 @@ def _write(
 
     used, triangles = part(points, triangles)
     world = used.astype(np.float64) + work.town.origin
-    centre = box_of_points(world).sum(axis=0) / 2.0 if len(world) else work.town.origin
-    frame = TileFrame.at(work.writer.grid.crs, centre)
+    box = np.array(box_of_points(world)) if len(world) else np.array([work.town.origin] * 2)
+    frame = TileFrame.at(work.writer.grid.crs, box.sum(axis=0) / 2.0)
     mesh = TileMesh(frame.to_local(world), triangles, owner, colors)
     # Prisms are less high than what they stand for.
     extras = None if sizes is None else bodies_record(StatedBodies(sizes))
     work.writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, table, work.metadata, extras))
-    work.tiles.append([level, x, y])
+    work.tiles.append([level, x, y, *work.writer.grid.extent(box)])
 
 
-def _write_blocks(writer: TilesetWriter, metadata: MetadataClass, level: int, x: int, y: int, blocks: Blocks, mains: Mains) -> bool:
-    """Write the tile of some blocks, each with the attributes of its main building; return whether there are any."""
+def _write_blocks(
+    writer: TilesetWriter, metadata: MetadataClass, level: int, x: int, y: int, blocks: Blocks, mains: Mains
+) -> Extent | None:
+    """Write the tile of some blocks, each with the attributes of its main building; return where they are, None without any."""
     if not len(blocks):
-        return False
+        return None
     points, triangles, number = boxes_mesh(drawn_boxes(blocks))
-    centre = box_of_points(points).sum(axis=0) / 2.0
-    frame = TileFrame.at(writer.grid.crs, centre)
+    box = np.array(box_of_points(points))
+    frame = TileFrame.at(writer.grid.crs, box.sum(axis=0) / 2.0)
     mesh = TileMesh(frame.to_local(points), triangles, blocks.main[number])
     # A block is not where its main building stands, and not as high: whoever looks for that one is told.
     extras = bodies_record(StatedBodies(mains.sizes, frame.to_tileset(mains.tops)))
     writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, mains.table, metadata, extras))
-    return True
+    return writer.grid.extent(box)
 
 
 def _block_error(blocks: Blocks, grid: TileGrid, level: int) -> float:

@@ -19,7 +19,7 @@ from cimdesk.base.paths import cache_dir
 
 ASK_EVERY = 0.2
 """How often one asks whether it is its turn [s]."""
-VERSION = 2
+VERSION = 3
 """Of what lies in the working folder: with another one, a run begins anew."""
 
 

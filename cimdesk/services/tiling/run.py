@@ -20,8 +20,8 @@ from cimdesk.base.jobs import CancelToken, Progress, no_progress
 from cimdesk.formats.extrusion import Extrusion
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.metadata_write import TableSummary
-from cimdesk.formats.tiles3d_grid import TileGrid
-from cimdesk.formats.tiles3d_write import TilesetWriter
+from cimdesk.formats.tiles3d_grid import Extent, TileGrid
+from cimdesk.formats.tiles3d_write import Place, TilesetWriter
 from cimdesk.services.tiling.build import CELLS, SUMMARY_FILE, BuildSetup, build_unit, merge_blocks
 from cimdesk.services.tiling.executors import Executor, Hired
 from cimdesk.services.tiling.inputs import InputFile, Task, tasks_of, total_bytes
@@ -295,9 +295,11 @@ def _build(
 
 def _merge(
     setup: BuildSetup, built: Sequence[dict[str, Any]], executor: Executor, cancel: CancelToken
-) -> tuple[list[tuple[int, int, int]], list[tuple[int, float]], int]:
-    """Write the levels above the units; return all tiles, errors by level, and the finest level of blocks (-1 for none)."""
-    tiles = [tuple(tile) for entry in built for tile in entry["tiles"]]
+) -> tuple[dict[Place, Extent], list[tuple[int, float]], int]:
+    """Write the levels above the units; return all tiles with where they are, errors by level, and the finest level of blocks (-1
+    for none).
+    """
+    tiles = dict(_tile_of(tile) for entry in built for tile in entry["tiles"])
     errors = [(int(level), float(error)) for entry in built for level, error in entry["errors"]]
     coarse = max((level for entry in built for level in entry["coarse"]), default=-1)
     above = {tuple(entry["unit"]) for entry in built}
@@ -305,17 +307,23 @@ def _merge(
         above = {(x >> 1, y >> 1) for x, y in above}
         for entry in executor.run(merge_blocks, ((setup, level, x, y) for x, y in sorted(above)), cancel):
             if entry["tile"] is not None:
-                tiles.append(tuple(entry["tile"]))
+                place, extent = _tile_of(entry["tile"])
+                tiles[place] = extent
                 coarse = max(coarse, level)
             errors.append((level, float(entry["error"])))
     return tiles, errors, coarse
+
+
+def _tile_of(record: Sequence[float]) -> tuple[Place, Extent]:
+    level, x, y, west, south, east, north, low, high = record
+    return (int(level), int(x), int(y)), (west, south, east, north, low, high)
 
 
 def _finish(
     ledger: Ledger,
     grid: TileGrid,
     levels: int,
-    tiles: Sequence[tuple[int, int, int]],
+    tiles: dict[Place, Extent],
     errors: Sequence[tuple[int, float]],
     coarse: int,
     done: Sequence[dict[str, Any]],

@@ -3,7 +3,7 @@
 //   npm install --prefix FOLDER gltf-validator 3d-tiles-tools 3d-tiles-validator
 //   NODE_PATH=FOLDER/node_modules node validate_tileset.cjs TILESET/tileset.json
 //
-// - 3d-tiles-validator, the official one, when it is installed: its numbers of errors and warnings.
+// - 3d-tiles-validator, the official one, when it is installed: its numbers of errors and warnings, contents outside of their volumes among them.
 // - gltf-validator (Khronos) on every content: errors in the glTF itself.
 // - 3d-tiles-tools (Cesium) walks the tree through subtrees, and reads feature identifiers and property tables.
 //
@@ -23,7 +23,9 @@ function optional(name) {
 async function official(file) {
   const validator = optional("3d-tiles-validator");
   if (!validator) return null;
-  const result = await validator.Validators.validateTilesetFile(file);
+  const options = new validator.ValidationOptions();
+  options.validateBoundingVolumeContainment = true;
+  const result = await validator.Validators.validateTilesetFile(file, options);
   return { errors: result.numErrors, warnings: result.numWarnings, first: result.toJson ? JSON.stringify(result.toJson()).slice(0, 2000) : "" };
 }
 

@@ -81,6 +81,71 @@ def test_subtrees_describe_implicit_tiles(tmp_path):
     assert columns["content.people"].tolist() == columns["tile.people"].tolist()
 
 
+def stating(properties, tables):
+    """Return a subtree of a root and its child (1, 0), whose table has the columns ``tables``; and the schema of them."""
+    body, views, values = b"", [], {}
+    for name, (dtype, rows) in tables.items():
+        data = np.array(rows, dtype).tobytes()
+        views.append({"buffer": 0, "byteOffset": len(body), "byteLength": len(data)})
+        values[name] = {"values": len(views) - 1}
+        body += data + b"\0" * (-len(data) % 8)
+    views.append({"buffer": 0, "byteOffset": len(body), "byteLength": 1})
+    data = json.dumps({
+        "buffers": [{"uri": "m.bin", "byteLength": len(body) + 1}], "bufferViews": views,
+        "tileAvailability": {"bitstream": len(views) - 1}, "contentAvailability": [{"bitstream": len(views) - 1}],
+        "childSubtreeAvailability": {"constant": 0},
+        "propertyTables": [{"class": "tile", "count": 2, "properties": values}], "tileMetadata": 0,
+    }).encode()  # fmt: skip
+    files = {"s/0_0_0.subtree": data, "s/m.bin": body + bytes([0b101])}
+    files |= {f"c/{name}.glb": square_glb() for name in ("0_0_0", "1_1_0")}
+    return files, {"id": "stated", "classes": {"tile": {"properties": properties}}}
+
+
+def test_implicit_tiles_have_the_volume_error_and_refinement_that_their_subtree_states(tmp_path):
+    box = {"type": "SCALAR", "componentType": "FLOAT32", "array": True, "count": 12, "semantic": "TILE_BOUNDING_BOX"}
+    error = {"type": "SCALAR", "componentType": "FLOAT32", "semantic": "TILE_GEOMETRIC_ERROR"}
+    refine = {"type": "SCALAR", "componentType": "UINT8", "semantic": "TILE_REFINE"}
+    rows = [[5, 5, 0, 5, 0, 0, 0, 5, 0, 0, 0, 1], [9, 2, 0, 3, 0, 0, 0, 4, 0, 0, 0, 1]]
+    files, schema = stating(
+        {"around": box, "error": error, "refine": refine, "name": {"type": "SCALAR", "componentType": "UINT8"}},
+        {"around": ("<f4", rows), "error": ("<f4", [6.0, 1.5]), "refine": ("u1", [1, 0]), "name": ("u1", [7, 8])},
+    )
+    path = write_tileset(tmp_path, implicit(), files)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": schema}))
+    result = read(path)
+    tileset = result.sources[0].data.tileset
+    assert not codes(result)
+    assert tileset.centres.tolist() == [[5.0, 5.0, 0.0], [9.0, 2.0, 0.0]]
+    assert tileset.geometric_error.tolist() == [6.0, 1.5]
+    assert tileset.replaces.tolist() == [True, False]
+    columns = city_of(result).features.columns
+    assert sorted(name for name in columns if name.startswith("tile.")) == ["tile.name"]
+
+
+def test_heights_that_a_subtree_states_replace_those_of_the_region(tmp_path):
+    low, high = (
+        {"type": "SCALAR", "componentType": "FLOAT64", "semantic": f"TILE_{each}_HEIGHT"} for each in ("MINIMUM", "MAXIMUM")
+    )
+    files, schema = stating({"low": low, "high": high}, {"low": ("<f8", [0.0, 40.0]), "high": ("<f8", [100.0, 60.0])})
+    root = implicit() | {"boundingVolume": {"region": [1.97, 0.40, 1.9701, 0.4001, 0.0, 100.0]}}
+    path = write_tileset(tmp_path, root, files)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": schema}))
+    tileset = read(path).sources[0].data.tileset
+    assert tileset.centres[:, 2] == pytest.approx([50.0, 50.0], abs=0.1)
+    assert tileset.rises[0] > 45.0
+    assert tileset.rises[1] < 15.0
+
+
+@pytest.mark.parametrize("rows", [[[np.nan] * 6] * 2, [[9.0, 9.0, 9.0, 9.0, 0.0, 1.0]] * 2])
+def test_a_volume_that_is_nowhere_leaves_the_tile_its_share(tmp_path, rows):
+    kind = {"type": "SCALAR", "componentType": "FLOAT64", "array": True, "count": 6, "semantic": "TILE_BOUNDING_REGION"}
+    files, schema = stating({"region": kind}, {"region": ("<f8", rows)})
+    path = write_tileset(tmp_path, implicit(), files)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": schema}))
+    tileset = read(path).sources[0].data.tileset
+    assert tileset.centres.tolist() == [[5.0, 5.0, 0.0], [7.5, 2.5, 0.0]]
+
+
 def test_a_schema_that_is_not_there_is_told_and_the_tiles_load(tmp_path):
     path = write_tileset(tmp_path, tile("a.glb"), {"a.glb": square_glb()})
     path.write_text(json.dumps({**json.loads(path.read_text()), "schemaUri": "gone.json"}))

@@ -71,7 +71,7 @@ def test_morton_codes_and_their_inverse():
 def test_subtrees_say_exactly_which_tiles_there_are(tmp_path):
     rng = np.random.default_rng(5)
     tiles = {(8, int(x), int(y)) for x, y in rng.integers(0, 256, (40, 2))} | {(3, 1, 2), (7, 0, 0)}
-    levels = write_subtrees(tmp_path, tiles)
+    levels = write_subtrees(tmp_path, dict.fromkeys(tiles, (0.0, 0.0, 1.0, 1.0, 0.0, 9.0)))
     assert levels == 9
     found, existing = set(), set()
     waiting = [(0, 0, 0)]

@@ -56,7 +56,7 @@ def write_town(folder: Path, corners: np.ndarray, table: FeatureTable, crs: Crs 
     grid = TileGrid.over(crs, np.array([flat.min(axis=0), flat.max(axis=0)]))
     writer = TilesetWriter(folder, grid)
     cells = grid.tiles_of(corners.mean(axis=1), level)
-    tiles = []
+    tiles = {}
     for x, y in np.unique(cells, axis=0).tolist():
         rows = np.flatnonzero((cells == [x, y]).all(axis=1))
         points = corners[rows].reshape(-1, 3)
@@ -64,7 +64,7 @@ def write_town(folder: Path, corners: np.ndarray, table: FeatureTable, crs: Crs 
         triangles = (TRIANGLES[None] + 8 * np.arange(len(rows))[:, None, None]).reshape(-1, 3)
         mesh = TileMesh(frame.to_local(points), triangles, np.repeat(np.arange(len(rows)), len(TRIANGLES)))
         writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, table.take(rows), metadata))
-        tiles.append((level, x, y))
+        tiles[level, x, y] = grid.extent(np.array([points.min(axis=0), points.max(axis=0)]))
     heights = (float(flat[:, 2].min()), float(flat[:, 2].max()))
     writer.finish(tiles, 100.0, heights, {"features": len(table)})
     return grid

@@ -21,9 +21,9 @@ from cimdesk.commands.demo.metropolis.buildings import STOREY, USES, Buildings, 
 from cimdesk.commands.demo.metropolis.region import CELL, CELLS, CORNER, CRS, DISTRICT_NAMES, SIDE, make_region
 from cimdesk.formats.glb_write import TileMesh, write_glb
 from cimdesk.formats.metadata_write import MetadataClass, TableSummary
-from cimdesk.formats.tiles3d_grid import TileFrame, TileGrid, flat_places
+from cimdesk.formats.tiles3d_grid import Extent, TileFrame, TileGrid, flat_places
 from cimdesk.formats.tiles3d_stated import StatedBodies, bodies_record
-from cimdesk.formats.tiles3d_write import TilesetWriter
+from cimdesk.formats.tiles3d_write import Place, TilesetWriter
 
 UNIT_LEVEL = 3
 """Quadtree level of what one process builds at a time: squares of 11 km."""
@@ -48,10 +48,10 @@ def write_tiles(folder: Path, seed: int, buildings: int, progress: Progress, can
     """
     grid = metropolis_grid()
     units = [(x, y) for y in range(2**UNIT_LEVEL) for x in range(2**UNIT_LEVEL)]
-    tiles: list[tuple[int, int, int]] = []
+    tiles: dict[Place, Extent] = {}
     below: dict[tuple[int, int], Blocks] = {}
     for done, (unit, written, blocks) in enumerate(_built(folder, seed, buildings, units, cancel, workers)):
-        tiles += written
+        tiles |= written
         below[unit] = blocks
         progress((done + 1) / len(units), tr("Buildings"))
     writer, metadata = TilesetWriter(folder, grid), metropolis_class(seed, buildings)
@@ -62,8 +62,9 @@ def write_tiles(folder: Path, seed: int, buildings: int, progress: Progress, can
         below = {}
         for (x, y), parts in above.items():
             below[x, y] = merged(joined(parts), grid.size(level) / BLOCKS)
-            if _write_blocks(writer, metadata, level, x, y, below[x, y]):
-                tiles.append((level, x, y))
+            extent = _write_blocks(writer, metadata, level, x, y, below[x, y])
+            if extent:
+                tiles[level, x, y] = extent
     feature_error = grid.size(0) / ERROR_SHARE / 2**UNIT_LEVEL
     writer.finish(tiles, grid.size(0) / ERROR_SHARE, (-10.0, HIGHEST), {"featureError": feature_error / 8.0})
     return len(tiles)
@@ -78,7 +79,7 @@ def metropolis_grid() -> TileGrid:
 
 def _built(
     folder: Path, seed: int, buildings: int, units: list[tuple[int, int]], cancel: CancelToken, workers: int
-) -> Iterator[tuple[tuple[int, int], list[tuple[int, int, int]], Blocks]]:
+) -> Iterator[tuple[tuple[int, int], dict[Place, Extent], Blocks]]:
     """Give each unit as it is built."""
     count = workers or max(os.cpu_count() or 1, 1)
     if count == 1:
@@ -89,7 +90,7 @@ def _built(
     # Started afresh: a copy of a process with threads in it, such as the window's, may hang.
     pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
     try:
-        waiting: set[Future[tuple[tuple[int, int], list[tuple[int, int, int]], Blocks]]] = {
+        waiting: set[Future[tuple[tuple[int, int], dict[Place, Extent], Blocks]]] = {
             pool.submit(build_unit, str(folder), seed, buildings, unit) for unit in units
         }
         while waiting:
@@ -103,7 +104,7 @@ def _built(
 
 def build_unit(
     folder: str, seed: int, buildings: int, unit: tuple[int, int]
-) -> tuple[tuple[int, int], list[tuple[int, int, int]], Blocks]:
+) -> tuple[tuple[int, int], dict[Place, Extent], Blocks]:
     """Write the tiles of one unit; return the unit, its tiles, and its buildings as blocks for the tiles above."""
     grid = metropolis_grid()
     made = _buildings_in(grid, seed, buildings, unit)
@@ -152,7 +153,7 @@ class _Unit:
         self.metadata = metadata
         self.plan = _plan(made)
         self.blocks = blocks_of(made)
-        self.tiles: list[tuple[int, int, int]] = []
+        self.tiles: dict[Place, Extent] = {}
 
     def build(self, level: int, x: int, y: int, rows: Int) -> None:
         """Write the tile at a place with all below it; the buildings ``rows`` stand in it."""
@@ -183,11 +184,12 @@ class _Unit:
     ) -> None:
         """Write a tile that shows some buildings in a ``shape``: what it tells of them says so, and whether others are in it."""
         points, triangles, owner = shape
-        frame = TileFrame.at(self.writer.grid.crs, (points.min(axis=0) + points.max(axis=0)) / 2.0)
+        box = np.array([points.min(axis=0), points.max(axis=0)])
+        frame = TileFrame.at(self.writer.grid.crs, box.sum(axis=0) / 2.0)
         mesh = TileMesh(frame.to_local(points), triangles, owner)
         extras = None if around is None else _said(around, frame if has_others else None)
         self.writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, some.table(), self.metadata, extras))
-        self.tiles.append((level, x, y))
+        self.tiles[level, x, y] = self.writer.grid.extent(box)
 
 
 # --- fewer buildings, and blocks -----------------------------------------------------------------------------------------
@@ -272,18 +274,19 @@ def merged(blocks: Blocks, cell: float) -> Blocks:
     return Blocks(np.column_stack([mean[0], mean[1], low, mean[2], area]), blocks.mains.take(best), blocks.score[best])
 
 
-def _write_blocks(writer: TilesetWriter, metadata: MetadataClass, level: int, x: int, y: int, blocks: Blocks) -> bool:
+def _write_blocks(writer: TilesetWriter, metadata: MetadataClass, level: int, x: int, y: int, blocks: Blocks) -> Extent | None:
     if not len(blocks):
-        return False
+        return None
     cell = writer.grid.size(level) / BLOCKS
     # Buildings have yards: what stands for many is wider than their ground plans together.
     side = np.minimum(np.sqrt(blocks.rows[:, 4] * 1.8), 0.94 * cell)
     points, triangles, owner = prisms(_as_buildings(blocks.rows, side))
-    frame = TileFrame.at(writer.grid.crs, (points.min(axis=0) + points.max(axis=0)) / 2.0)
+    box = np.array([points.min(axis=0), points.max(axis=0)])
+    frame = TileFrame.at(writer.grid.crs, box.sum(axis=0) / 2.0)
     mesh = TileMesh(frame.to_local(points), triangles, owner)
     extras = _said(boxes(blocks.mains), frame)
     writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, blocks.mains.table(), metadata, extras))
-    return True
+    return writer.grid.extent(box)
 
 
 def _said(around: tuple[Float, Float], frame: TileFrame | None) -> dict[str, Any]:
