@@ -24,6 +24,8 @@ ROOM = 6.0
 """What the compass beside the card and the margins take [heights of a letter]; the card keeps clear of it."""
 SHORTEST = 6
 """Letters of a name that are always shown."""
+LONGEST = 28
+"""Letters of a name that are shown where there is room."""
 ARROW = " ▾"
 
 
@@ -58,12 +60,12 @@ class ScenarioCard(QWidget):
         current = next((item for item in floods if workspace.layer(item[0]).visible), None)
         self._label.setText(tr("Scenario"))
         self._versus.setText(tr("compare with"))
-        self.shown.setText(f"{_short(current[1]) if current else tr('Today')}{ARROW}")
+        self.shown.setText(f"{current[1] if current else tr('Today')}{ARROW}")
         self._fill(self.shown.menu(), [("", tr("Today")), *((key, name) for key, name, _ in floods)], self._show)
         against = compared_key(self._desk)
         compared = next((name for key, name, _ in floods if key == against), tr("Today"))
         others = [(key, name) for key, name, _ in floods if current is None or key != current[0]]
-        self.compared.setText(f"{_short(compared)}{ARROW}")
+        self.compared.setText(f"{compared}{ARROW}")
         self._fill(self.compared.menu(), [("", tr("Today")), *others], self._compare)
         for widget in (self._versus, self.compared):
             widget.setVisible(len(floods) > 0)
@@ -81,16 +83,18 @@ class ScenarioCard(QWidget):
             for word in (self._label, self._what, self._versus):
                 word.setVisible(False)
         chips = [chip for chip in (self.shown, self.map, self.compared) if not chip.isHidden()]
-        for chip in chips:
-            chip.setToolTip(chip.text().removesuffix(ARROW))
+        names = {chip: chip.text().removesuffix(ARROW) for chip in chips}
+        for chip, name in names.items():
+            chip.setToolTip(name)
+            chip.setText(f"{_short(name, LONGEST)}{ARROW}")
         surplus = self.sizeHint().width() - room
         # The longest gives way first; none becomes shorter than what the others leave.
         while surplus > 0:
             longest = max(chips, key=lambda chip: chip.sizeHint().width())
-            name = longest.text().removesuffix(ARROW).removesuffix("…")
-            if len(name) <= SHORTEST:
+            length = len(longest.text().removesuffix(ARROW))
+            if length <= SHORTEST:
                 return
-            longest.setText(f"{name[:-1].rstrip()}…{ARROW}")
+            longest.setText(f"{_short(names[longest], length - 1)}{ARROW}")
             surplus = self.sizeHint().width() - room
 
     def _refresh_map(self, current: tuple[str, str, FloodResult] | None) -> None:
@@ -139,5 +143,9 @@ def _chip() -> QPushButton:
     return chip
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 28 else name[:27] + "…"
+def _short(name: str, most: int) -> str:
+    """Return a name without its middle: floods of one storm differ at their ends."""
+    if len(name) <= most:
+        return name
+    head = most // 2
+    return f"{name[:head].rstrip()}…{name[len(name) - (most - 1 - head) :].lstrip()}"
