@@ -124,4 +124,6 @@ def _fill(template: str, values: dict[str, Any]) -> str:
 def _sentence(path: Path | None, where: str, message: str, remedy: str) -> str:
     place = " ".join(part for part in (str(path) if path else "", f"({where})" if where else "") if part)
     head = f"{place}: {message}" if place else message
+    if remedy and head and head[-1] not in ".!?:;。！？：；":
+        head += "。" if head[-1] > "⺀" else "."
     return f"{head} {remedy}".strip()
