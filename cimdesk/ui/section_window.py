@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from cimdesk.base.arrays import AnyArray, Float
@@ -174,6 +174,8 @@ class SectionPainter:
         unit = theme.px("font_px")
         self.unit = unit
         self.area = QRectF(unit * 3.6, unit * 2.6, rect.width() - unit * 4.6, rect.height() - unit * 4.8)
+        self.key = self._placed_key()
+        self.area.setTop(self.area.top() + self.key[-1][1])
         self.level = section.level_at(time)
         low, high = _heights(section, self.level)
         self.low, self.high = low, high
@@ -200,13 +202,15 @@ class SectionPainter:
 
     def _axes(self) -> None:
         painter, theme, unit = self.painter, self.theme, self.unit
-        for value in _ticks(self.low, self.high, max(2, int(self.area.height() / (unit * 2.6)))):
+        heights = _ticks(self.low, self.high, max(2, int(self.area.height() / (unit * 2.6))))
+        decimals = _decimals(heights)
+        for value in heights:
             y = float(self._y(value))
             painter.setPen(QPen(theme.color("line"), 1.0))
             painter.drawLine(QPointF(self.area.left(), y), QPointF(self.area.right(), y))
             painter.setPen(theme.color("dim"))
             box = QRectF(0, y - unit, self.area.left() - 6, unit * 2)
-            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, format_number(value))
+            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{value + 0.0:,.{decimals}f}")
         for value in _ticks(0.0, self.length, max(2, int(self.area.width() / (unit * 8)))):
             x = float(self._x(value))
             box = QRectF(x - 60, self.area.bottom() + 3, 120, unit * 1.5)
@@ -298,26 +302,37 @@ class SectionPainter:
             color = QColor(SPILL_COLOR if over else DEPTH_CLASSES[2][2])
             self.painter.fillRect(QRectF(x - 2.6, water, 5.2, y - water), color)
 
-    def _key(self) -> None:
-        """Draw what the lines mean, in one row above the chart."""
-        painter, theme, unit = self.painter, self.theme, self.unit
+    def _placed_key(self) -> list[tuple[float, float, QColor, Qt.PenStyle, str]]:
+        """Return where each line of the key stands, its colour, its kind and what it means, in as many rows as that takes."""
+        theme, unit = self.theme, self.unit
         entries = [(theme.color("text"), Qt.PenStyle.SolidLine, tr("ground"))]
         if self.section.flood is not None:
             entries.append((QColor(DEPTH_CLASSES[-1][2]), Qt.PenStyle.SolidLine, tr("water now")))
             entries.append((theme.color("alarm"), Qt.PenStyle.DashLine, tr("deepest")))
         seen: dict[str, str] = {pipe.layer: pipe.color for pipe in self.section.pipes}
         entries += [(QColor(color), Qt.PenStyle.SolidLine, layer) for layer, color in seen.items()]
-        x = self.area.left() + unit * 5
-        painter.setFont(theme.font(QFont.Weight.Normal, 0.88))
+        metrics = QFontMetricsF(theme.font(QFont.Weight.Normal, 0.88))
+        start = self.area.left() + unit * 5
+        x, y = start, 0.0
+        placed: list[tuple[float, float, QColor, Qt.PenStyle, str]] = []
         for color, style, text in entries:
-            width = painter.fontMetrics().horizontalAdvance(text)
-            if x + width + unit * 3 > self.area.right():
-                break
-            painter.setPen(QPen(color, 2.6, style))
-            painter.drawLine(QPointF(x, unit * 1.1), QPointF(x + unit * 1.7, unit * 1.1))
-            painter.setPen(theme.color("text"))
-            painter.drawText(QRectF(x + unit * 2.1, unit * 0.2, width + 8, unit * 1.8), Qt.AlignmentFlag.AlignVCenter, text)
+            width = metrics.horizontalAdvance(text)
+            if x > start and x + unit * 2.1 + width > self.area.right() + unit * 0.6:
+                x, y = start, y + unit * 1.6
+            placed.append((x, y, color, style, text))
             x += width + unit * 3.6
+        return placed
+
+    def _key(self) -> None:
+        """Draw what the lines mean, above the chart."""
+        painter, theme, unit = self.painter, self.theme, self.unit
+        painter.setFont(theme.font(QFont.Weight.Normal, 0.88))
+        for x, y, color, style, text in self.key:
+            painter.setPen(QPen(color, 2.6, style))
+            painter.drawLine(QPointF(x, y + unit * 1.1), QPointF(x + unit * 1.7, y + unit * 1.1))
+            painter.setPen(theme.color("text"))
+            box = QRectF(x + unit * 2.1, y + unit * 0.2, self.area.width(), unit * 1.8)
+            painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, text)
 
 
 def _heights(section: Section, level: Float) -> tuple[float, float]:
@@ -345,6 +360,11 @@ def _ticks(low: float, high: float, most: int) -> list[float]:
     power = 10.0 ** np.floor(np.log10(rough))
     step = float(next(s * power for s in (1.0, 2.0, 5.0, 10.0) if s * power >= rough * (1 - 1e-9)))
     return [float(v) for v in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step]
+
+
+def _decimals(ticks: list[float]) -> int:
+    """Return the decimals in which all ticks can be told."""
+    return next((count for count in range(4) if all(abs(round(tick, count) - tick) < 1e-6 for tick in ticks)), 4)
 
 
 def open_section(desk: Desk) -> None:
