@@ -14,6 +14,11 @@ from cimdesk.ui.theme import current_theme
 NUMBER_NAMES = {"sum": "Sum", "mean": "Mean", "median": "Median", "min": "Least", "max": "Greatest", "std": "Standard deviation"}
 
 
+def _figure(value: float) -> str:
+    """Return a figure as people write it: whole numbers without decimals."""
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else format_number(value, 4)
+
+
 class StatisticsView(QWidget):
     """Shows `Statistics` as short lines in as many columns as there is room for."""
 
@@ -31,7 +36,7 @@ class StatisticsView(QWidget):
             self.lines = [(tr("Values"), f"{figures.count:,}"), (tr("Different"), f"{figures.distinct:,}")]
             if figures.missing:
                 self.lines.append((tr("No value"), f"{figures.missing:,}"))
-            self.lines += [(tr(NUMBER_NAMES[name]), format_number(value, 4)) for name, value in figures.numbers.items()]
+            self.lines += [(tr(NUMBER_NAMES[name]), _figure(value)) for name, value in figures.numbers.items()]
             self.top = figures.top
         self.update()
 
