@@ -28,7 +28,7 @@ NETWORK_UNITS = {
 }  # fmt: skip
 """Units in which every network keeps these columns, whatever its file had."""
 
-_HEIGHTS = ("measuredheight", "measured_height")
+_HEIGHTS = ("measuredheight", "measured_height", "ground_elevation")
 _CENTIMETRES = ("depth", "elevation", "invert", "level", "offset", "diameter", "head", "height")
 """Lengths that are told to the centimetre."""
 
