@@ -74,9 +74,10 @@ class FormDialog(QDialog):
         super().__init__(parent)
         unit = current_theme().px("font_px")
         self.setWindowTitle(title)
-        self.setMinimumWidth(unit * width)
         heading = QLabel(title)
         heading.setObjectName("title")
+        # A least width of the dialog itself would be believed instead of that of the rows.
+        heading.setMinimumWidth(unit * width - 40)
         self.rows = QFormLayout()
         self.rows.setHorizontalSpacing(16)
         self.rows.setVerticalSpacing(9)
