@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QUrl
+from PySide6.QtCore import QSize, QUrl
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QListWidget, QListWidgetItem, QTextBrowser, QWidget
 
 from cimdesk.base.i18n import current_language, tr
@@ -23,7 +23,7 @@ class HelpDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(tr("Guide"))
         unit = current_theme().px("font_px")
-        self.resize(min(unit * 74, 1200), min(unit * 50, 820))
+        self.resize(QSize(min(unit * 74, 1200), min(unit * 50, 820)).boundedTo(self.screen().availableGeometry().size() * 0.92))
         self.list = QListWidget()
         self.list.setMaximumWidth(unit * 17)
         self.text = QTextBrowser()
