@@ -31,6 +31,8 @@ MARKS = "marks"
 LEVELS, DEPTHS = ("water_level", "level", "stage"), ("water_depth", "depth")
 LEAST_READINGS = 3
 DRY = 0.01
+BURIED = 1.0
+"""A gauge of depth whose foot is so much lower than the ground stands in a manhole [m]."""
 
 
 @dataclass(frozen=True)
@@ -210,10 +212,18 @@ def _of_gauges(result: FloodResult, session: Session) -> list[Compared]:
             times, seen = data.observations.series(row)
             name = str(data.features.columns["name"][row] or data.features.ids[row])
             place = (float(data.positions[row, 0]), float(data.positions[row, 1]))
+            if str(quantity) in DEPTHS and _is_buried(result, data.positions[row]):
+                continue
             found = _compared_series(result, name, layer.name, place, str(quantity) in LEVELS, times, seen)
             if len(found.times) >= LEAST_READINGS:
                 rows.append(found)
     return rows
+
+
+def _is_buried(result: FloodResult, place: Float) -> bool:
+    """Whether a gauge tells the depth in a manhole: the water on the ground above is another one."""
+    row, column, inside = cells_of(result.terrain, place[None, :2])
+    return bool(inside[0] and place[2] < float(result.terrain.elevations[int(row[0]), int(column[0])]) - BURIED)
 
 
 def _wet_cell(result: FloodResult, x: float, y: float) -> tuple[int, int] | None:
