@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QPushButton, QTableWidget, QTableWidgetItem, QWidget
 
 from cimdesk.base.i18n import tr
-from cimdesk.base.units import format_number
 from cimdesk.commands.flood_calibration import Calibration, peaks_text, write_calibration_csv
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.forms import FormDialog
@@ -52,7 +52,7 @@ class CalibrationDialog(FormDialog):
         # Nothing is decided here, so there is nothing to cancel.
         for button in self.findChildren(QPushButton):
             button.setVisible(button.text() != tr("Cancel"))
-        self.resize(unit * 88, unit * 36)
+        self.resize(QSize(unit * 88, unit * 36).boundedTo(self.screen().availableGeometry().size() * 0.92))
 
     def _write(self) -> None:
         path = self._desk.ask.save_path(tr("Save comparison"), ".csv", tr("marks"))
@@ -144,8 +144,9 @@ class Scatter(QWidget):
         painter.setPen(QPen(theme.color("dim"), 1.2, Qt.PenStyle.DashLine))
         painter.drawLine(box.bottomLeft(), box.topRight())
         painter.setFont(theme.font(scale=0.84))
-        for share in (0.1, 0.5, 0.9):
-            text = format_number(low + share * (high - low), 3)
+        for value in round_ticks(low, high):
+            share = (value - low) / (high - low)
+            text = f"{value:g}"
             x, y = box.left() + share * box.width(), box.bottom() - share * box.height()
             painter.setPen(theme.color("dim"))
             painter.drawText(QRectF(x - unit * 3, box.bottom() + 2, unit * 6, unit * 1.5), Qt.AlignmentFlag.AlignCenter, text)
@@ -156,6 +157,7 @@ class Scatter(QWidget):
         theme = current_theme()
         unit = theme.px("font_px")
         painter.setFont(theme.font(scale=0.84))
+        taken: list[QRectF] = []
         for row in rows:
             x = box.left() + (self._seen[row] - low) / (high - low) * box.width()
             y = box.bottom() - (self._ours[row] - low) / (high - low) * box.height()
@@ -167,7 +169,18 @@ class Scatter(QWidget):
                 name = painter.fontMetrics().elidedText(self._names[row], Qt.TextElideMode.ElideRight, round(unit * 9))
                 width = painter.fontMetrics().horizontalAdvance(name)
                 left = x + unit * 0.6 if x + unit * 0.6 + width < box.right() else x - unit * 0.6 - width
-                painter.drawText(QPointF(left, y - unit * 0.3), name)
+                place = QRectF(left, y - unit * 1.2, width, unit * 1.2)
+                # Names that would cover another one are left out; the table beside has them all.
+                if not any(place.intersects(other) for other in taken):
+                    painter.drawText(QPointF(left, y - unit * 0.3), name)
+                    taken.append(place)
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """Return two to five round values within a range."""
+    steps = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+    step = next((size for size in steps if (high - low) / size <= 5.0), high - low)
+    return [round(k * step, 2) for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def ask(parent: QWidget | None, desk: Desk, layer: str, found: Calibration) -> None:
