@@ -35,6 +35,7 @@ PEOPLE_COLUMNS = ("people", "population", "residents", "occupants", "persons")
 STOREY_COLUMNS = ("storeys", "storeysaboveground", "storeys_above_ground", "floors", "levels", "building:levels", "num_floors")
 PLACE_COLUMNS = ("use", "amenity", "kind", "class", "type", "healthcare", "social_facility")
 NAME_COLUMNS = ("name", "name_zh", "address")
+RIVER = ("water_level", "level", "stage")
 FACILITIES = frozenset(
     {
         "hospital", "clinic", "school", "kindergarten", "university", "elderly_care", "care_home", "nursing_home", "substation",
@@ -332,8 +333,11 @@ def levels_of(table: FeatureTable) -> Int:
 
 def _places(layer: Layer, data: LayerData, result: FloodResult) -> list[Places]:
     if isinstance(data, Sensors):
-        kinds = ["sensor"] * len(data.features)
-        return [_place(layer, data.features.ids.tolist(), kinds, column(data.features, NAME_COLUMNS, ""), data.positions, result)]
+        # A gauge of a river's level stands in the water by design.
+        rows = np.array([k for k, told in enumerate(column(data.features, ("quantity",), "")) if told not in RIVER], dtype=np.int64)
+        names = np.array(column(data.features, NAME_COLUMNS, ""), dtype=object)[rows].tolist()
+        ids = data.features.ids[rows].tolist()
+        return [_place(layer, ids, ["sensor"] * len(rows), names, data.positions[rows], result)] if len(rows) else []
     if isinstance(data, UtilityNetwork):
         return _network_places(layer, data, result)
     if isinstance(data, VectorLayer) and data.shapes.kind is not ShapeKind.LINE:
