@@ -91,17 +91,17 @@ def test_readings_with_times_are_a_series(tmp_path):
 def test_water_gauges_of_the_project_are_compared_too(tmp_path):
     session = Session()
     table = {
-        "name": as_strings(["Pool", "Rain"]),
-        "quantity": as_strings(["water_depth", "rainfall"]),
-        "unit": as_strings(["m", "mm"]),
+        "name": as_strings(["Pool", "Rain", "Manhole"]),
+        "quantity": as_strings(["water_depth", "rainfall", "water_depth"]),
+        "unit": as_strings(["m", "mm", "m"]),
     }
     times = 1000.0 + np.array([0.0, 300.0, 600.0])
-    readings = Observations.from_rows(2, np.repeat([0, 1], 3), np.tile(times, 2), np.tile([0.0, 0.4, 0.8], 2))
+    readings = Observations.from_rows(3, np.repeat([0, 1, 2], 3), np.tile(times, 3), np.tile([0.0, 0.4, 0.8], 3))
     gauges = Sensors(
-        FeatureTable(as_strings(["g1", "g2"]), table),
-        np.array([[30.0, 30.0, 0.0]] * 2),
-        np.full((2, 3), np.nan),
-        np.full(2, np.inf),
+        FeatureTable(as_strings(["g1", "g2", "g3"]), table),
+        np.array([[30.0, 30.0, 0.0], [30.0, 30.0, 0.0], [30.0, 30.0, -3.0]]),
+        np.full((3, 3), np.nan),
+        np.full(3, np.inf),
         readings,
     )
     layers = [(Layer("s", "Gauges", LayerKind.SENSORS, ""), gauges), (Layer("f", "Storm", LayerKind.FLOOD, ""), run_of(DRY, POOL))]
