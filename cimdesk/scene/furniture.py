@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from PIL import Image, ImageDraw
 
 MAX_ENTRIES = 9
+MAX_TITLE = 0.2
+"""Share of the width that the title of a legend may take in one row."""
 OVERSAMPLE = 3
 NICE = (1.0, 2.0, 5.0)
 
@@ -181,12 +183,15 @@ class Furniture:
             return
         row = round(self.text * 1.55)
         swatch = round(self.text * 1.5)
-        widths, heights = [], []
+        widths, heights, titles = [], [], []
         for card in cards:
             shown = card.entries[:MAX_ENTRIES]
             labels = [swatch + round(0.7 * self.pad) + text_size(entry.label, self.text)[0] for entry in shown]
-            widths.append(max([text_size(card.title, self.text, True)[0], *labels]))
-            heights.append(row * (1 + len(shown) + (len(card.entries) > MAX_ENTRIES)) + round(0.5 * self.pad))
+            # A long title, such as of two floods, takes more rows instead of the picture.
+            title = wrapped(card.title, self.text, max(round(MAX_TITLE * self.width), *labels, 0))
+            titles.append(title)
+            widths.append(max([*(text_size(line, self.text, True)[0] for line in title), *labels]))
+            heights.append(row * (len(title) + len(shown) + (len(card.entries) > MAX_ENTRIES)) + round(0.5 * self.pad))
         # As many cards as fit above each other; the rest begin a new column.
         limit = self.height - low - round(9 * self.margin)
         columns: list[list[int]] = [[]]
@@ -203,12 +208,14 @@ class Furniture:
             draw = self._card(x, y, width, height)
             at = y + round(0.7 * self.pad)
             for k in column:
-                self._card_rows(draw, cards[k], x + self.pad, at, row, swatch)
+                for number, line in enumerate(titles[k]):
+                    place = (x + self.pad, at + row * (number + 0.5))
+                    draw.text(place, line, font=font(self.text, True), fill=self.look.text, anchor="lm")
+                self._card_rows(draw, cards[k], x + self.pad, at + row * (len(titles[k]) - 1), row, swatch)
                 at += heights[k]
             x += width + round(0.6 * self.margin)
 
     def _card_rows(self, draw: ImageDraw.ImageDraw, card: LegendCard, x: int, y: int, row: int, swatch: int) -> None:
-        draw.text((x, y + row / 2), card.title, font=font(self.text, True), fill=self.look.text, anchor="lm")
         for k, entry in enumerate(card.entries[:MAX_ENTRIES], start=1):
             middle = y + row * k + row / 2
             self._symbol(draw, card.symbol, entry.color, x, middle, swatch)
