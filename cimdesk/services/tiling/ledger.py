@@ -41,8 +41,10 @@ class Ledger:
         self.result = folder / "tileset"
         full = {"version": VERSION, **plan}
         try:
-            self.is_resumed = _read(folder / "plan.json") == full
+            # Without the tiles a run was killed while it put things away: what is left in its books says nothing any more.
+            self.is_resumed = _read(folder / "plan.json") == full and self.result.is_dir()
             if not self.is_resumed:
+                (folder / "plan.json").unlink(missing_ok=True)
                 shutil.rmtree(folder, ignore_errors=True)
                 for each in (self.spill, self.blocks, self.result):
                     each.mkdir(parents=True, exist_ok=True)

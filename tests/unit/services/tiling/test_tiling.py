@@ -16,6 +16,7 @@ from cimdesk.formats.cityjson import READER as CITYJSON
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.formats.tiles3d import READER
 from cimdesk.services.tiling import build, inputs
+from cimdesk.services.tiling.ledger import Ledger
 from tests.unit.services.tiling.sequences import TRIANGLES, house, scattered, write_sequence
 
 
@@ -216,6 +217,23 @@ def test_a_cancelled_run_leaves_no_tileset_and_the_next_one_goes_on(tmp_path, mo
     assert result.features == 80
     assert len(tiled(tmp_path / "out").sources[0].data.city.features) == 80
     assert [each.name for each in tmp_path.iterdir() if "tiling" in each.name] == []
+
+
+def test_a_run_killed_while_it_put_things_away_is_not_gone_on_with(tmp_path, monkeypatch):
+    path = write_sequence(tmp_path / "a.city.jsonl", scattered(80))
+
+    def killed(ledger, out):
+        ledger.result.rename(out)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "deliver", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tile_files([path], tmp_path / "out", workers=1)
+    result = tile_files([path], tmp_path / "out", workers=1)
+    assert not result.resumed
+    assert len(list((tmp_path / "out").rglob("*.glb"))) == result.tiles
+    assert len(tiled(tmp_path / "out").sources[0].data.city.features) == 80
 
 
 def test_a_run_begins_anew_when_its_input_changed(tmp_path, monkeypatch):
