@@ -58,11 +58,12 @@ class Hydrograph:
 
 
 def hydrographs_of(data: object, crs: Crs | None = None) -> list[Hydrograph]:
-    """Return the discharges and levels that a layer holds: readings of sensors, gauges and lines of a flood."""
-    if isinstance(data, Sensors):
-        return _of_sensors(data, crs)
-    if not isinstance(data, FloodResult):
-        return []
+    """Return the discharges and levels that a layer holds, without gaps: readings of sensors, gauges and lines of a flood."""
+    found = _of_sensors(data, crs) if isinstance(data, Sensors) else _of_flood(data, crs) if isinstance(data, FloodResult) else []
+    return [cleaned(one) for one in found]
+
+
+def _of_flood(data: FloodResult, crs: Crs | None) -> list[Hydrograph]:
     start, is_dated = data.start_time, data.start_time > 0.0
     levels = [
         Hydrograph(s.gauge.name, LEVEL, s.times + start, s.levels, is_dated, (s.gauge.x, s.gauge.y), crs) for s in data.gauges

@@ -42,7 +42,7 @@ def plan_hydrographs(path: Path) -> list[Hydrograph]:
     try:
         with h5py.File(path, "r") as data:
             return _of_plan(data)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         if isinstance(error, DataError):
             raise
         reason = str(error).split("(")[0]
@@ -112,8 +112,8 @@ def unsteady_hydrographs(path: Path) -> list[Hydrograph]:
             count = _count(path, block, key)
             if count:
                 values = _table(path, lines, block[key][0] + 1, count) * (foot**3 if quantity == DISCHARGE else foot)
-                if quantity == DISCHARGE and (scale := block.get("Flow Hydrograph QMult", (0, ""))[1].strip()):
-                    values = values * float(scale)
+                if quantity == DISCHARGE:
+                    values = values * _scale(path, block)
                 is_fixed = block.get("Use Fixed Start Time", (0, ""))[1].strip().lower() == "true"
                 start = _moment(block.get("Fixed Start Date/Time", (0, ""))[1]) if is_fixed else None
                 times: Float = np.arange(count, dtype=np.float64) * _step(path, block) + (start or 0.0)
@@ -169,6 +169,14 @@ def _step(path: Path, block: dict[str, tuple[int, str]]) -> float:
     if match is None or match[2].upper() not in _STEPS:
         raise DataError(path, "'{text}' is no interval.", where=f"line {number + 1}", remedy=_REMEDY, text=value.strip())
     return int(match[1]) * _STEPS[match[2].upper()]
+
+
+def _scale(path: Path, block: dict[str, tuple[int, str]]) -> float:
+    number, value = block.get("Flow Hydrograph QMult", (0, ""))
+    try:
+        return float(value) if value.strip() else 1.0
+    except ValueError:
+        raise DataError(path, "'{value}' is no number.", where=f"line {number + 1}", remedy=_REMEDY, value=value.strip()) from None
 
 
 def _name_of(block: dict[str, tuple[int, str]]) -> str:

@@ -92,7 +92,8 @@ def test_numbers_of_a_metric_project_stay_as_they_are(tmp_path: Path):
 @pytest.mark.parametrize(
     ("old", "new", "said", "where"),
     [("3000", "30x0", "no row of numbers", "line 6"), ("= 12", "= 25", "cut short|no row of numbers", "line"),
-     ("1HOUR", "SOMETIMES", "no interval", "line 4"), ("= 12", "= many", "no number of values", "line 5")],
+     ("1HOUR", "SOMETIMES", "no interval", "line 4"), ("= 12", "= many", "no number of values", "line 5"),
+     ("QMult= 0.5", "QMult= half", "'half' is no number", "line 9")],
 )  # fmt: skip
 def test_broken_flow_files_are_refused_with_their_line(tmp_path: Path, old: str, new: str, said: str, where: str):
     with pytest.raises(DataError, match=said) as caught:
@@ -120,6 +121,16 @@ def test_a_plan_gives_its_boundaries_and_what_came_through_them(tmp_path: Path):
     assert len(found) == 3
 
 
+def test_a_plan_that_has_a_table_where_a_group_belongs_is_refused(tmp_path: Path):
+    import h5py
+
+    with h5py.File(plan(tmp_path / "Town.p01.hdf"), "a") as file:
+        del file["Event Conditions/Unsteady/Boundary Conditions/Flow Hydrographs"]
+        file["Event Conditions/Unsteady/Boundary Conditions/Flow Hydrographs"] = [1.0, 2.0]
+    with pytest.raises(DataError, match="damaged"):
+        read_hydrographs(tmp_path / "Town.p01.hdf")
+
+
 def test_readings_of_sensors_are_hydrographs_where_they_are_flows_or_levels():
     records = [
         SensorRecord("a", "Bridge", "flow_rate", "l/s", (1.0, 2.0, 3.0), times=[0.0, 60.0, 120.0], values=[1000.0, np.nan, 3000.0]),
@@ -128,6 +139,7 @@ def test_readings_of_sensors_are_hydrographs_where_they_are_flows_or_levels():
     data = result_of("x", "x", records, None, ReadOptions(), things=2).sources[0].data
     (one,) = hydrographs_of(data)
     assert (one.name, one.quantity, one.place) == ("Bridge", DISCHARGE, (1.0, 2.0))
+    assert one.times.tolist() == [0.0, 120.0]  # a gap would be no water at all
 
 
 def test_a_series_is_chosen_by_name_or_as_the_only_one(tmp_path: Path):
