@@ -157,8 +157,11 @@ class Tileset:
         rows = np.flatnonzero(is_wanted & np.isfinite(self.radii))
         if not len(rows):
             return np.full((2, 3), np.nan)
-        # A tile is about as wide as deep: a square inside the circle.
-        reach = np.column_stack([self.radii[rows] / np.sqrt(2.0)] * 2 + [self.heights[rows]])
+        if self.reaches is None:
+            # A tile is about as wide as deep: a square inside the circle.
+            reach = np.column_stack([self.radii[rows] / np.sqrt(2.0)] * 2 + [self.heights[rows]])
+        else:
+            reach = self.halves[rows]
         return np.array([(self.centres[rows] - reach).min(axis=0), (self.centres[rows] + reach).max(axis=0)])
 
     def refine(self, max_error: float) -> Int32:
