@@ -127,7 +127,7 @@ def test_the_reasons_are_said_in_both_languages():
     assert english[0] == "Not filled in: Licence"
     assert "9.0 years" in english[1]
     with using_language("zh_CN"):
-        assert cards.reasons(found)[0] == "未填写:许可"
+        assert cards.reasons(found)[0] == "未填写：许可"
         assert cards.level_name(2) == "CIM2 框架模型"
 
 
