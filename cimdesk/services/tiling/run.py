@@ -35,8 +35,6 @@ SMALL = 24 << 20
 SCATTER_SHARE, BUILD_SHARE = 0.55, 0.95
 """Progress at the ends of the passes."""
 MAX_PROBLEMS = 500
-MOST_WATCHED = 64
-"""Files whose own progress is looked at while they are read."""
 
 
 @dataclass(frozen=True)
@@ -195,8 +193,8 @@ def _scatter(
         {str(file.path): file.head.line for file in request.files if file.head is not None},
         {str(file.path): file.crs.definition for file in request.files if file.crs is not None},
     )
-    todo = ((setup, task) for task in _tasks(request.files) if task.number not in done)
     share = _Share(ledger.spill, request.files, progress)
+    todo = ((setup, share.watched(task)) for task in _tasks(request.files) if task.number not in done)
     for entry in done.values():
         share.add(entry)
     share.tell()
@@ -212,14 +210,18 @@ class _Share:
     """How much of the input has been sorted: what is done, and what whole files that are being read say of themselves."""
 
     def __init__(self, spill: Path, files: Sequence[InputFile], progress: Progress) -> None:
+        self._spill = str(spill)
         self._total = max(total_bytes(files), 1)
         self._read = 0
         self._told = 0.0
         self._progress = progress
         self._whole: dict[int, tuple[Path, int]] = {}
-        if len(files) <= MOST_WATCHED:
-            whole = (task for task in _tasks(files) if task.is_whole) if any(_is_whole(file) for file in files) else ()
-            self._whole = {task.number: (told_path(str(spill), task.number), task.size) for task in whole}
+
+    def watched(self, task: Task) -> Task:
+        """Return a task that is about to be done; what it says of itself counts from now on."""
+        if task.is_whole:
+            self._whole[task.number] = (told_path(self._spill, task.number), task.size)
+        return task
 
     def add(self, entry: dict[str, Any]) -> None:
         self._read += entry["bytes"]
@@ -230,10 +232,6 @@ class _Share:
         # What is said of a file may be half written, or be taken back; a bar never goes back.
         self._told = max(self._told, min((self._read + under_way) / self._total, 1.0))
         self._progress(SCATTER_SHARE * self._told, tr("Sorting by place"))
-
-
-def _is_whole(file: InputFile) -> bool:
-    return file.head is None and not file.tables
 
 
 def _told(path: Path) -> float:
