@@ -120,9 +120,11 @@ def _add(session: Session, layer: Layer, found: LoadedTiles) -> None:
         style=default_style(source.kind, source.data), options=dict(source.options),
     )  # fmt: skip
     label = tr("Extrude {name}").format(name=layer.name)
-    # So many outlines would hide the buildings.
-    hidden = session.workspace.document.update("layer", layer.id, visible=False)
-    session.do(Edit(label, (RecordChange("layer", key, None, made.to_record()), hidden), {key: source.data}))
+    changes = [RecordChange("layer", key, None, made.to_record())]
+    # So many outlines would hide the buildings. Tiling takes minutes: they may be gone by now.
+    if layer.id in known:
+        changes.append(session.workspace.document.update("layer", layer.id, visible=False))
+    session.do(Edit(label, tuple(changes), {key: source.data}))
     session.workspace.set_problems(key, found.problems)
     for problem in found.problems:
         session.messages.emit((key, problem))

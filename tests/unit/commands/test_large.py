@@ -12,7 +12,7 @@ from cimdesk.base.crs import Crs
 from cimdesk.base.errors import Cancelled, DataError
 from cimdesk.base.jobs import CancelToken, SynchronousRunner
 from cimdesk.base.workers import RefusalError
-from cimdesk.commands import cards, extruding, large, projects, sources, tiling_child
+from cimdesk.commands import cards, extruding, large, layers, projects, sources, tiling_child
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.tileset import TiledCity
 from cimdesk.services.tiling.scatter import problem_of
@@ -251,6 +251,18 @@ def test_many_outlines_are_extruded_into_tiles_on_the_terrain(tmp_path, session,
     wanted = 10.0 + 3.0 * (np.arange(57) % 10)
     assert city.features.columns["ground_height"][rows] == pytest.approx(wanted, abs=1e-6)
     assert city.bounds[0, 2] == pytest.approx(10.0, abs=0.01)
+
+
+def test_outlines_that_were_removed_meanwhile_still_become_buildings(tmp_path, session, monkeypatch):
+    layer = add(session, houses(tmp_path / "town.gpkg"))
+    monkeypatch.setattr(large, "OUTLINES_FROM", 50)
+    job = extruding.extrude_job(session, layer.id, extruding.Extrusion("height"))
+    tiles = job.work(lambda fraction, text="": None, CancelToken())
+    layers.remove(session, [layer.id])
+    job.done(tiles)
+    assert [each.kind for each in session.workspace.layers()] == [LayerKind.TILES]
+    session.undo()
+    assert session.workspace.layers() == []
 
 
 def test_models_are_tiled_only_where_they_say_or_are_told_where_they_lie(tmp_path, monkeypatch):
