@@ -10,7 +10,7 @@ import numpy as np
 from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError
-from cimdesk.formats.hydrograph_files import chosen, read_hydrographs
+from cimdesk.formats.hydrograph_files import chosen, entering, read_hydrographs
 from cimdesk.formats.scenario_inputs import Driving, InflowInput, Points, SeriesInput
 from cimdesk.formats.series import read_series
 from cimdesk.model.flood import EdgeBoundary, Inflow, Series
@@ -108,10 +108,15 @@ def driven(
         Of the run without them.
     start, duration : float
         [POSIX s], [s]
+
+    Raises
+    ------
+    DataError
+        If a discharge goes the other way: it would take water out.
     """
     inflows, edges = [], {boundary.edge: boundary for boundary in boundaries}
     for one, edge, place in entries:
-        series = on_run(one, start, duration)
+        series = on_run(entering(one, None, remedy="Choose another series, or a level."), start, duration)
         if edge:
             is_level = one.quantity == LEVEL
             edges[edge] = EdgeBoundary(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,12 +57,20 @@ def chosen(path: Path, found: Sequence[Hydrograph], quantity: str, name: str, re
         template = "there is no series '{name}' of this kind." if not fitting else "several of its series are of this kind."
         raise DataError(path, template, where=name, remedy="Name one of these: {known}.", name=name, known=known)
     one = fitting[0]
-    if quantity == LEVEL:
+    turned = replace(one, values=-one.values) if reverse and quantity != LEVEL else one
+    return entering(turned, path, remedy="Write reverse = true where it is told against the stream, or give a level instead.")
+
+
+def entering(one: Hydrograph, path: Path | None, remedy: str) -> Hydrograph:
+    """Return a hydrograph as it may drive a flood: a level as it is, a discharge without the noise of water that goes back.
+
+    Raises
+    ------
+    DataError
+        If water goes the other way; ``remedy`` tells what may be done about it.
+    """
+    if one.quantity == LEVEL:
         return one
-    values = -one.values if reverse else one.values
-    if values.min() < -NOISE * max(float(np.abs(values).max()), 1e-9):
-        raise DataError(
-            path, "the discharge goes both ways or the other way.", where=one.name,
-            remedy="Write reverse = true where it is told against the stream, or give a level instead.",
-        )  # fmt: skip
-    return Hydrograph(one.name, quantity, one.times, np.maximum(values, 0.0), one.is_dated, one.place, one.crs)
+    if one.values.min() < -NOISE * max(float(np.abs(one.values).max()), 1e-9):
+        raise DataError(path, "the discharge goes both ways or the other way.", where=one.name, remedy=remedy)
+    return replace(one, values=np.maximum(one.values, 0.0))

@@ -109,3 +109,16 @@ def test_edges_take_what_drives_them_and_keep_the_rest():
     assert kinds[3].discharge is not None
     (inflow,) = inflows
     np.testing.assert_array_equal(inflow.points, [[5.0, 6.0]])
+
+
+def test_a_discharge_that_goes_the_other_way_takes_no_water_out_of_a_run_of_the_form():
+    one = Hydrograph("line", DISCHARGE, np.arange(3.0), np.array([0.01, -5.0, -8.0]))
+    with pytest.raises(DataError, match="other way") as caught:
+        driven([(one, "", (0.0, 0.0))], [], 0.0, 10.0)
+    assert "level" in caught.value.remedy
+    noisy = Hydrograph("line", DISCHARGE, np.arange(3.0), np.array([-0.01, 5.0, 8.0]))
+    (inflow,), _ = driven([(noisy, "", (0.0, 0.0))], [], 0.0, 10.0)
+    assert inflow.discharge.values.tolist() == [0.0, 5.0, 8.0]
+    back = Hydrograph("tide", LEVEL, np.arange(2.0), np.array([-1.0, 2.0]))
+    _, (edge,) = driven([(back, "west", None)], [EdgeBoundary("west", "closed", 0.001)], 0.0, 10.0)
+    assert edge.level.values.tolist() == [-1.0, 2.0]
