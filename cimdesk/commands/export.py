@@ -31,6 +31,7 @@ from cimdesk.commands.session import Session
 from cimdesk.commands.tiled import address_of
 from cimdesk.formats.cityjson import Excerpt
 from cimdesk.model.city import CityModel
+from cimdesk.model.features import VectorLayer
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.imagery import Imagery
 from cimdesk.model.layers import TILED_FROM, Layer
@@ -54,6 +55,8 @@ FORMAT_NAMES = {
 }  # fmt: skip
 _SPELLINGS = {".json": ".city.json", ".jsonl": ".city.jsonl", ".tiff": ".tif"}
 _EXACT = ("CityJSON", "CityJSONSeq")
+MOST_NAMED = 3
+"""Identifiers named in a message."""
 _TILEABLE = (*_EXACT, "CityGML")
 
 
@@ -136,6 +139,10 @@ def _planned(session: Session, layer_id: str, path: Path, options: ExportOptions
     if _located(session, layer.source) == path.resolve():
         raise UsageError("{name} is the file this layer is read from; choose another name.", name=str(path))
     ids = None if options.ids is None else frozenset(options.ids)
+    features = data.features if isinstance(data, CityModel | VectorLayer) else None
+    if ids and features is not None and ids.isdisjoint(features.ids):
+        named = ", ".join(sorted(ids)[:MOST_NAMED])
+        raise UsageError("Layer {name} has no feature {ids}.", name=layer.name, ids=named)
     crs = workspace.frame.crs if workspace.frame else None
     columns = _stage_columns(session, layer_id) if options.stages else {}
     chosen = Crs.parse(layer.crs)

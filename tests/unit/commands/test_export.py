@@ -54,6 +54,12 @@ def test_only_the_wanted_features_are_written(session: Session, tmp_path: Path):
     assert "p1" not in (tmp_path / "some.csv").read_text(encoding="utf-8-sig")
 
 
+def test_identifiers_that_are_not_there_are_named_and_no_file_is_written(session: Session, tmp_path: Path):
+    with pytest.raises(UsageError, match="nope"):
+        export_layer(session, "points", tmp_path / "some.csv", ExportOptions(["nope"]))
+    assert not (tmp_path / "some.csv").exists()
+
+
 def test_a_format_the_kind_cannot_have_is_refused_with_those_it_can(session: Session, tmp_path: Path):
     with pytest.raises(UsageError, match=r"\.tif, \.asc"):
         export_layer(session, "ground", tmp_path / "ground.csv")
