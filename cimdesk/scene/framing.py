@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from cimdesk.model.city import CityModel
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.selection import AssetRef
+from cimdesk.model.tileset import TiledCity
 from cimdesk.scene.camera import CameraControl
 from cimdesk.scene.drawn_layers import DrawnLayers
 
 CITY = (LayerKind.BUILDINGS, LayerKind.TILES, LayerKind.POINTS)
 LONG = 0.4
 """A city whose shorter side is a smaller share of the longer one is framed whole."""
+CROWD = 200
+"""Buildings and other things from which on a city may reach beyond the picture."""
 
 
 class Framing:
@@ -67,7 +71,20 @@ class Framing:
             return
         kinds = {visual.layer.kind for visual in self._drawn.visuals.values() if visual.layer.visible}
         size = high - low
-        # Of a city the corners may lie outside the picture; bare ground and what is long are looked at as a whole.
+        # Of a city the corners may lie outside the picture; ground, maps, a few buildings and what is long are looked at whole.
         is_long = float(size[:2].min()) < LONG * float(size[:2].max())
+        is_whole = is_long or kinds <= {LayerKind.TERRAIN, LayerKind.IMAGERY} or not self._is_crowd()
         nearest = float(np.clip(2.0 * np.linalg.norm(size), 1.0, 30.0))
-        self._camera.frame(low, high, 1.08 if kinds == {LayerKind.TERRAIN} or is_long else 0.86, nearest)
+        self._camera.frame(low, high, 1.08 if is_whole else 0.86, nearest)
+
+    def _is_crowd(self) -> bool:
+        """Return whether there are so many buildings that some at the corners are not missed."""
+        workspace = self._drawn.context.workspace
+        for visual in self._drawn.visuals.values():
+            data = workspace.data(visual.layer.id) if visual.layer.visible and visual.layer.kind in CITY else None
+            if isinstance(data, TiledCity) and data.tiles is not None and data.tiles.tileset.stubs:
+                return True
+            city = data.city if isinstance(data, TiledCity) else data
+            if isinstance(city, CityModel) and len(city.features) >= CROWD:
+                return True
+        return False

@@ -234,3 +234,16 @@ def test_labels_are_drawn_beside_their_features(stage_of):
     changed = np.argwhere(np.abs(after - before).max(axis=2) > 60)
     assert len(changed) > 40
     assert np.abs(changed.mean(axis=0) - [row - 12, column]).max() < 12
+
+
+def test_a_few_buildings_are_framed_whole(stage_of):
+    stage = stage_of(one_building())
+    stage.scene.fit()
+    stage.draw()
+    width, height = stage.window.GetSize()
+    for x in (480.0, 520.0):
+        for y in (480.0, 520.0):
+            for z in (5.0, 35.0):
+                column, row = stage.pixel((cities.ORIGIN[0] + x, cities.ORIGIN[1] + y, z))
+                assert 0.02 * width < column < 0.98 * width
+                assert 0.02 * height < row < 0.98 * height
