@@ -115,7 +115,7 @@ class FloodDialog(FormDialog):
         return box
 
     def _drain_layers(self) -> QComboBox:
-        """Return the drainage networks that come from a SWMM file, with none as the first choice."""
+        """Return the drainage networks that come from a SWMM file, the first of them chosen, and none."""
         box = QComboBox()
         box.addItem(tr("none"), "")
         workspace = self._desk.session.workspace
@@ -127,6 +127,9 @@ class FloodDialog(FormDialog):
         if not can_run_drains():
             box.setEnabled(False)
             box.setToolTip(tr("SWMM is not installed."))
+        else:
+            # Streets without their drains flood deeper than they do.
+            box.setCurrentIndex(min(1, box.count() - 1))
         return box
 
     def _devices(self) -> QComboBox:

@@ -45,6 +45,9 @@ def test_the_drains_of_a_flood_are_chosen_among_networks_of_swmm(qtbot, tmp_path
     import_files(window.desk.session, [tmp_path / "drains.inp"])
     dialog = form(qtbot, FloodDialog, window)
     assert dialog.drains.itemText(0) == "none"
+    (first,) = (key for key in (dialog.drains.itemData(k) for k in range(dialog.drains.count())) if key)
+    assert dialog.form().drainage == first, "streets without their drains flood deeper than they do"
+    dialog.drains.setCurrentIndex(0)
     assert dialog.form().drainage == ""
     assert "no pipes" in dialog.note.text()
     layer = next(layer for layer in window.desk.session.workspace.layers() if layer.kind is LayerKind.NETWORK)
