@@ -144,6 +144,7 @@ def _run_again(desk: Desk, whole: bool | None) -> None:
     if not any(measure.enabled for measure in measures.measures(desk.session).values()):
         desk.message.emit(tr("Draw a measure first: a wall, a gate, a pump."))
         return
+    from cimdesk.commands.flood_preview import AT_THE_END
     from cimdesk.commands.flood_whatif import baseline_of, whatif_job
 
     parent = parent_flood(desk)
@@ -153,12 +154,17 @@ def _run_again(desk: Desk, whole: bool | None) -> None:
 
     def make(run: ApartRun) -> JobSpec[FloodResult]:
         job = whatif_job(desk.session, parent, whole=whole, run=run)
+        clock = desk.session.clock
+        moment = clock.time
 
         def done(result: FloodResult) -> None:
             if job.done is not None:
                 job.done(result)
             before = baseline_of(desk.session, parent, result)
             _compare(desk, before, result)
+            # The clock has followed the run to its end, where the water has drained off: back to what was looked at.
+            if clock.time >= result.start_time + float(result.times[-1]) - AT_THE_END:
+                clock.set_time(moment)
             desk.message.emit(outcome(desk, before, result))
 
         return replace(job, done=done)
