@@ -136,7 +136,7 @@ def run_nested(
     baseline = None
     if base is not None and plain is not None:
         figures |= _nesting_error(parent, plain, window)
-        words = tr("{name}, in a window").format(name=parent.name)
+        words = tr("{name}, without the measures").format(name=parent.name)
         baseline = _composed(replace(base, name=words), parent, plain, window, begin, {**figures, "measures": []})
     return Nested(_composed(scenario, parent, result, window, begin, figures), baseline, *kept, is_part)
 

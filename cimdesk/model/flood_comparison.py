@@ -103,7 +103,8 @@ def class_colors() -> tuple[str, ...]:
 def comparison_legend(layer: Layer, other: Layer, mode: str, depth: tuple[LegendEntry, ...]) -> tuple[str, tuple[LegendEntry, ...]]:
     """Return title and lines of the legend of a compared layer, in the current language; ``depth`` are those of water."""
     if mode == "swipe":
-        return f"{other.name} | {layer.name} · {tr('Water depth')}", depth
+        # The names hang beside the line.
+        return f"{tr('Water depth')} · A | B", depth
     limits = [*LIMITS, None]
     texts = [f"{low:.2f} – {high:.2f} m" if high else tr("over {low} m").format(low=f"{low:.1f}") for low, high in pairwise(limits)]
     wetter = [LegendEntry(tr("wetter {range}").format(range=text), color) for text, color in zip(texts, WETTER, strict=True)]

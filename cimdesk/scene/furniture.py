@@ -19,8 +19,19 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 9
 MAX_TITLE = 0.2
 """Share of the width that the title of a legend may take in one row."""
+MAX_NAME = 0.32
+"""Share of the width that the name of one of two runs may take in one row."""
 OVERSAMPLE = 3
 NICE = (1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Two runs side by side in one picture: where the line between them stands, as a share of the width, and their names."""
+
+    at: float
+    left: str
+    right: str
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,9 @@ class Captions:
         Direction looked towards, clockwise from north.
     metres_per_pixel : float
         At the middle of the picture.
+    cards : tuple of LegendCard
+    sides : Sides or None
+        What lies left and right of a line through the picture.
     """
 
     title: str = ""
@@ -47,6 +61,7 @@ class Captions:
     heading_deg: float = 0.0
     metres_per_pixel: float = 1.0
     cards: tuple[LegendCard, ...] = field(default=())
+    sides: Sides | None = None
 
 
 class Furniture:
@@ -71,12 +86,15 @@ class Furniture:
 
     def finish(self, captions: Captions) -> UInt8:
         """Return the (H, W, 3 or 4) picture with everything drawn."""
-        if captions.title:
-            self._title(captions)
+        if captions.sides is not None:
+            self._line(captions.sides)
+        top = self._title(captions) if captions.title else self.margin
         self._compass(captions.heading_deg)
         low = self._notes(captions.notes)
         self._scale(captions, low)
         self._legend(captions.cards, low)
+        if captions.sides is not None:
+            self._side_names(captions.sides, max(top, round(66 * self.unit)))
         return np.asarray(self.base.convert("RGB"))
 
     def _card(self, x: int, y: int, width: int, height: int) -> ImageDraw.ImageDraw:
@@ -113,7 +131,33 @@ class Furniture:
             region = Image.alpha_composite(self.base.crop(box), layer.crop(box))
             self.base.paste(region, box[:2])
 
-    def _title(self, captions: Captions) -> None:
+    def _line(self, sides: Sides) -> None:
+        """Draw the line between two runs, over the city and under the cards."""
+        from PIL import ImageDraw
+
+        draw, x = ImageDraw.Draw(self.base), sides.at * self.width
+        for color, width in ((self.look.panel, 5.0), (self.look.accent, 2.4)):
+            draw.line([(x, 0), (x, self.height)], fill=color, width=max(1, round(width * self.unit)))
+
+    def _side_names(self, sides: Sides, top: int) -> None:
+        """Hang the names of two runs beside their line."""
+        gap, row = round(8 * self.unit), round(self.text * 1.55)
+        x = round(sides.at * self.width)
+        for name, is_left in ((sides.left, True), (sides.right, False)):
+            room = (x if is_left else self.width - x) - gap - self.margin - 2 * self.pad
+            lines = wrapped(name, self.text, min(room, round(MAX_NAME * self.width)), True)
+            width = max(text_size(line, self.text, True)[0] for line in lines) + 2 * self.pad
+            if width > room + 2 * self.pad + self.margin:
+                # The line stands at the rim of the picture: nothing of this run is seen.
+                continue
+            left = x - gap - width if is_left else x + gap
+            draw = self._card(left, top, width, row * len(lines) + self.pad)
+            for k, line in enumerate(lines):
+                place = (left + self.pad, top + self.pad / 2 + row * (k + 0.5))
+                draw.text(place, line, font=font(self.text, True), fill=self.look.text, anchor="lm")
+
+    def _title(self, captions: Captions) -> int:
+        """Draw the title; return where what hangs below it may begin."""
         big, small = round(self.text * 1.45), self.text
         width = max(text_size(captions.title, big, True)[0], text_size(captions.subtitle, small)[0] if captions.subtitle else 0)
         height = round(big * 1.3) + (round(small * 1.5) if captions.subtitle else 0)
@@ -122,6 +166,7 @@ class Furniture:
         draw.text((x, y + big * 0.65), captions.title, font=font(big, True), fill=self.look.text, anchor="lm")
         if captions.subtitle:
             draw.text((x, y + big * 1.3 + small * 0.75), captions.subtitle, font=font(small), fill=self.look.dim, anchor="lm")
+        return 2 * self.margin + height + round(1.5 * self.pad) - round(0.4 * self.margin)
 
     def _compass(self, heading_deg: float) -> None:
         from PIL import Image, ImageDraw
@@ -244,12 +289,12 @@ def scale_length(metres_per_pixel: float, target_px: float) -> tuple[float, floa
     return metres, metres / metres_per_pixel
 
 
-def wrapped(text: str, size: int, width: int) -> list[str]:
+def wrapped(text: str, size: int, width: int, is_bold: bool = False) -> list[str]:
     """Return the text in lines no wider than ``width`` px, broken at spaces where it has any."""
     lines, line = [], ""
     for word in text.split(" "):
         longer = f"{line} {word}" if line else word
-        if line and text_size(longer, size)[0] > width:
+        if line and text_size(longer, size, is_bold)[0] > width:
             lines.append(line.rstrip(" ·"))
             line = word
         else:

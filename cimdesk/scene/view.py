@@ -22,7 +22,7 @@ from cimdesk.model.imagery import Imagery, attributions
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.workspace import Workspace
 from cimdesk.scene import toolkit as vtk
-from cimdesk.scene.furniture import Captions, Furniture
+from cimdesk.scene.furniture import Captions, Furniture, Sides
 from cimdesk.scene.look import look_of
 from cimdesk.scene.scene import Scene
 
@@ -205,6 +205,7 @@ def _captions(workspace: Workspace, scene: Scene, request: SnapshotRequest, time
     if scenario:
         facts.append(tr("scenario {name}").format(name=scenario))
     notes = []
+    sides = None
     flood = active_flood(workspace)
     if flood is not None and any(layer.id == flood[0].id for layer in shown):
         notes.append(tr("Water model: {statement}; no certainty about single buildings").format(statement=run_statement(flood[1])))
@@ -213,6 +214,7 @@ def _captions(workspace: Workspace, scene: Scene, request: SnapshotRequest, time
             is_swipe = compared[0].mode == "swipe"
             text = tr("Left A {a}, right B {b}; A: {statement}") if is_swipe else tr("A {a}, B {b}; A: {statement}")
             notes.append(text.format(a=a, b=b, statement=statement))
+            sides = Sides(compared[0].at, f"A · {a}", f"B · {b}") if is_swipe else None
     pictures = [data for layer in shown if isinstance(data := workspace.data(layer.id), Imagery) and layer.opacity > 0.0]
     if owed := attributions(pictures):
         notes.append(tr("Map: {credits}").format(credits=", ".join(owed)))
@@ -235,6 +237,7 @@ def _captions(workspace: Workspace, scene: Scene, request: SnapshotRequest, time
         scene.camera.heading_deg,
         scene.camera.metres_per_pixel() * scale,
         cards if request.legend else (),
+        sides,
     )
 
 

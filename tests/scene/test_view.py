@@ -15,7 +15,8 @@ from PIL import Image
 from cimdesk.base.errors import UsageError
 from cimdesk.base.i18n import current_language
 from cimdesk.model.figure import SnapshotRequest
-from cimdesk.scene.furniture import scale_length, wrapped
+from cimdesk.scene.furniture import Captions, Furniture, Sides, scale_length, wrapped
+from cimdesk.scene.look import look_of
 from cimdesk.scene.view import Studio, reduced, snapshot, write_png
 from tests.scene import cities
 
@@ -40,6 +41,21 @@ def test_furniture_frames_the_picture_and_can_be_left_out(demo):
     assert changed[:40, :120].mean() > 0.2
     assert changed[-12:].mean() > 0.2
     assert changed[120:160, 200:300].mean() < 0.05
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "projector"])
+@pytest.mark.parametrize("at", [0.0, 0.3, 0.5, 1.0])
+def test_two_runs_side_by_side_have_a_line_and_names_between_them(theme, at):
+    plain = np.full((360, 640, 3), 120, np.uint8)
+    names = Sides(at, "A · Storm, without the measures", "B · Storm + Wall")
+    parted = Furniture(plain, look_of(theme)).finish(Captions(sides=names)).astype(int)
+    whole = Furniture(plain, look_of(theme)).finish(Captions()).astype(int)
+    changed = np.abs(parted - whole).max(axis=2) > 20
+    line = min(max(round(at * 640), 1), 638)
+    assert changed[:, line - 1 : line + 2].any(axis=1).all(), "the line goes from top to bottom"
+    assert not changed[200:, [k for k in range(640) if abs(k - line) > 8]].any(), "nothing else covers the city"
+    assert changed[:120, : max(line - 12, 0)].any() == (at > 0.0)
+    assert changed[:120, line + 12 :].any() == (at < 1.0)
 
 
 def test_several_pictures_from_one_scene_are_those_drawn_one_by_one(demo):
