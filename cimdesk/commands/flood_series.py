@@ -112,9 +112,12 @@ def driven(
     Raises
     ------
     DataError
-        If a discharge goes the other way: it would take water out.
+        If a discharge goes the other way, for it would take water out, or two series are at one edge.
     """
     inflows, edges = [], {boundary.edge: boundary for boundary in boundaries}
+    at_edges = [edge for _, edge, _ in entries if edge]
+    if len(set(at_edges)) < len(at_edges):
+        raise DataError(None, "two series are at one edge.", remedy="Choose another edge or a place for one of them.")
     for one, edge, place in entries:
         series = on_run(entering(one, None, remedy="Choose another series, or a level."), start, duration)
         if edge:

@@ -103,6 +103,7 @@ class DrivingRow(QWidget):
     def __init__(self, host: DrivingRows) -> None:
         super().__init__(host)
         self._host = host
+        self._kept: Hydrograph | None = None
         self.what, self.where = QComboBox(), QComboBox()
         self.what.setAccessibleName(tr("Hydrograph"))
         self.where.setAccessibleName(tr("Enters"))
@@ -158,7 +159,9 @@ class DrivingRow(QWidget):
 
     def _on_what(self, _row: int) -> None:
         if self.what.currentData() == _FILE:
-            self.choose(self._host.read_file())
+            # Who asks for no file after all keeps what he had.
+            self.choose(self._host.read_file() or self._kept)
+        self._kept = self.chosen()
         self.offer_places()
         self.changed.emit()
 

@@ -110,6 +110,10 @@ def test_a_hydrograph_of_a_file_drives_the_flood_where_it_is_asked_to(qtbot, tmp
     assert row.what.currentText().startswith("Upstream Inflow, discharge up to")
     assert [row.where.itemData(k) for k in range(row.where.count())] == ["clicked", "north", "east", "south", "west"]
     assert len(driving.rows) == 2
+    window.desk.ask.answers["files"] = []
+    row.what.setCurrentIndex(row.what.count() - 1)
+    row.what.activated.emit(row.what.currentIndex())
+    assert row.what.currentText().startswith("Upstream Inflow"), "who asks for no file after all keeps what he had"
     second = driving.rows[1]
     second.choose(next(one for _, one in driving.series if one.quantity == "level"))
     second.what.activated.emit(second.what.currentIndex())

@@ -122,3 +122,9 @@ def test_a_discharge_that_goes_the_other_way_takes_no_water_out_of_a_run_of_the_
     back = Hydrograph("tide", LEVEL, np.arange(2.0), np.array([-1.0, 2.0]))
     _, (edge,) = driven([(back, "west", None)], [EdgeBoundary("west", "closed", 0.001)], 0.0, 10.0)
     assert edge.level.values.tolist() == [-1.0, 2.0]
+
+
+def test_two_series_at_one_edge_are_refused_for_only_one_would_be_heard():
+    one = Hydrograph("river", DISCHARGE, np.arange(2.0), np.array([1.0, 2.0]))
+    with pytest.raises(DataError, match="two series"):
+        driven([(one, "west", None), (one, "west", None)], [EdgeBoundary("west", "closed", 0.001)], 0.0, 10.0)
