@@ -71,8 +71,9 @@ class How:
     def of(options: Mapping[str, Any]) -> How:
         """Return how the tiles of the layer with these options were made."""
         said = options.get(TILED_HOW)
-        known = {name: said[name] for name in ("crs", "part", "extrusion", "grounds") if name in said} if said else {}
-        return How(**known)
+        if not isinstance(said, Mapping):
+            return How()
+        return How(**{name: said[name] for name in ("crs", "part", "extrusion", "grounds") if name in said})
 
 
 @dataclass(frozen=True)

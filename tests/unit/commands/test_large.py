@@ -297,3 +297,8 @@ def test_where_the_project_may_not_write_the_tiles_go_to_the_cache(tmp_path, ses
     (tmp_path).chmod(0o500)
     assert tmp_path not in large.tiles_folder(session).parents
     tmp_path.chmod(0o700)
+
+
+def test_what_a_project_says_of_tiles_may_be_nonsense():
+    assert large.How.of({large.TILED_HOW: 5}) == large.How()
+    assert large.How.of({large.TILED_HOW: {"part": "a", "other": 1}}) == large.How(part="a")
