@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cimdesk.base.i18n import tr
+from cimdesk.base.reasons import plain_reason
 
 
 class CimdeskError(Exception):
@@ -118,6 +119,8 @@ class Problem:
 
 
 def _fill(template: str, values: dict[str, Any]) -> str:
+    if "reason" in values:
+        values = {**values, "reason": plain_reason(values["reason"])}
     return template.format(**values) if values else template
 
 

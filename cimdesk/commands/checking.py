@@ -12,11 +12,17 @@ import numpy as np
 from cimdesk.base.arrays import Float
 from cimdesk.base.errors import CimdeskError, DataError, Problem, ProjectError, ServiceError, Severity
 from cimdesk.commands.cards import derived_card
+from cimdesk.commands.folders import files_in, is_plain_folder
 from cimdesk.commands.projects import is_project, open_project
 from cimdesk.commands.tiled import address_of, check_source
 from cimdesk.formats.registry import ReadOptions, Source
+from cimdesk.formats.scenario import read_scenario
+from cimdesk.formats.scenario_measures import read_measures
+from cimdesk.formats.scenario_table import read_toml
 from cimdesk.model.cim import CARD
 from cimdesk.model.layers import Layer
+
+SCENARIO_SUFFIX = ".toml"
 
 
 def check(path: Path, options: ReadOptions | None = None) -> dict[str, Any]:
@@ -31,6 +37,10 @@ def check(path: Path, options: ReadOptions | None = None) -> dict[str, Any]:
     try:
         if address_of(path) is None and is_project(path):
             return {**report, **_project_report(path)}
+        if address_of(path) is None and path.suffix.lower() == SCENARIO_SUFFIX:
+            return {**report, **_scenario_report(path)}
+        if address_of(path) is None and is_plain_folder(path):
+            files_in(path)  # tells when nothing in it can be opened
         result = check_source(path, options or ReadOptions())
     except ServiceError as error:
         report["problems"] = [_refusal(error, "unreachable")]
@@ -73,6 +83,19 @@ def _project_report(path: Path) -> dict[str, Any]:
         }  # fmt: skip
     finally:
         session.close()
+
+
+def _scenario_report(path: Path) -> dict[str, Any]:
+    """Return what a scenario asks for, or a file of measures alone holds."""
+    tables = read_toml(path)
+    if "measure" in tables and "scenario" not in tables:
+        return {"format": "cimdesk measures", "objects": {"measures": len(read_measures(path))}, "readable": True}
+    scenario = read_scenario(path)
+    counts = {
+        "rain": len(scenario.rain), "inflows": len(scenario.inflows), "boundaries": len(scenario.boundaries),
+        "gauges": len(scenario.gauges) + len(scenario.lines), "measures": len(scenario.measures),
+    }  # fmt: skip
+    return {"format": "cimdesk scenario", "objects": {kind: count for kind, count in counts.items() if count}, "readable": True}
 
 
 def _source_card(source: Source) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def files_in(folder: Path, progress: Progress = no_progress, cancel: CancelToken
                 count=MOST_FILES if len(found) > MOST_FILES else MOST_LOOKED_AT,
             )
     if not found:
-        raise DataError(folder, "nothing in the folder can be opened.", remedy="Choose another folder, or one of its files.")
+        raise DataError(folder, "nothing in the folder can be opened.", remedy="Choose another folder.")
     return found
 
 

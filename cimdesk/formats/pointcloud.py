@@ -62,9 +62,6 @@ class PointCloudReader:
         DataError
             If nothing in it can be used.
         """
-        with path.open("rb") as file:
-            if file.read(4) != b"LASF":
-                raise DataError(path, "this is no LAS file: it does not begin with LASF.", remedy="Export it again.")
         findings = Findings()
         las = open_las(path, findings)
         if las.is_copc:

@@ -172,6 +172,8 @@ class _Facts:
 def _checked(path: Path, file: BinaryIO, size: int, findings: Findings) -> _Facts:
     """Refuse headers that would lead a reader astray, before one sees them."""
     head = file.read(375)
+    if head[:4] != b"LASF":
+        raise DataError(path, "this is no LAS file: it does not begin with LASF.", remedy="Export it again.")
     if len(head) < 227:
         raise DataError(path, "the file ends in its header.", remedy=_DAMAGE)
     start, vlrs = struct.unpack_from("<II", head, 96)

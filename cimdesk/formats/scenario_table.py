@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise DataError(path, "the file cannot be opened ({reason}).", reason=error.strerror or error) from error
 
 
+_NEAR = 0.75
+"""How alike a misspelt name and the known one are at least."""
+
+
 class ScenarioTable:
     """One table of the file: fields are taken out and checked; what is left when it is closed is unknown."""
 
@@ -39,6 +44,7 @@ class ScenarioTable:
         self.path = path
         self.where = where
         self.values = dict(values)
+        self.known: list[str] = []
 
     def error(self, key: str, template: str, remedy: str = "", **values: Any) -> DataError:
         """Return the error about one field."""
@@ -48,10 +54,23 @@ class ScenarioTable:
         """Refuse fields nobody has asked for: a misspelt one must not be silently left out."""
         if self.values:
             name = next(iter(self.values))
-            raise self.error(name, "there is no such field.", remedy="Check its spelling.")
+            near = difflib.get_close_matches(name, self.known, 1, _NEAR)
+            raise self.no_such(name, near[0] if near else "")
+
+    def no_such(self, name: str, near: str = "") -> DataError:
+        """Return the error about a field that nobody knows, with the known one it was meant to be."""
+        if near:
+            return self.error(name, "there is no such field.", remedy="Write '{near}' instead.", near=near)
+        return self.error(name, "there is no such field.", remedy="Check its spelling.")
+
+    def missing(self, key: str) -> DataError:
+        """Return the error about a field that must be there: the misspelt one, when something like it is."""
+        near = difflib.get_close_matches(key, self.values, 1, _NEAR)
+        return self.no_such(near[0], key) if near else self.error(key, "the field is missing.")
 
     def take(self, key: str) -> Any:
         """Return and remove a field; None when it is not there."""
+        self.known.append(key)
         return self.values.pop(key, None)
 
     def mapping(self, key: str, value: Any) -> Mapping[str, Any]:
@@ -63,7 +82,7 @@ class ScenarioTable:
     def table(self, key: str, required: bool = True) -> ScenarioTable:
         """Return a sub-table."""
         if required and key not in self.values:
-            raise self.error(key, "the field is missing.")
+            raise self.missing(key)
         return ScenarioTable(self.path, f"{self.where}.{key}".strip("."), self.mapping(key, self.take(key) or {}))
 
     def tables(self, key: str) -> list[ScenarioTable]:
@@ -81,10 +100,10 @@ class ScenarioTable:
         value = self.take(key)
         if value is None and default is not None:
             return default
+        if value is None:
+            raise self.missing(key)
         if value not in allowed:
-            raise self.error(
-                key, "'{value}' is not one of {allowed}.", value="" if value is None else value, allowed=", ".join(allowed)
-            )
+            raise self.error(key, "'{value}' is not one of {allowed}.", value=value, allowed=", ".join(allowed))
         return str(value)
 
     def number(self, key: str, default: float | None, above: float | None = None, least: float | None = None) -> float | None:
@@ -102,7 +121,7 @@ class ScenarioTable:
         """Return a number that must be there."""
         value = self.number(key, None, above, least)
         if value is None:
-            raise self.error(key, "the field is missing.")
+            raise self.missing(key)
         return value
 
     def numbers(self, key: str, count: int) -> Any:
@@ -119,17 +138,21 @@ class ScenarioTable:
         value = self.take(key)
         if value is None and default is not None:
             return default
+        if value is None:
+            raise self.missing(key)
         try:
             seconds = parse_duration(value) if isinstance(value, str) or is_number(value) else -1.0
         except ValueError:
             seconds = -1.0
         if not 0.0 < seconds < 1e10:
-            raise self.error(key, "'{value}' is no duration; write 3h, 90min or 45s.", value="" if value is None else value)
+            raise self.error(key, "'{value}' is no duration; write 3h, 90min or 45s.", value=value)
         return seconds
 
     def file(self, key: str) -> Path:
         """Return a path that must exist, relative to the scenario."""
         value = self.take(key)
+        if value is None:
+            raise self.missing(key)
         if not isinstance(value, str) or not value:
             raise self.error(key, "the field is missing.")
         found = self.path.parent / value

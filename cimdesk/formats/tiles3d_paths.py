@@ -124,7 +124,9 @@ class TilesetFolder:
             If it is missing, unreadable, outside the root, or larger than ``limit`` bytes.
         """
         if not self.exists(reference):
-            raise BrokenPart("missing-content", "“{uri}” is not there.", uri=reference[:120])
+            raise BrokenPart(
+                "missing-content", "“{uri}” is not there. Copy the whole folder of the tileset again.", uri=reference[:120]
+            )
         try:
             return read_limited(self.root / reference, limit)
         except DataError as error:

@@ -213,7 +213,12 @@ class TreeReader:
             self._suffixes.add(PurePosixPath(reference.split("?", 1)[0].lower()).suffix)
             if not self.is_lazy and not self.folder.exists(reference):
                 self.tree.missing.append(reference)
-                self.findings.error("missing-content", at.where, "“{uri}” is not there.", uri=reference[:120])
+                self.findings.error(
+                    "missing-content",
+                    at.where,
+                    "“{uri}” is not there. Copy the whole folder of the tileset again.",
+                    uri=reference[:120],
+                )
                 drawn.append(reference)
             elif is_json(reference):
                 nested.append(reference)

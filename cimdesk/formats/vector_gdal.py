@@ -270,7 +270,7 @@ def _as_data_errors(path: Path, where: str = "") -> Iterator[None]:
         yield
     except (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError, ValueError, RuntimeError) as error:
         said = _STATEMENT.sub("", str(error)).split("; It might help")[0]
-        reason = said.replace(str(path), path.name).strip().rstrip(".")
+        reason = said.replace(f"/vsisubfile/0,{path.resolve()}", path.name).replace(str(path), path.name).strip().rstrip(".")
         raise DataError(
             path,
             "the vector file cannot be read ({reason}).",
