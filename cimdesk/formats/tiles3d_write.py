@@ -20,6 +20,8 @@ from cimdesk.formats.tiles3d_stated import EXTRAS
 from cimdesk.formats.tiles3d_subtree import tiles_in_levels
 
 SUBTREE_LEVELS = 5
+AT_ONCE = 1_000
+"""Subtrees that are put together at a time: each takes some 16 kB."""
 GENERATOR = "cimdesk"
 TILE, VOLUME = "tile", "volume"
 """Class of what subtrees say of tiles, and its property."""
@@ -175,35 +177,64 @@ def _at_level(rows: Int, level: int) -> Int:
     return np.unique(rows[rows[:, 0] == level][:, 1:], axis=0)
 
 
+@dataclass(frozen=True)
+class _Marks:
+    """Tiles as places in the subtrees that hold them, in the order of those.
+
+    Attributes
+    ----------
+    roots : (N,) int64
+        Number of the subtree, rising.
+    codes : (N,) int64
+        Place in it.
+    rows : (N,) int64
+        Which of the tiles.
+    """
+
+    roots: Int
+    codes: Int
+    rows: Int
+
+    @staticmethod
+    def of(found: Int, number: Mapping[tuple[int, ...], int], depth: int, start: int) -> _Marks:
+        """Return those of tiles ``found`` (N, 2) that lie ``depth`` levels below the roots ``number`` counts."""
+        roots = np.array([number[tuple(place)] for place in (found >> depth).tolist()], dtype=np.int64)
+        inside = found - ((found >> depth) << depth)
+        order = np.argsort(roots, kind="stable")
+        return _Marks(roots[order], (start + morton(inside[:, 0], inside[:, 1]))[order], order)
+
+    def set(self, target: AnyArray, begin: int, values: AnyArray | None = None) -> None:
+        """Set the bits, or values by tile, of the subtrees from ``begin`` on that ``target`` has rows for."""
+        some = slice(*np.searchsorted(self.roots, [begin, begin + len(target)]))
+        target[self.roots[some] - begin, self.codes[some]] = True if values is None else values[self.rows[some]]
+
+
 def _write_level(folder: Path, top: int, exists: list[Int], has_content: list[Int], below: Int, volumes: list[Float]) -> None:
-    """Write every subtree whose root is at level ``top``."""
+    """Write every subtree whose root is at level ``top``, some at a time: a country has hundreds of thousands."""
     size = tiles_in_levels(SUBTREE_LEVELS, 4)
     places = [tuple(place) for place in exists[top].tolist()]
     number = {place: k for k, place in enumerate(places)}
-    bits = np.zeros((2, len(places), size), dtype=bool)
-    stated = np.zeros((len(places), size, volumes[top].shape[1]))
-    for depth in range(min(SUBTREE_LEVELS, len(exists) - top)):
-        start = tiles_in_levels(depth, 4)
-        for which, found in enumerate((exists[top + depth], has_content[top + depth])):
-            _mark(bits[which], found, number, depth, start)
-        _mark(stated, exists[top + depth], number, depth, start, volumes[top + depth])
-    children = np.zeros((len(places), 4**SUBTREE_LEVELS), dtype=bool)
-    _mark(children, below, number, SUBTREE_LEVELS, 0)
-    for k, (x, y) in enumerate(places):
-        path = folder / "subtrees" / str(top) / str(x) / f"{y}.subtree"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode_subtree(bits[0, k], bits[1, k], children[k], stated[k, bits[0, k]]))
-
-
-def _mark(
-    bits: AnyArray, found: Int, number: Mapping[tuple[int, ...], int], depth: int, start: int, values: AnyArray | bool = True
-) -> None:
-    """Set the bits, or values, of tiles ``found`` (N, 2) that lie ``depth`` levels below the roots ``number`` counts."""
-    if not len(found):
-        return
-    roots = [number[tuple(place)] for place in (found >> depth).tolist()]
-    inside = found - ((found >> depth) << depth)
-    bits[roots, start + morton(inside[:, 0], inside[:, 1])] = values
+    tiles, contents = (
+        [
+            _Marks.of(found[top + depth], number, depth, tiles_in_levels(depth, 4))
+            for depth in range(min(SUBTREE_LEVELS, len(found) - top))
+        ]
+        for found in (exists, has_content)
+    )
+    children = _Marks.of(below, number, SUBTREE_LEVELS, 0)
+    for begin in range(0, len(places), AT_ONCE):
+        some = places[begin : begin + AT_ONCE]
+        is_there, has, leads = (np.zeros((len(some), width), dtype=bool) for width in (size, size, 4**SUBTREE_LEVELS))
+        stated = np.zeros((len(some), size, volumes[top].shape[1]))
+        for depth, (tile, content) in enumerate(zip(tiles, contents, strict=True)):
+            tile.set(is_there, begin)
+            tile.set(stated, begin, volumes[top + depth])
+            content.set(has, begin)
+        children.set(leads, begin)
+        for k, (x, y) in enumerate(some):
+            path = folder / "subtrees" / str(top) / str(x) / f"{y}.subtree"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encode_subtree(is_there[k], has[k], leads[k], stated[k, is_there[k]]))
 
 
 def encode_subtree(tiles: Bool, contents: Bool, children: Bool, volumes: Float) -> bytes:

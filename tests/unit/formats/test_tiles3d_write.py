@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cimdesk.base.crs import Crs
+from cimdesk.formats import tiles3d_write
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.formats.tiles3d import READER
 from cimdesk.formats.tiles3d_grid import TileFrame, TileGrid, morton
@@ -128,3 +129,16 @@ def test_contents_are_glb_with_buffers_aligned_as_property_tables_need_it(tmp_pa
         assert (version, length) == (2, len(data))
         document = json.loads(data[20 : 20 + struct.unpack_from("<I", data, 12)[0]])
         assert all(view["byteOffset"] % 8 == 0 and view["byteLength"] for view in document["bufferViews"])
+
+
+def test_subtrees_are_the_same_however_many_are_put_together_at_a_time(tmp_path, monkeypatch):
+    rng = np.random.default_rng(4)
+    places = {(7, int(x), int(y)) for x, y in rng.integers(0, 128, (300, 2))} | {(5, 1, 1), (0, 0, 0)}
+    tiles = {place: tuple(rng.uniform(0.0, 1.0, 6).tolist()) for place in sorted(places)}
+    for folder, at_once in (("whole", 1_000), ("parts", 7)):
+        monkeypatch.setattr(tiles3d_write, "AT_ONCE", at_once)
+        write_subtrees(tmp_path / folder, tiles)
+    files = sorted(path.relative_to(tmp_path / "whole") for path in tmp_path.glob("whole/**/*.subtree"))
+    assert len(files) > 100
+    for file in files:
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "parts" / file).read_bytes()
