@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +22,7 @@ from cimdesk.formats.metadata_write import MetadataClass, TableSummary
 from cimdesk.formats.tiles3d_grid import Extent, TileFrame, TileGrid, flat_places
 from cimdesk.formats.tiles3d_stated import StatedBodies, bodies_record
 from cimdesk.formats.tiles3d_write import Place, TilesetWriter
+from cimdesk.services.tiling.executors import Hired
 
 UNIT_LEVEL = 3
 """Quadtree level of what one process builds at a time: squares of 11 km."""
@@ -81,25 +80,8 @@ def _built(
     folder: Path, seed: int, buildings: int, units: list[tuple[int, int]], cancel: CancelToken, workers: int
 ) -> Iterator[tuple[tuple[int, int], dict[Place, Extent], Blocks]]:
     """Give each unit as it is built."""
-    count = workers or max(os.cpu_count() or 1, 1)
-    if count == 1:
-        for unit in units:
-            cancel.raise_if_cancelled()
-            yield build_unit(str(folder), seed, buildings, unit)
-        return
-    # Started afresh: a copy of a process with threads in it, such as the window's, may hang.
-    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        waiting: set[Future[tuple[tuple[int, int], dict[Place, Extent], Blocks]]] = {
-            pool.submit(build_unit, str(folder), seed, buildings, unit) for unit in units
-        }
-        while waiting:
-            cancel.raise_if_cancelled()
-            done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    with Hired(workers or max(os.cpu_count() or 1, 1)) as executor:
+        yield from executor.run(build_unit, ((str(folder), seed, buildings, unit) for unit in units), cancel)
 
 
 def build_unit(
