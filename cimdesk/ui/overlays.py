@@ -1,4 +1,4 @@
-"""Cards over the scene: compass, legend, scale bar with reference system and time, and the tip under the cursor."""
+"""Cards over the scene: compass, scale bar with reference system and time, and the tip under the cursor."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt, QTimer
-from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtGui import QFont, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
 
 from cimdesk.base.i18n import tr
@@ -14,38 +14,13 @@ from cimdesk.base.units import format_time
 from cimdesk.model.appearance import LegendCard, active_flood, legend_cards
 from cimdesk.model.document import Changes
 from cimdesk.model.layers import LayerKind
-from cimdesk.model.sensors import STATUS_PALETTE, Status
-from cimdesk.model.style import LegendEntry
 from cimdesk.ui.desk import Desk, Links
-from cimdesk.ui.theme import Theme, current_theme, paint_card
+from cimdesk.ui.theme import Theme, current_theme
+from cimdesk.ui.view_card import MARGIN, PAD, Card, advance
 from cimdesk.ui.viewport import Viewport
 
 if TYPE_CHECKING:
     from cimdesk.scene.picking import Pick
-
-MARGIN = 14
-PAD = 12
-RADIUS = 9.0
-MAX_ENTRIES = 9
-
-
-class Card(QWidget):
-    """A rounded card that lets the scene shine through a little. Never takes the mouse unless a subclass wants it."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        theme = current_theme()
-        painter = QPainter(self)
-        paint_card(painter, self, theme, RADIUS)
-        self.draw(painter, theme)
-        painter.end()
-
-    def draw(self, painter: QPainter, theme: Theme) -> None:
-        """Draw what the card says."""
 
 
 class Compass(Card):
@@ -99,117 +74,6 @@ class Compass(Card):
         painter.end()
 
 
-class Legend(Card):
-    """What the colours mean: one block per coloured layer that is visible."""
-
-    def __init__(self, viewport: Viewport) -> None:
-        super().__init__(viewport)
-        self.cards: list[LegendCard] = []
-        self._all: list[LegendCard] = []
-        self._left_out = 0
-        self._most = MAX_ENTRIES
-
-    def set_cards(self, cards: list[LegendCard]) -> None:
-        """Say what is coloured now."""
-        self._all = [card for card in cards if card.entries]
-        self.cards = list(self._all)
-        self.setVisible(bool(self.cards))
-        self.updateGeometry()
-        self.update()
-
-    def sizeHint(self) -> QSize:
-        theme = current_theme()
-        row = self._row()
-        width = 0.0
-        for card in self.cards:
-            width = max(width, _advance(theme.font(QFont.Weight.Bold, 0.95), card.title))
-            for entry in card.entries[: self._most]:
-                said = _advance(theme.font(scale=0.95), entry.label) + row * 1.4
-                width = max(width, said + _advance(theme.font(scale=0.86), _count(entry)) + (row * 0.8 if entry.count else 0.0))
-        rows = sum(1 + self._shown(card) for card in self.cards) + (1 if self._left_out else 0)
-        height = round(rows * row + max(0, len(self.cards) - 1) * row * 0.45) + 2 * PAD - 4
-        limit = round(theme.px("font_px") * 21)
-        return QSize(min(round(width) + 2 * PAD + 6, limit), height)
-
-    def fit_height(self, available: int) -> None:
-        """Leave the last blocks out when the view is too low for all and say so, then the last entries of the first."""
-        self.cards, self._most, self._left_out = list(self._all), MAX_ENTRIES, 0
-        while len(self.cards) > 1 and self.sizeHint().height() > available:
-            self.cards.pop()
-            self._left_out += 1
-        if self.sizeHint().height() > available:
-            self._most = max(2, int((available - 2 * PAD) / self._row()) - 2)
-
-    def draw(self, painter: QPainter, theme: Theme) -> None:
-        row = self._row()
-        y = float(PAD - 2)
-        for card in self.cards:
-            painter.setFont(theme.font(QFont.Weight.Bold, 0.95))
-            painter.setPen(theme.color("text"))
-            space = QRectF(PAD, y, self.width() - 2 * PAD, row)
-            painter.drawText(
-                space,
-                Qt.AlignmentFlag.AlignVCenter,
-                painter.fontMetrics().elidedText(card.title, Qt.TextElideMode.ElideRight, int(space.width())),
-            )
-            y += row
-            painter.setFont(theme.font(scale=0.95))
-            for entry in card.entries[: self._most]:
-                self._draw_sample(painter, theme, QRectF(PAD, y, row, row), card.symbol, entry)
-                painter.setPen(theme.color("text"))
-                self._draw_text(painter, theme, QRectF(PAD + row * 1.4, y, self.width() - 2 * PAD - row * 1.4, row), entry)
-                y += row
-            if len(card.entries) > self._most:
-                painter.drawText(QRectF(PAD + row * 1.4, y, self.width(), row), Qt.AlignmentFlag.AlignVCenter, "…")
-                y += row
-            y += row * 0.45
-        if self._left_out:
-            painter.setPen(theme.color("dim"))
-            text = tr("+{count} more").format(count=self._left_out)
-            painter.drawText(QRectF(PAD, y - row * 0.45, self.width(), row), Qt.AlignmentFlag.AlignVCenter, text)
-
-    @staticmethod
-    def _draw_text(painter: QPainter, theme: Theme, space: QRectF, entry: LegendEntry) -> None:
-        """Draw what an entry means, and how many there are at the right."""
-        count = _count(entry)
-        painter.setFont(theme.font(scale=0.86))
-        painter.setPen(theme.color("dim"))
-        painter.drawText(space, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, count)
-        room = space.width() - painter.fontMetrics().horizontalAdvance(count) - (8 if count else -2)
-        painter.setFont(theme.font(scale=0.95))
-        painter.setPen(theme.color("text"))
-        text = painter.fontMetrics().elidedText(entry.label, Qt.TextElideMode.ElideRight, int(room))
-        painter.drawText(space, Qt.AlignmentFlag.AlignVCenter, text)
-
-    def _draw_sample(self, painter: QPainter, theme: Theme, cell: QRectF, symbol: str, entry: LegendEntry) -> None:
-        middle, color = cell.center(), entry.color
-        painter.setPen(QPen(theme.color("dim", 90), 0.8))
-        painter.setBrush(QColor(color))
-        status = next((k for k, (label, _) in enumerate(STATUS_PALETTE) if entry.label in (label, tr(label))), None)
-        if symbol == "point" and status is not None:
-            _draw_status(painter, theme, cell, Status(status), color)
-        elif symbol == "point":
-            painter.drawEllipse(QPointF(middle.x(), middle.y() + 0.5), cell.height() * 0.25, cell.height() * 0.25)
-        elif symbol == "line":
-            painter.setPen(QPen(QColor(color), max(2.5, cell.height() * 0.15), Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
-            painter.drawLine(QPointF(cell.left() + 1, middle.y() + 0.5), QPointF(cell.right(), middle.y() + 0.5))
-        elif symbol == "ramp" and not entry.count:
-            # The steps of a ramp join.
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.drawRect(QRectF(cell.left(), cell.top(), cell.width() * 1.05, cell.height() + 0.5))
-        else:
-            painter.drawRoundedRect(
-                QRectF(cell.left(), middle.y() - cell.height() * 0.24, cell.width() * 1.05, cell.height() * 0.5), 3, 3
-            )
-
-    def _shown(self, card: LegendCard) -> int:
-        return min(len(card.entries), self._most) + (1 if len(card.entries) > self._most else 0)
-
-    @staticmethod
-    def _row() -> float:
-        return current_theme().px("font_px") * 1.46
-
-
 class ScaleBar(Card):
     """Scale, reference system, and what every figure has to say: the time, and the model's mass error when water is shown."""
 
@@ -253,7 +117,7 @@ class ScaleBar(Card):
 
     def sizeHint(self) -> QSize:
         theme = current_theme()
-        width = max(self._bar_px, _advance(theme.font(scale=0.92), self._text))
+        width = max(self._bar_px, advance(theme.font(scale=0.92), self._text))
         return QSize(round(width) + 2 * PAD, round(theme.px("font_px") * 2.1) + 12)
 
     def draw(self, painter: QPainter, theme: Theme) -> None:
@@ -293,7 +157,7 @@ class HoverTip(Card):
 
     def sizeHint(self) -> QSize:
         theme = current_theme()
-        width = max(_advance(theme.font(QFont.Weight.Bold, 0.95), self._label), _advance(theme.font(scale=0.95), self._value))
+        width = max(advance(theme.font(QFont.Weight.Bold, 0.95), self._label), advance(theme.font(scale=0.95), self._value))
         row = theme.px("font_px") * 1.45
         return QSize(round(width) + 2 * PAD, round(row * (2 if self._value else 1)) + PAD)
 
@@ -312,6 +176,7 @@ class Overlays(QWidget):
     def __init__(self, viewport: Viewport, desk: Desk) -> None:
         super().__init__()
         from cimdesk.ui.credits_card import CreditsCard
+        from cimdesk.ui.legend import Legend
         from cimdesk.ui.scenario_card import ScenarioCard
         from cimdesk.ui.swipe_handle import SwipeHandle
 
@@ -330,6 +195,7 @@ class Overlays(QWidget):
         # Many changes in one turn of the event loop place the cards once.
         self._later = QTimer(self, singleShot=True, interval=30)
         self._later.timeout.connect(self.refresh)
+        self.legend.resized.connect(self.place)
         viewport.camera_moved.connect(self._on_camera)
         viewport.hovered.connect(self._on_hovered)
         desk.session_changed.connect(self.bind)
@@ -352,8 +218,10 @@ class Overlays(QWidget):
         self._sight = self._sight_now()
         xray, covered = self._sight
         networks = {layer.id for layer in session.workspace.layers() if layer.kind is LayerKind.NETWORK}
+        floods = {layer.id for layer in session.workspace.layers() if layer.kind is LayerKind.FLOOD}
         cards = legend_cards(session.workspace, session.clock.time)
-        cards.sort(key=lambda card: card.layer != self._desk.current_layer)
+        # What one works on is explained first, then the water and its flow: where there is little room, the rest is left out.
+        cards.sort(key=lambda card: (card.layer != self._desk.current_layer, card.layer not in floods))
         self.legend.set_cards(order_cards(cards, networks, xray, covered))
         self.scenario.refresh()
         self.compass.follow()
@@ -369,22 +237,26 @@ class Overlays(QWidget):
             # Not at once: menus must not be filled anew while the style sheet goes through all widgets.
             self._width = width
             self._later.start()
-        self.legend.fit_height(height - 3 * MARGIN - self.scenario.sizeHint().height())
+        head = MARGIN + self.scenario.sizeHint().height()
+        if self.swipe.is_on:
+            names = max(head, MARGIN + self.compass.sizeHint().height()) + MARGIN // 2
+            head = names + self.swipe.names_height
+        self.legend.fit(height - head - 2 * MARGIN, width)
         for card, corner in ((self.scenario, "tl"), (self.compass, "tr"), (self.legend, "bl"), (self.scale, "br")):
             size = card.sizeHint()
             x = MARGIN if corner[1] == "l" else width - MARGIN - size.width()
             y = MARGIN if corner[0] == "t" else height - MARGIN - size.height()
             card.setGeometry(x, y, size.width(), size.height())
-        self.swipe.place(self.scenario.geometry().bottom() + MARGIN // 2)
+        if self.swipe.is_on:
+            self.swipe.place(names)
         overlap = self.legend.isVisible() and self.legend.geometry().intersects(self.scale.geometry())
         if overlap:
-            self.scale.move(self.scale.x(), self.compass.geometry().bottom() + MARGIN)
+            self.scale.move(self.scale.x(), max(self.compass.geometry().bottom(), head) + MARGIN)
         small = self.credits.sizeHint()
         right = width - MARGIN if overlap else self.scale.x() - MARGIN // 2
         self.credits.setGeometry(right - small.width(), height - MARGIN - small.height(), small.width(), small.height())
 
     def _on_layer(self, _layer: str) -> None:
-        # What one works on is explained first.
         self._later.start()
 
     def _on_changed(self, _changes: Changes) -> None:
@@ -415,26 +287,6 @@ class Overlays(QWidget):
         self.tip.show_pick(pick, self._viewport.pointer.position.toPoint())
 
 
-def _count(entry: LegendEntry) -> str:
-    return f"{entry.count:,}" if entry.count else ""
-
-
-def _draw_status(painter: QPainter, theme: Theme, cell: QRectF, status: Status, color: str) -> None:
-    """Draw the head of a pin in miniature: colour, mark, and hollow when it is stale."""
-    from cimdesk.scene.pins import MARKS
-
-    radius = cell.height() * 0.37
-    is_hollow = status is Status.STALE
-    painter.setPen(QPen(QColor(color), radius * 0.3 if is_hollow else 0.8))
-    painter.setBrush(theme.color("card") if is_hollow else QColor(color))
-    painter.drawEllipse(cell.center(), radius * (0.85 if is_hollow else 1.0), radius * (0.85 if is_hollow else 1.0))
-    before = painter.font()
-    painter.setFont(theme.font(QFont.Weight.Bold, 0.72))
-    painter.setPen(QColor(color) if is_hollow else QColor("#ffffff"))
-    painter.drawText(cell, Qt.AlignmentFlag.AlignCenter, MARKS.get(status, ""))
-    painter.setFont(before)
-
-
 def order_cards(cards: list[LegendCard], networks: set[str], xray: bool, covered: bool) -> list[LegendCard]:
     """Return the cards in the order of what matters: networks first in the X-ray view, not at all while the ground hides them."""
     under = [card for card in cards if card.layer in networks]
@@ -448,9 +300,3 @@ def nice_length(wanted: float) -> float:
         return 0.0
     power = 10.0 ** math.floor(math.log10(wanted))
     return next(step * power for step in (5.0, 2.0, 1.0) if step * power <= wanted * (1 + 1e-9))
-
-
-def _advance(font: QFont, text: str) -> float:
-    from PySide6.QtGui import QFontMetricsF
-
-    return QFontMetricsF(font).horizontalAdvance(text)

@@ -36,6 +36,16 @@ class SwipeHandle(QWidget):
         self._keep.timeout.connect(self._commit)
         self.hide()
 
+    @property
+    def is_on(self) -> bool:
+        """Whether two floods are swiped."""
+        return not self.isHidden()
+
+    @property
+    def names_height(self) -> int:
+        """How high the names of the two are [px]."""
+        return _name_height()
+
     def follow(self) -> None:
         """Show the line where two floods are swiped, and stand where the layer says."""
         workspace = self._desk.session.workspace
@@ -130,7 +140,7 @@ class _Name(QWidget):
     def fit(self, room: int) -> None:
         """Take no more room than this [px]."""
         self._text = self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, max(room - 20, 10))
-        self.resize(self.fontMetrics().horizontalAdvance(self._text) + 20, round(current_theme().px("font_px") * 2.0))
+        self.resize(self.fontMetrics().horizontalAdvance(self._text) + 20, _name_height())
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -141,3 +151,7 @@ class _Name(QWidget):
         painter.setFont(self.font())
         painter.drawText(QRectF(self.rect()), Qt.AlignmentFlag.AlignCenter, self._text)
         painter.end()
+
+
+def _name_height() -> int:
+    return round(current_theme().px("font_px") * 2.0)

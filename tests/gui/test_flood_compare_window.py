@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from cimdesk.formats.flood_result import write_result
+from cimdesk.model.appearance import LegendCard
 from cimdesk.model.flood_comparison import against_of
 from cimdesk.model.layers import Layer, LayerKind
+from cimdesk.model.style import LegendEntry
 from cimdesk.scene.flood_compare import DifferenceVisual, SwipeVisual
 from cimdesk.ui.calibration_dialog import CalibrationDialog
 from tests.gui.windows import open_window
@@ -131,3 +133,17 @@ def test_a_run_is_held_against_marks(qtbot, window, tmp_path):
     assert "screening" in (tmp_path / "out.csv").read_text(encoding="utf-8-sig")
     assert dialog.grab().width() > 400
     dialog.deleteLater()
+
+
+@pytest.mark.parametrize("at", [0.05, 0.5, 0.95])
+def test_the_names_of_a_swipe_keep_clear_of_compass_card_and_legend(qtbot, window, at):
+    window.desk.trigger("flood.swipe")
+    overlays = window.overlays
+    qtbot.waitUntil(lambda: overlays.swipe.is_on, timeout=10_000)
+    overlays.swipe.at = at
+    entries = tuple(LegendEntry(f"class {k}", "#123456") for k in range(8))
+    overlays.legend.set_cards([LegendCard(f"block {k}", entries, f"{k}", "fill") for k in range(4)])
+    overlays.place()
+    for name in overlays.swipe.names:
+        for card in (overlays.compass, overlays.scenario, overlays.legend):
+            assert not name.geometry().intersects(card.geometry())

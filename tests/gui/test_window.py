@@ -368,10 +368,29 @@ def test_a_legend_that_was_cut_grows_back_with_the_view(qtbot):
     entries = tuple(LegendEntry(f"class {k}", "#123456") for k in range(6))
     legend.set_cards([LegendCard("one", entries, "a", "fill"), LegendCard("two", entries, "b", "fill")])
     whole = legend.sizeHint().height()
-    legend.fit_height(90)
+    legend.fit(90, 700)
     assert legend.sizeHint().height() <= 130  # one block, and a line that says what is left out
-    legend.fit_height(2000)
+    legend.fit(2000, 700)
     assert legend.sizeHint().height() == whole
+
+
+def test_a_click_on_a_cut_legend_shows_all_of_it_and_another_less(qtbot):
+    window = open_window(qtbot)
+    legend = window.overlays.legend
+    entries = tuple(LegendEntry(f"class {k}", "#123456") for k in range(6))
+    long = "A very long name of a storm, with drains and walls, and another one of the same kind, with everything said"
+    legend.blockSignals(True)  # the window is not asked how much room there is
+    legend.set_cards([LegendCard(long, entries, "a", "fill"), LegendCard("two", entries, "b", "fill")])
+    legend.fit(260, 700)
+    assert [card.layer for card in legend.cards] == ["a"]
+    assert legend.sizeHint().width() < 0.3 * 700
+    qtbot.mouseClick(legend, Qt.MouseButton.LeftButton)
+    legend.fit(260, 700)
+    assert [card.layer for card in legend.cards] == ["a", "b"]
+    assert legend.sizeHint().height() <= 260
+    qtbot.mouseClick(legend, Qt.MouseButton.LeftButton)
+    legend.fit(260, 700)
+    assert [card.layer for card in legend.cards] == ["a"]
 
 
 def test_going_from_tab_to_tab_leaves_the_row_of_tabs_where_it_is(qtbot, tmp_path):
