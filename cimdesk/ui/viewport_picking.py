@@ -70,6 +70,8 @@ class Picking(QObject):
             return
         x, y = view.device(view.pointer.position)
         pick = scene.pick(x, y)
-        scene.set_hover(pick.ref if pick is not None else None)
-        view.hovered.emit(pick)
+        # While something is drawn or measured, nothing else is lit up or named.
+        named = None if view.tool in ("draw", "measure") else pick
+        scene.set_hover(named.ref if named is not None else None)
+        view.hovered.emit(named)
         view.pointed.emit(pick.world if pick is not None else scene.places.world_at(x, y))
