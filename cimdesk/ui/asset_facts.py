@@ -14,12 +14,13 @@ from cimdesk.base.units import format_quantity, format_time
 from cimdesk.commands.cards import card_of
 from cimdesk.model.appearance import NODE_PREFIX, active_flood, feature_depths, value_text
 from cimdesk.model.drainage import SPILLS
+from cimdesk.model.flood_areas import CLASS, is_flood_map
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.points import PointCloud
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.sensors import STATUS_PALETTE, Sensors, Status
 from cimdesk.model.tileset import TiledCity
-from cimdesk.ui.attributes import point_attributes, show_attribute
+from cimdesk.ui.attributes import point_attributes, show_attribute, show_row
 from cimdesk.ui.desk import Desk
 
 
@@ -40,7 +41,7 @@ def subtitle(desk: Desk, ref: AssetRef) -> str:
     parts = [layer.name]
     if table is not None and ref.feature in table:
         row = table.row_of(ref.feature)
-        for name in ("type", "class", "function", "use"):
+        for name in (CLASS,) if is_flood_map(workspace.data(ref.layer)) else ("type", "class", "function", "use"):
             if name in table.columns and (value := table.columns[name][row]) is not None and str(value) not in parts:
                 parts.append(str(value))
     data = workspace.data(ref.layer)
@@ -174,7 +175,7 @@ def attributes_of(desk: Desk, ref: AssetRef) -> list[Fact]:
     if table is None or feature not in table:
         return []
     row = table.row_of(feature)
-    shown = [show_attribute(name, values[row], data) for name, values in table.columns.items()]
+    shown = show_row({name: values[row] for name, values in table.columns.items()}, data)
     facts = [Fact(name, text) for name, text in shown if text not in ("–", "")]
     if isinstance(data, TiledCity):
         said = data.tileset.metadata.get("metadata") or {}

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from cimdesk.base.i18n import tr
 from cimdesk.base.units import format_number, format_quantity
+from cimdesk.model.city import CityModel
 from cimdesk.model.features import plain_value
+from cimdesk.model.flood_areas import CLASS, FROM, TO
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.point_style import class_name, dimension_title
 from cimdesk.model.points import CLASSIFICATION, HEIGHT
+from cimdesk.model.tileset import TiledCity
 
 SUFFIXES = {
     "m2": "m²", "m3": "m³", "mm": "mm", "cm": "cm", "m": "m", "km": "km", "ha": "ha", "kv": "kV", "kw": "kW", "kpa": "kPa",
@@ -29,6 +33,8 @@ NETWORK_UNITS = {
 """Units in which every network keeps these columns, whatever its file had."""
 
 _HEIGHTS = ("measuredheight", "measured_height", "ground_elevation")
+_UNIT = ".uom"
+"""What the name of a column of units ends in, after the name of the column whose units it holds."""
 _CENTIMETRES = ("depth", "elevation", "invert", "level", "offset", "diameter", "head", "height")
 """Lengths that are told to the centimetre."""
 
@@ -38,6 +44,10 @@ def readable_name(column: str, data: object = None) -> tuple[str, str]:
 
     ``attributes.floor_area_m2`` is ("floor area", "m²").
     """
+    if isinstance(data, CityModel | TiledCity) and (made := _made_names().get(column)):
+        return made
+    if column.endswith(_UNIT) and column != _UNIT:
+        return tr("{name}: unit").format(name=readable_name(column.removesuffix(_UNIT), data)[0]), ""
     name = column.removeprefix("attributes.")
     unit = NETWORK_UNITS.get(name, "") if isinstance(data, UtilityNetwork) else "m" if name.casefold() in _HEIGHTS else ""
     stem, _, suffix = name.rpartition("_")
@@ -45,6 +55,37 @@ def readable_name(column: str, data: object = None) -> tuple[str, str]:
         name, unit = stem, SUFFIXES[suffix.casefold()]
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name).replace("_", " ").strip()
     return (spaced.lower() if spaced != name and spaced.isascii() else spaced or column), unit
+
+
+def _made_names() -> dict[str, tuple[str, str]]:
+    """Return names and units of the columns that the program adds to those of a city's file."""
+    return {
+        "type": (tr("type"), ""),
+        "measured_height": (tr("height (measured on the model)"), "m"),
+        "ground_elevation": (tr("ground elevation (measured on the model)"), "m"),
+        CLASS: (tr("depth class"), ""),
+        FROM: (tr("depth from"), "m"),
+        TO: (tr("depth to"), "m"),
+    }
+
+
+def titled(column: str, data: object = None) -> str:
+    """Return the name of a column for people with its unit, as in lists of columns."""
+    return " ".join(part for part in readable_name(column, data) if part)
+
+
+def show_row(attributes: dict[str, Any], data: object = None) -> list[tuple[str, str]]:
+    """Return the attributes of one feature as (name, value); a unit kept beside a value stands behind it."""
+    shown = []
+    for column, value in attributes.items():
+        if column.endswith(_UNIT) and column.removesuffix(_UNIT) in attributes:
+            continue
+        name, text = show_attribute(column, value, data)
+        kept = plain_value(attributes.get(column + _UNIT))
+        if kept and text not in ("–", "") and not readable_name(column, data)[1]:
+            text = f"{text} {SUFFIXES.get(str(kept).casefold(), str(kept))}"
+        shown.append((name, text))
+    return shown
 
 
 def point_attributes(attributes: dict[str, Any]) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from cimdesk.base.i18n import tr
 from cimdesk.commands.extruding import Extrusion, guessed_height, number_columns
 from cimdesk.commands.ground import ground_of
 from cimdesk.model.layers import Layer
+from cimdesk.ui.column_box import column_titles
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.forms import FormDialog, asked
 
@@ -35,16 +36,18 @@ class ExtrudeDialog(FormDialog):
         guess = guessed_height(table) if table is not None else ""
         self.height_from = QComboBox()
         self.height_from.addItem(tr("none: all the same height"), "")
-        for name in dict.fromkeys([*([guess] if guess else []), *names]):
-            self.height_from.addItem(name, name)
+        data = desk.session.workspace.data(layer.id)
+        heights = list(dict.fromkeys([*([guess] if guess else []), *names]))
+        for name, title in zip(heights, column_titles(heights, data), strict=True):
+            self.height_from.addItem(title, name)
         self.height_from.setCurrentIndex(max(0, self.height_from.findData(guess)))
         self.base = QComboBox()
         self.base.addItem(tr("the heights of the outlines"), "")
         if ground_of(desk.session.workspace) is not None:
             self.base.addItem(tr("the terrain"), TERRAIN)
             self.base.setCurrentIndex(1)
-        for name in names:
-            self.base.addItem(name, name)
+        for name, title in zip(names, column_titles(names, data), strict=True):
+            self.base.addItem(title, name)
         self.default = _metres(0.0, 500.0, 6.0)
         self.storey = _metres(2.0, 10.0, 3.0)
         self.unit = QComboBox()

@@ -14,7 +14,7 @@ from cimdesk.model.columns import encode, is_number
 from cimdesk.model.evaluation import matching, resolve
 from cimdesk.model.expression import ExpressionError, quoted
 from cimdesk.model.features import FeatureTable
-from cimdesk.ui.attributes import readable_name, show_value
+from cimdesk.ui.attributes import show_value, titled
 from cimdesk.ui.theme import current_theme
 
 Index = QModelIndex | QPersistentModelIndex
@@ -104,7 +104,7 @@ class FeatureModel(QAbstractTableModel):
 
     def title_of(self, column: str) -> str:
         """Return a column's readable name with its unit."""
-        return " ".join(part for part in readable_name(column, self.data_of) if part)
+        return titled(column, self.data_of)
 
     def feature_of(self, row: int) -> str:
         """Return the feature id of a view row."""

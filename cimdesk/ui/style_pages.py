@@ -30,7 +30,7 @@ from cimdesk.model.features import FeatureTable
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.ramps import RAMPS, ramp_levels
 from cimdesk.model.style import MISSING, MOST_CLASSES, Style, StyleMode, hex_color
-from cimdesk.ui.attributes import readable_name
+from cimdesk.ui.column_box import ColumnBox, column_titles
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.expression_edit import ExpressionEdit
 from cimdesk.ui.rules_edit import RulesEdit
@@ -184,9 +184,8 @@ class ColorsPage(Page):
         if [self.attribute.itemData(k) for k in range(self.attribute.count())] != names:
             data = self._desk.session.workspace.data(self.panel.layer.id)
             self.attribute.clear()
-            for name in names:
-                text, unit = readable_name(name, data)
-                self.attribute.addItem(f"{text} {unit}".strip(), name)
+            for name, title in zip(names, column_titles(names, data), strict=True):
+                self.attribute.addItem(title, name)
 
     @staticmethod
     def _names(style: Style, table: FeatureTable | None) -> list[str]:
@@ -406,14 +405,10 @@ class FilterPage(Page):
 class LabelsPage(Page):
     """What is written beside the features."""
 
-    def __init__(self, panel: StyleHost) -> None:
+    def __init__(self, panel: StyleHost, data: object) -> None:
         super().__init__(panel)
-        self.column_ = QComboBox()
-        self.column_.setEditable(True)
-        self.column_.addItem(tr("none"), "")
         table = panel.table()
-        for name in ["id", *(table.columns if table is not None else ())]:
-            self.column_.addItem(name, name)
+        self.column_ = ColumnBox(["id", *(table.columns if table is not None else ())], data)
         self.priority = QComboBox()
         for text, value in ((tr("first"), 1), (tr("normal"), 0), (tr("last"), -1)):
             self.priority.addItem(text, value)
@@ -430,11 +425,11 @@ class LabelsPage(Page):
     def show_style(self, style: Style) -> None:
         with self.showing():
             if not self.column_.hasFocus():
-                self.column_.setCurrentText(style.labels or tr("none"))
+                self.column_.show_chosen(style.labels)
             self.priority.setCurrentIndex(max(0, self.priority.findData(style.label_priority)))
 
     def _on_text(self, text: str) -> None:
-        self.choose(labels="" if text == tr("none") else text.strip())
+        self.choose(labels=self.column_.chosen(text))
 
     def _on_priority(self, _row: int) -> None:
         self.choose(label_priority=int(self.priority.currentData()))
@@ -443,15 +438,11 @@ class LabelsPage(Page):
 class HeightPage(Page):
     """How high footprints and points stand."""
 
-    def __init__(self, panel: StyleHost) -> None:
+    def __init__(self, panel: StyleHost, data: object) -> None:
         super().__init__(panel)
-        self.attribute = QComboBox()
-        self.attribute.setEditable(True)
-        self.attribute.addItem(tr("none"), "")
         table = panel.table()
-        for name, values in (table.columns if table is not None else {}).items():
-            if is_number(values):
-                self.attribute.addItem(name, name)
+        columns = table.columns if table is not None else {}
+        self.attribute = ColumnBox([name for name in columns if is_number(columns[name])], data)
         self.factor = QDoubleSpinBox()
         self.factor.setRange(0.001, 10_000.0)
         self.factor.setDecimals(3)
@@ -468,7 +459,7 @@ class HeightPage(Page):
     def show_style(self, style: Style) -> None:
         with self.showing():
             if not self.attribute.hasFocus():
-                self.attribute.setCurrentText(style.height or tr("none"))
+                self.attribute.show_chosen(style.height)
             self.factor.setValue(style.height_scale)
         self.rows.setRowVisible(self.factor, bool(style.height))
         table = self.panel.table()
@@ -480,7 +471,7 @@ class HeightPage(Page):
     def _on_text(self, text: str) -> None:
         if self._busy:
             return
-        name = "" if text == tr("none") else text.strip()
+        name = self.attribute.chosen(text)
         fields: dict[str, Any] = {"height": name}
         table = self.panel.table()
         values = table.columns.get(name) if table is not None else None

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from cimdesk.formats.registry import read
+from cimdesk.model.city import CityModel
+from cimdesk.model.features import FeatureTable
 from cimdesk.model.network import UtilityNetwork
-from cimdesk.ui.attributes import readable_name, show_attribute
+from cimdesk.ui.attributes import readable_name, show_attribute, show_row
 from tests.samples import drainage_inp
 
 
@@ -52,3 +54,14 @@ def test_a_network_is_known_to_keep_metres(tmp_path):
     assert show_attribute("length", 60.43, pipes) == ("length", "60.4 m")
     assert show_attribute("diameter", 1.0, pipes) == ("diameter", "1.00 m (DN 1000)")
     assert show_attribute("drained_area", 9379.0, pipes) == ("drained area", "9,379 m²")
+
+
+def test_heights_of_the_file_and_of_the_model_are_told_apart():
+    city = CityModel(FeatureTable.empty(), np.zeros(0, dtype=np.int32), {}, {})
+    names = [readable_name(column, city) for column in ("attributes.measuredHeight", "measured_height")]
+    assert names == [("measured height", "m"), ("height (measured on the model)", "m")]
+
+
+def test_a_unit_kept_beside_a_value_stands_behind_it():
+    row = {"area": 1106.0, "area.uom": "m2", "height": None, "height.uom": "m", "alone.uom": "ha"}
+    assert show_row(row) == [("area", "1106 m²"), ("height", "–"), ("alone: unit", "ha")]
