@@ -29,6 +29,7 @@ from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.lifecycle import STAGE_PALETTE
 from cimdesk.model.network import NODE_PREFIX as NODE_PREFIX
 from cimdesk.model.network import LinkKind, NodeKind, Utility, UtilityNetwork
+from cimdesk.model.plants import PLANT, plant_words
 from cimdesk.model.point_style import HIDDEN_CLASSES, default_point_style, dimension_title, point_legend, value_of
 from cimdesk.model.points import PointCloud
 from cimdesk.model.selection import AssetRef
@@ -421,7 +422,8 @@ def describe(workspace: Workspace, ref: AssetRef) -> str:
         return name or ref.feature
     kind = _value(table, "type", row)
     if isinstance(data, CityModel | TiledCity) and kind:
-        words = tr(words_of_type(str(kind).lstrip("+")))
+        own = str(kind).lstrip("+")
+        words = plant_words(table, row) if own == PLANT else tr(words_of_type(own))
         return f"{name} ({words})" if name else f"{words} {ref.feature}"
     return name or ref.feature
 
