@@ -23,6 +23,7 @@ from cimdesk.formats.extrusion import height_among
 from cimdesk.formats.registry import Source
 from cimdesk.formats.tiles3d_stated import stated_plan
 from cimdesk.model.layers import TILED_FROM, Layer
+from cimdesk.services.tiling.states import states_of
 
 TILE_FROM = 100 << 20
 """Size from which a city model is tiled instead of held in memory [bytes]; packed files count three times."""
@@ -39,7 +40,6 @@ FORMATS = ("CityJSON", "CityJSONSeq", "CityGML")
 MODELS = ("IFC", "Mesh")
 TILED_HOW = "tiled_how"
 """Option of a layer: the record of `How` its tiles were made."""
-_BESIDE = (".dbf", ".prj", ".cpg")
 
 
 @dataclass(frozen=True)
@@ -196,17 +196,15 @@ def tile_once(path: Path, out: Path, how: How, progress: Progress, cancel: Cance
 
 
 def place_of_tiles(path: Path, folder: Path, how: How) -> Path:
-    """Return the folder in which the tiles of a file are, or will be: one for each table and way of raising it."""
-    said = [str(path.resolve()), *([how.part, how.extrusion] if how.part or how.extrusion else [])]
+    """Return the folder in which the tiles of a file are, or will be: one for each system, table and way of raising it."""
+    said = [str(path.resolve()), *([how.crs, how.part, how.extrusion] if how.crs or how.part or how.extrusion else [])]
     key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
     return folder / f"{stem_of(path)}-{key}"
 
 
 def plan_of(path: Path, how: How) -> str:
     """Return what tells tiles of a file as it is now from those of an earlier one."""
-    files = [path, *(beside for suffix in _BESIDE if (beside := path.with_suffix(suffix)).is_file() and path.suffix == ".shp")]
-    states = [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
-    return hashlib.sha256(json.dumps([states, how.to_record()], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([states_of(path), how.to_record()], sort_keys=True).encode()).hexdigest()
 
 
 def named_after(source: Source, path: Path, how: How) -> Source:

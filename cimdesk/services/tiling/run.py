@@ -27,6 +27,7 @@ from cimdesk.services.tiling.executors import Executor, Hired
 from cimdesk.services.tiling.inputs import InputFile, Task, tasks_of, total_bytes
 from cimdesk.services.tiling.ledger import Ledger
 from cimdesk.services.tiling.scatter import ScatterSetup, problem_of, scatter, told_path
+from cimdesk.services.tiling.states import states_of
 
 UNIT = 2048.0
 """Side of the squares that are built at a time [m]."""
@@ -156,10 +157,7 @@ def _working_folder(out: Path) -> Path:
 
 def _plan(request: TilingRequest, cells: TileGrid) -> dict[str, Any]:
     """Return everything that decides on the result."""
-    inputs = []
-    for file in request.files:
-        state = file.path.stat()
-        inputs.append([str(file.path.resolve()), state.st_size, state.st_mtime_ns])
+    inputs = [state for file in request.files for state in states_of(file.path)]
     given = request.given.definition if request.given else ""
     extrusion, parts = request.extrusion.to_record(), [file.part for file in request.files]
     return {

@@ -14,6 +14,7 @@ from cimdesk.formats.extrusion import Extrusion
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.formats.tiles3d import READER
 from cimdesk.services.tiling import footprints
+from cimdesk.services.tiling.states import states_of
 from tests.unit.formats.footprint_files import geoparquet, osm
 
 COUNT = 57
@@ -135,3 +136,13 @@ def test_a_table_without_outlines_is_refused(tmp_path):
     with pytest.raises(DataError):
         tile_files([path], tmp_path / "out", workers=1)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_table_beside_a_shapefile_that_changed_makes_another_state(tmp_path):
+    path = tmp_path / "houses.shp"
+    path.write_bytes(b"shapes")
+    (tmp_path / "houses.dbf").write_bytes(b"old")
+    before = states_of(path)
+    (tmp_path / "houses.dbf").write_bytes(b"another")
+    assert states_of(path) != before
+    assert len(before) == 2
