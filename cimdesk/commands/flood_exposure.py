@@ -176,7 +176,7 @@ def write_exposure_csv(path: Path, data: dict[str, Any], name: str = "") -> int:
 
     rows = exposure_rows(data)
     text = io.StringIO()
-    for line in (name, data["statement"] or "", f"{tr('Damage')}: {data['damage']['source']}"):
+    for line in (name, data["statement"] or "", f"{tr('Damage')}: {tr(data['damage']['source'])}"):
         if line:
             text.write(f"# {line}\n")
     writer = csv.writer(text, lineterminator="\n")

@@ -56,7 +56,7 @@ def _money(value: float) -> str:
 def damage_notes(exposure: dict[str, Any]) -> tuple[str, ...]:
     """Return where the damage curves come from."""
     damage = exposure["damage"]
-    return (f"{tr('Damage')}: {damage['source']}",) if damage["total"] > 0.0 else ()
+    return (f"{tr('Damage')}: {tr(damage['source'])}",) if damage["total"] > 0.0 else ()
 
 
 def comparison_sections(session: Session) -> list[Section]:

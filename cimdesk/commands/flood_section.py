@@ -241,7 +241,9 @@ def caption(section: Section, time: float) -> str:
     facts = section.flood.statistics
     parts = [section.flood.name, format_time(time)]
     if "engine" in facts:
-        parts.append(tr("engine {engine}, cell {cell} m").format(engine=facts["engine"], cell=f"{section.flood.terrain.cell_x:g}"))
+        parts.append(
+            tr("engine {engine}, cell {cell} m").format(engine=tr(str(facts["engine"])), cell=f"{section.flood.terrain.cell_x:g}")
+        )
     if "mass_error" in facts:
         parts.append(tr("mass error {error}").format(error=f"{float(facts['mass_error']):.0e}"))
     return "  ·  ".join(parts)

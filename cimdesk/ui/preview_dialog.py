@@ -16,6 +16,7 @@ from cimdesk.base.errors import Severity
 from cimdesk.base.i18n import tr
 from cimdesk.commands.sources import LOCAL, Preview
 from cimdesk.model.style import CATEGORY_COLORS
+from cimdesk.ui.counted import counted
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.forms import FormDialog, asked
 from cimdesk.ui.theme import current_theme
@@ -134,7 +135,7 @@ def _block(preview: Preview, color: str) -> QWidget:
     )
     if preview.picture is not None:
         column.addWidget(_thumbnail(preview.picture))
-    objects = ",  ".join(f"{count:,} {name}" for name, count in list(result.objects.items())[:8] if count)
+    objects = ",  ".join(counted(name, count) for name, count in list(result.objects.items())[:8] if count)
     if objects:
         column.addWidget(_line(objects, ""))
     if preview.large:
