@@ -21,6 +21,8 @@ MOST = 400
 """Fountains in a picture at most; the largest are kept."""
 SIZES = ((0.05, 20), (0.3, 26), (np.inf, 34))
 """Flow up to which a fountain is so many pixels high [m3/s]."""
+LIGHT_INK, DARK = "#ffb8f0", 380
+"""Colour of numbers whose rim is dark, and up to which sum of red, green and blue it is."""
 OVERSAMPLE = 4
 BEHIND = -1
 MARGIN = 40.0
@@ -134,17 +136,18 @@ def fountain_picture(size: int, color: str, halo: str, count: int = 1, scale: fl
 
 def _with_number(picture: Image.Image, count: int, color: str, halo: str, scale: float) -> Image.Image:
     """Return the picture with a number at its right, as wide at its left so that its middle stays."""
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageColor, ImageDraw
 
     from cimdesk.scene.lettering import font
 
     letters = font(round(11 * scale))
+    ink = LIGHT_INK if sum(ImageColor.getrgb(halo)[:3]) < DARK else color
     rim = max(1, round(1.5 * scale))
     room = math.ceil(letters.getlength(str(count))) + 2 * rim
     whole = Image.new("RGBA", (picture.width + 2 * room, picture.height), (0, 0, 0, 0))
     whole.paste(picture, (room, 0))
     ImageDraw.Draw(whole).text(
-        (room + picture.width + rim, picture.height * 0.72), str(count), fill=color, font=letters, anchor="lm", stroke_width=rim,
+        (room + picture.width + rim, picture.height * 0.72), str(count), fill=ink, font=letters, anchor="lm", stroke_width=rim,
         stroke_fill=halo,
     )  # fmt: skip
     return whole
