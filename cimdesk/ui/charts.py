@@ -17,7 +17,7 @@ from cimdesk.model.sensors import Sensors
 from cimdesk.model.style import CATEGORY_COLORS
 from cimdesk.model.workspace import Workspace
 from cimdesk.ui.desk import Desk, Links
-from cimdesk.ui.lanes import time_ticks
+from cimdesk.ui.lanes import time_ticks, value_ticks
 from cimdesk.ui.theme import Theme, current_theme
 
 MOST_SERIES = 8
@@ -45,6 +45,12 @@ def curve_of(workspace: Workspace, ref: AssetRef) -> Curve | None:
     columns = data.features.columns
     limits = tuple(float(v) for v in data.thresholds[row])
     return Curve(str(columns["name"][row]), str(columns["unit"][row] or ""), times, values, (limits[0], limits[1], limits[2]))
+
+
+def _tick_text(value: float) -> str:
+    """Return a round value as it is, without a sign of nought."""
+    value = round(value, 9) + 0.0
+    return f"{value:,.0f}" if value.is_integer() else f"{value:g}"
 
 
 def thin(times: Float, values: Float, most: int = MOST_POINTS) -> tuple[Float, Float]:
@@ -182,15 +188,13 @@ class SeriesChart(QWidget):
             painter.setPen(theme.color("dim"))
             top = QRectF(4, 0, area.left() + unit * 4, area.top() - unit * 0.2)
             painter.drawText(top, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self._unit)
-        for share in (0.0, 0.5, 1.0):
-            y = area.bottom() - share * area.height()
+        for value in value_ticks(low, high, max(2, min(4, int(area.height() / (unit * 2.0))))):
+            y = area.bottom() - (value - low) / max(high - low, 1e-12) * area.height()
             painter.setPen(QPen(theme.color("line"), 1.0))
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
             painter.setPen(theme.color("dim"))
             box = QRectF(0, y - unit, area.left() - 5, unit * 2)
-            painter.drawText(
-                box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, format_number(low + share * (high - low))
-            )
+            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, _tick_text(value))
         for time in time_ticks(*times, max(2, int(area.width() / (unit * 7)))):
             x = area.left() + (time - times[0]) / max(times[1] - times[0], 1.0) * area.width()
             text = format_time(time)

@@ -167,6 +167,14 @@ def pack_rows(works: list[Work], gap: float) -> list[tuple[int, Work]]:
     return packed
 
 
+def value_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return round values within a range, at most about ``most``."""
+    rough = max((high - low) / most, 1e-9)
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = float(next(s * power for s in (1.0, 2.0, 5.0, 10.0) if s * power >= rough * (1 - 1e-9)))
+    return [float(v) for v in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step]
+
+
 def time_ticks(first: float, last: float, most: int) -> list[float]:
     """Return round local times within a range, at most ``most`` of them (zone of the display, eight hours east of UTC)."""
     if last <= first or most < 1:

@@ -18,6 +18,7 @@ from cimdesk.base.units import format_number
 from cimdesk.commands.flood_section import CutPipe, Section, caption, section_along, write_csv
 from cimdesk.model.appearance import DEPTH_CLASSES, SPILL_COLOR
 from cimdesk.ui.desk import Desk, Links
+from cimdesk.ui.lanes import value_ticks
 from cimdesk.ui.theme import Theme, current_theme
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ class SectionPainter:
 
     def _axes(self) -> None:
         painter, theme, unit = self.painter, self.theme, self.unit
-        heights = _ticks(self.low, self.high, max(2, int(self.area.height() / (unit * 2.6))))
+        heights = value_ticks(self.low, self.high, max(2, int(self.area.height() / (unit * 2.6))))
         decimals = _decimals(heights)
         for value in heights:
             y = float(self._y(value))
@@ -211,7 +212,7 @@ class SectionPainter:
             painter.setPen(theme.color("dim"))
             box = QRectF(0, y - unit, self.area.left() - 6, unit * 2)
             painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{value + 0.0:,.{decimals}f}")
-        for value in _ticks(0.0, self.length, max(2, int(self.area.width() / (unit * 8)))):
+        for value in value_ticks(0.0, self.length, max(2, int(self.area.width() / (unit * 8)))):
             x = float(self._x(value))
             box = QRectF(x - 60, self.area.bottom() + 3, 120, unit * 1.5)
             painter.drawText(box, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop, f"{format_number(value)} m")
@@ -352,14 +353,6 @@ def _runs(mask: AnyArray) -> list[slice]:
     """Return the stretches of two points and more where the mask is true."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
     return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > 1]
-
-
-def _ticks(low: float, high: float, most: int) -> list[float]:
-    """Return round values within a range, at most about ``most``."""
-    rough = max((high - low) / most, 1e-9)
-    power = 10.0 ** np.floor(np.log10(rough))
-    step = float(next(s * power for s in (1.0, 2.0, 5.0, 10.0) if s * power >= rough * (1 - 1e-9)))
-    return [float(v) for v in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step]
 
 
 def _decimals(ticks: list[float]) -> int:

@@ -12,7 +12,7 @@ from cimdesk.model.lifecycle import Stage
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.sensors import Observations, Sensors, Status
 from cimdesk.ui.charts import thin
-from cimdesk.ui.lanes import Work, _rises, pack_rows, time_ticks
+from cimdesk.ui.lanes import Work, _rises, pack_rows, time_ticks, value_ticks
 from cimdesk.ui.overlays import nice_length
 from cimdesk.ui.palette import fuzzy_score
 from cimdesk.ui.timeline_lanes import work_rows
@@ -100,3 +100,10 @@ def test_rows_of_works_fit_their_lane_and_as_many_as_can_be_are_named(space, cou
     assert sum(height >= unit for _, height in rows) == named
     assert rows[-1][0] + rows[-1][1] <= space + 1e-9
     assert all(after[0] >= before[0] + before[1] - 1e-9 for before, after in pairwise(rows))
+
+
+@pytest.mark.parametrize(
+    ("high", "ticks"), [(29.2, [0, 10, 20]), (0.77, [0, 0.2, 0.4, 0.6]), (4120.0, [0, 2000, 4000])]
+)
+def test_values_are_ticked_at_round_numbers(high, ticks):
+    assert value_ticks(0.0, high, 4 if high != 29.2 else 3) == pytest.approx(ticks)
