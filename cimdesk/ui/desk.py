@@ -251,8 +251,17 @@ class Desk(QObject):
         self.availability_changed.emit()
 
     def _keep_problem(self, item: tuple[str, Problem]) -> None:
+        if any(item[1] == told and self._same_file(item[0], layer) for layer, told in self.problems):
+            return
         self.problems.append(item)
         self.problems_changed.emit()
+
+    def _same_file(self, one: str, other: str) -> bool:
+        """Return whether two layers, such as the bodies and the axes of one model, were read from one file."""
+        document = self.session.workspace.document
+        records = [document.get("layer", layer) for layer in (one, other)]
+        sources = [record["source"] for record in records if record is not None and record.get("source")]
+        return one != other and len(sources) == 2 and sources[0] == sources[1]
 
 
 class Links:
