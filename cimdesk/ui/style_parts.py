@@ -118,21 +118,31 @@ class HistogramView(QWidget):
         self._counts: Int = np.zeros(0, dtype=np.int64)
         self._colors: UInt8 = np.zeros((0, 4), dtype=np.uint8)
         self._range = (0.0, 1.0)
+        self._beyond = (False, False)
         self._log = False
         self.limits: tuple[float, ...] = ()
         self._dragged = -1
 
     def show_values(self, values: AnyArray, log: bool = False) -> None:
-        """Count these values; the farthest half percent at either end is left out."""
-        low, high = percentiles(values[values > 0] if log else values, 0.5, 99.5)
+        """Count these values; those far beyond the others belong to the bars at the ends, which then say so."""
+        counted = values[values > 0] if log else values
+        (low, high), (least, most) = percentiles(counted, 0.5, 99.5), percentiles(counted, 0.0, 100.0)
+        room = high - low
+        low, high = least if low - least <= room else low, most if most - high <= room else high
         self._range, self._log = (low, high if high > low else low + 1.0), log
-        self._counts = histogram(values, BINS, *self._range, log=log)
+        self._beyond = (least < low, most > high)
+        self._counts = histogram(np.clip(counted, *self._range), BINS, *self._range, log=log)
         self.update()
 
     def show_colors(self, colors: UInt8, limits: Sequence[float]) -> None:
         """Draw the bars in (BINS, 4) colours, with these limits."""
         self._colors, self.limits = colors, tuple(limits)
         self.update()
+
+    def ends(self) -> tuple[str, str]:
+        """Return what is written at the ends of the axis; signs where there are values beyond."""
+        low, high = (_end(value) for value in self._range)
+        return f"≤ {low}" if self._beyond[0] else low, f"≥ {high}" if self._beyond[1] else high
 
     def middles(self) -> AnyArray:
         """Return (BINS,) the value in the middle of each bar."""
@@ -169,8 +179,8 @@ class HistogramView(QWidget):
         painter.setFont(theme.font(scale=0.86))
         painter.setPen(theme.color("dim"))
         line = QRectF(plot.left(), plot.bottom() + 2, plot.width(), self.height() - plot.bottom() - 2)
-        painter.drawText(line, Qt.AlignmentFlag.AlignLeft, _end(self._range[0]))
-        painter.drawText(line, Qt.AlignmentFlag.AlignRight, _end(self._range[1]))
+        painter.drawText(line, Qt.AlignmentFlag.AlignLeft, self.ends()[0])
+        painter.drawText(line, Qt.AlignmentFlag.AlignRight, self.ends()[1])
         painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

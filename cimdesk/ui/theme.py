@@ -12,6 +12,7 @@ from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QGuiApplication, QIcon, QPainter, QPalette, QPen, QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
 
+from cimdesk.base.i18n import current_language
 from cimdesk.base.paths import cache_dir, resource_dir
 
 THEMES = ("light", "dark", "projector")
@@ -64,6 +65,9 @@ class Theme:
         font.setFamilies(FONT_FAMILIES)
         font.setPixelSize(round(self.px("font_px") * scale))
         font.setWeight(weight)
+        if current_language() == "en":
+            # Fonts made for Chinese have quotation marks as wide as a character.
+            font.setFeature(QFont.Tag("pwid"), 1)
         return font
 
     @property

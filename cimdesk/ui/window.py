@@ -181,6 +181,7 @@ class MainWindow(QMainWindow):
 
     def retranslate(self, _language: str = "") -> None:
         """Say everything in the current language and theme."""
+        QApplication.setFont(current_theme().font())
         self.actions_.retranslate()
         self.menus.retranslate()
         self.tools.retranslate()
