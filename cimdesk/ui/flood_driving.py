@@ -156,6 +156,7 @@ class DrivingRow(QWidget):
             self.where.addItem(name, key)
         self.where.setCurrentIndex(max(self.where.findData(kept), 0))
         self.where.setEnabled(series is not None)
+        self.where.setVisible(series is not None)
 
     def _on_what(self, _row: int) -> None:
         if self.what.currentData() == _FILE:
