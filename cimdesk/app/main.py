@@ -25,6 +25,10 @@ from cimdesk.ui.theme import THEMES, apply_theme
 log = logging.getLogger("cimdesk")
 
 
+TURN = 0.0005
+"""Seconds until a thread that reads tiles lets the window have the interpreter: with Python's 5 ms a frame waits several times."""
+
+
 def run_window(paths: Sequence[Path], theme: str | None = None, language: str | None = None) -> int:
     """Open the window on these files and return the exit status when it is closed.
 
@@ -36,6 +40,7 @@ def run_window(paths: Sequence[Path], theme: str | None = None, language: str | 
         Instead of what was used last.
     """
     crashes = start_log()
+    sys.setswitchinterval(TURN)
     application = make_application(theme, language)
     sys.excepthook = CrashHandler()
     from cimdesk.ui.cycles import CycleCollector

@@ -109,7 +109,7 @@ class TileStream:
             if not self._is_geocentric:
                 grown = self._moved(grown, before)
             # What the choice of tiles needs is worked out here, away from the window.
-            _ = grown.children, grown.is_empty, grown.is_stub
+            _ = grown.children, grown.is_empty, grown.is_stub, grown.halves, grown.bounds
             self.tileset = grown
 
     def decode(self, row: int) -> DecodedTile:

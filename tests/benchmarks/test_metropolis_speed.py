@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 import time
 from pathlib import Path
 from threading import Thread
@@ -11,6 +12,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
+from cimdesk.app.main import TURN
 from cimdesk.base.jobs import CancelToken, no_progress
 from cimdesk.commands import layers, tiled
 from cimdesk.commands.demo.metropolis.project import BOOKMARKS
@@ -48,6 +50,8 @@ def metropolis(tmp_path_factory):
 
 @pytest.fixture
 def opened(metropolis):
+    # As the window does.
+    sys.setswitchinterval(TURN)
     _, other = staged(metropolis, InWindow())
     until_covered(other)
     other.close()
