@@ -32,6 +32,8 @@ BUTTONS = (
     "measure.unblock",
 )  # fmt: skip
 NAME, KIND, SIZE, WHO, WHEN, WHY = range(6)
+CELL_PADDING = 8
+"""Room at either side of a cell, as in the style sheet [px]."""
 
 
 class MeasuresPanel(QWidget):
@@ -59,6 +61,7 @@ class MeasuresPanel(QWidget):
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty.setWordWrap(True)
         self.pages = QStackedWidget()
+        self.tree.setObjectName("measures")
         self.pages.addWidget(self.tree)
         self.pages.addWidget(self.empty)
         self.buttons: list[QToolButton] = []
@@ -106,13 +109,16 @@ class MeasuresPanel(QWidget):
             self.tree.addTopLevelItem(item)
             item.setSelected(key in chosen)
         self._is_filling = False
+        # The style forgets the room beside the box that is ticked.
+        header, room = self.tree.header(), 2 * CELL_PADDING
+        header.resizeSection(NAME, max(self.tree.sizeHintForColumn(NAME) + room, header.sectionSizeHint(NAME)))
         self.pages.setCurrentIndex(0 if self.tree.topLevelItemCount() else 1)
 
     def retranslate(self) -> None:
         """Say everything in the current language and theme."""
         self.tree.setHeaderLabels([tr("Name"), tr("Kind"), tr("Size"), tr("By"), tr("Drawn"), tr("Why")])
         header = self.tree.header()
-        for column in range(6):
+        for column in range(1, 6):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self.empty.setText(tr("No measures yet. Draw a wall, a gate or a pump in the view, then run the flood again with it."))
         side = current_theme().px("icon_px")
