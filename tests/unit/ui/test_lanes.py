@@ -102,8 +102,6 @@ def test_rows_of_works_fit_their_lane_and_as_many_as_can_be_are_named(space, cou
     assert all(after[0] >= before[0] + before[1] - 1e-9 for before, after in pairwise(rows))
 
 
-@pytest.mark.parametrize(
-    ("high", "ticks"), [(29.2, [0, 10, 20]), (0.77, [0, 0.2, 0.4, 0.6]), (4120.0, [0, 2000, 4000])]
-)
+@pytest.mark.parametrize(("high", "ticks"), [(29.2, [0, 10, 20]), (0.77, [0, 0.2, 0.4, 0.6]), (4120.0, [0, 2000, 4000])])
 def test_values_are_ticked_at_round_numbers(high, ticks):
     assert value_ticks(0.0, high, 4 if high != 29.2 else 3) == pytest.approx(ticks)
