@@ -82,9 +82,8 @@ class Framing:
         workspace = self._drawn.context.workspace
         for visual in self._drawn.visuals.values():
             data = workspace.data(visual.layer.id) if visual.layer.visible and visual.layer.kind in CITY else None
-            if isinstance(data, TiledCity) and data.tiles is not None and data.tiles.tileset.stubs:
-                return True
-            city = data.city if isinstance(data, TiledCity) else data
+            # Of a streamed tileset nobody knows yet how many there are: it is always seen whole.
+            city = data.city if isinstance(data, TiledCity) and data.tiles is None else data
             if isinstance(city, CityModel) and len(city.features) >= CROWD:
                 return True
         return False
