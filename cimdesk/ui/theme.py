@@ -65,6 +65,8 @@ class Theme:
         font.setFamilies(FONT_FAMILIES)
         font.setPixelSize(round(self.px("font_px") * scale))
         font.setWeight(weight)
+        # A new font begins as the application's, which may be of another language.
+        font.clearFeatures()
         if current_language() == "en":
             # Fonts made for Chinese have quotation marks as wide as a character.
             font.setFeature(QFont.Tag("pwid"), 1)

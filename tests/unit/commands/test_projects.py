@@ -270,7 +270,7 @@ def test_a_save_elsewhere_that_fails_leaves_both_files_as_they_were(tmp_path, mo
         return real(*args)
 
     monkeypatch.setattr(files.os, step, fail)
-    with pytest.raises(ProjectError, match="No space left"):
+    with pytest.raises(ProjectError, match="disk is full"):
         projects.save_as(session, tmp_path / "two.gpkg")
     monkeypatch.undo()
     assert session.path == tmp_path / "one.gpkg"

@@ -134,7 +134,7 @@ def test_a_file_that_may_not_be_opened_is_told(tmp_path: Path, monkeypatch: pyte
         path.chmod(0)
     report = check(path)
     assert not report["readable"]
-    assert "Permission denied" in report["problems"][0]["message"]
+    assert "access is denied" in report["problems"][0]["message"]
 
 
 def imported(path: Path) -> CimdeskError | None:

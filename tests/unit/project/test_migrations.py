@@ -115,7 +115,7 @@ def test_a_migration_that_cannot_be_finished_leaves_the_old_file(tmp_path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files.os, step, fail)
-    with pytest.raises(ProjectError, match="No space left"):
+    with pytest.raises(ProjectError, match="disk is full"):
         projects.open_project(path)
     monkeypatch.undo()
     assert path.read_bytes() == original
