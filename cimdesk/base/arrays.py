@@ -43,6 +43,13 @@ def bounds_of_points(points: Points3) -> Float:
     return np.array([[x.min(), y.min(), low], [x.max(), y.max(), high]])
 
 
+def starts_of_runs(values: AnyArray) -> Int:
+    """Return where each run of equal values begins in (N,) values; nothing where there are none."""
+    is_first = np.ones(len(values), dtype=bool)
+    is_first[1:] = values[1:] != values[:-1]
+    return np.flatnonzero(is_first)
+
+
 def offsets_from_counts(counts: AnyArray) -> Int:
     """Return (N+1,) running offsets of a ragged array whose rows have these ``counts``."""
     offsets = np.zeros(len(counts) + 1, dtype=np.int64)

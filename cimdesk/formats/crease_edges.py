@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Int
+from cimdesk.base.arrays import AnyArray, Float, Int, starts_of_runs
 
 COS_CREASE = 0.94
 """Faces that bend by less than about 20 degrees read as one."""
@@ -35,13 +35,12 @@ def crease_edges(points: Float, triangles: Int) -> Int:
         corners, normals, lengths = [each[has_area] for each in corners], [each[has_area] for each in normals], lengths[has_area]
     nx, ny, nz = (each / lengths for each in normals)
     welded = weld(points)
-    begins, ends = np.concatenate(corners), np.concatenate([corners[1], corners[2], corners[0]])
+    begins, ends = half_edges(corners)
     a, b = welded[begins], welded[ends]
     keys = np.minimum(a, b) * len(points) + np.maximum(a, b)
     # Triangles of one thing follow each other in most files: what is nearly in order is merged rather than sorted.
     order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+    first = starts_of_runs(keys[order])
     counts = np.diff(np.append(first, len(keys)))
     one, other = order[first] % len(nx), order[np.minimum(first + 1, len(keys) - 1)] % len(nx)
     bend = nx[one] * nx[other] + ny[one] * ny[other] + nz[one] * nz[other]
@@ -49,6 +48,11 @@ def crease_edges(points: Float, triangles: Int) -> Int:
     chosen = order[first[is_crease]]
     chosen = chosen[a[chosen] != b[chosen]]
     return np.column_stack([begins[chosen], ends[chosen]])
+
+
+def half_edges(corners: list[AnyArray]) -> tuple[AnyArray, AnyArray]:
+    """Return the rows (3 T,) at which the sides of T triangles begin and end, the first sides of all before the second ones."""
+    return np.concatenate(corners), np.concatenate([corners[1], corners[2], corners[0]])
 
 
 def face_normals(points: AnyArray, corners: list[AnyArray]) -> list[AnyArray]:
@@ -77,8 +81,7 @@ def weld(points: AnyArray) -> Int:
     cells = [np.rint((axis - low) / step).astype(np.int64) for axis, low in zip(axes, lows, strict=True)]
     packed = (cells[0] << 42) | (cells[1] << 21) | cells[2]
     order = np.argsort(packed)
-    packed = packed[order]
-    first = np.flatnonzero(np.append(True, packed[1:] != packed[:-1]))
+    first = starts_of_runs(packed[order])
     number = np.empty(len(packed), dtype=np.int64)
     number[order] = np.repeat(np.minimum.reduceat(order, first), np.diff(np.append(first, len(packed))))
     return number

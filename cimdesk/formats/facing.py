@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Bool, Float32, Int
-from cimdesk.formats.crease_edges import weld
+from cimdesk.base.arrays import AnyArray, Bool, Float32, Int, starts_of_runs
+from cimdesk.formats.crease_edges import half_edges, weld
 from cimdesk.model.mesh import spans
 
 OPEN_BELOW = 0.45
@@ -37,14 +37,13 @@ def outward_features(points: Float32, triangles: AnyArray, owner: AnyArray, coun
     if int(owner.max()) > (1 << 62) // int(size) ** 2:
         return np.zeros(count, dtype=bool)
     welded = weld(points)
-    begins, ends = np.concatenate(corners), np.concatenate([corners[1], corners[2], corners[0]])
+    begins, ends = half_edges(corners)
     a, b = welded[begins], welded[ends]
     # A place where two features touch is two places.
     edge_owner = np.tile(np.asarray(owner, dtype=np.int64), 3)
     key = (edge_owner * size + np.minimum(a, b)) * size + np.maximum(a, b)
     order = np.argsort(key, kind="stable")
-    key = key[order]
-    first = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
+    first = starts_of_runs(key[order])
     turns = np.add.reduceat(np.sign(b - a)[order], first)
     at = order[first]
     tops = np.maximum(height[begins[at]], height[ends[at]])

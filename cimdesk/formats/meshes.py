@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Int, UInt8
+from cimdesk.base.arrays import AnyArray, Float, Int, UInt8, starts_of_runs
 from cimdesk.base.errors import DataError
 from cimdesk.formats.atomic import replacing
 from cimdesk.formats.findings import Findings
@@ -161,7 +161,7 @@ def _sharp_edges(vertices: Float, faces: AnyArray) -> AnyArray:
     ends = np.sort(places.ravel()[edges], axis=1).astype(np.int64)
     keys = ends[:, 0] * len(vertices) + ends[:, 1]
     order = np.argsort(keys, kind="stable")
-    starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    starts = starts_of_runs(keys[order])
     counts = np.diff(np.append(starts, len(order)))
     drawn = np.ones(len(starts), dtype=bool)
     pair = starts[counts == 2]

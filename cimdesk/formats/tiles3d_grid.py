@@ -226,6 +226,11 @@ class TileGrid:
         low, high = float(found[:, 2].min()) - MARGIN, float(found[:, 2].max()) + MARGIN
         return float(west) - wide, float(south) - tall, float(east) + wide, float(north) + tall, low, high
 
+    def frame_around(self, points: Points3) -> tuple[TileFrame, Extent]:
+        """Return the axes of a content with these (N, 3) world points, N > 0, and where it is."""
+        box = box_of_points(points)
+        return TileFrame.at(self.crs, box.sum(axis=0) / 2.0), self.extent(box)
+
     def volume(self, low: float, high: float) -> dict[str, list[float]]:
         """Return the bounding volume of the root between two heights [m]."""
         if self.crs is not None:

@@ -131,11 +131,12 @@ def write_subtrees(folder: Path, tiles: Mapping[Place, Extent], is_geodetic: boo
     around = _around(tiles)
     deepest = int(rows[:, 0].max(initial=0))
     has_content = [_at_level(rows, level) for level in range(deepest + 1)]
-    exists = [_at_level(np.array(sorted(around), dtype=np.int64).reshape(-1, 3), level) for level in range(deepest + 1)]
+    places = np.array(sorted(around), dtype=np.int64).reshape(-1, 3)
+    exists = [_at_level(places, level) for level in range(deepest + 1)]
     exists[0] = np.zeros((1, 2), dtype=np.int64)
     volumes = [
-        np.array([_volume(around.get((level, x, y), _NOWHERE), is_geodetic) for x, y in places.tolist()])
-        for level, places in enumerate(exists)
+        np.array([_volume(around.get((level, x, y), _NOWHERE), is_geodetic) for x, y in found.tolist()])
+        for level, found in enumerate(exists)
     ]
     for top in range(0, deepest + 1, SUBTREE_LEVELS):
         below = exists[top + SUBTREE_LEVELS] if top + SUBTREE_LEVELS <= deepest else np.zeros((0, 2), dtype=np.int64)

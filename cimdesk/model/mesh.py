@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Float32, Int32, UInt8, require_shape
+from cimdesk.base.arrays import AnyArray, Float, Float32, Int32, UInt8, require_shape, starts_of_runs
 
 
 class Surface(IntEnum):
@@ -139,7 +139,7 @@ def spans(low: AnyArray, high: AnyArray, owner: AnyArray, count: int) -> tuple[A
     if len(owner):
         order = np.argsort(owner, kind="stable")
         sorted_owner = owner[order]
-        first = np.flatnonzero(np.append(True, sorted_owner[1:] != sorted_owner[:-1]))
+        first = starts_of_runs(sorted_owner)
         least[sorted_owner[first]] = np.minimum.reduceat(low[order], first)
         most[sorted_owner[first]] = np.maximum.reduceat(high[order], first)
     return least, most

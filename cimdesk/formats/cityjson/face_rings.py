@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Bool, Float, Int, offsets_from_counts
+from cimdesk.base.arrays import AnyArray, Bool, Float, Int, offsets_from_counts, starts_of_runs
 
 MOST_MENDED = 2_000
 """Edges of a face up to which it is asked whether corners lie amid them."""
@@ -89,7 +89,7 @@ def surfaces_of(triangles: Int, faces: Int, points: Float, step: float = 0.0) ->
     lengths = np.concatenate([rings.lengths, np.full(len(alone), 3)])
     keys = np.concatenate([first[rings.face], alone])
     order = np.argsort(keys, kind="stable")
-    starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    starts = starts_of_runs(keys[order])
     return Surfaces(
         corners[_rows(offsets_from_counts(lengths)[order], lengths[order])],
         offsets_from_counts(lengths[order]),

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Int
+from cimdesk.base.arrays import AnyArray, Float, Int, starts_of_runs
 from cimdesk.model.features import FeatureTable
 from cimdesk.services.tiling.shapes import FLAT, Bodies
 from cimdesk.services.tiling.spill import Town, joined_tables, packed_table, unpacked_table
@@ -101,7 +101,7 @@ def merged_blocks(blocks: Blocks, cell: float) -> Blocks:
     keys = ((squares[:, 0] - squares[:, 0].min()) * (int(np.ptp(squares[:, 1])) + 1) + squares[:, 1] - squares[:, 1].min()) * 2
     _, number = np.unique(keys + is_flat, return_inverse=True)
     order = np.argsort(number, kind="stable")
-    starts = np.flatnonzero(np.diff(number[order], prepend=-1))
+    starts = starts_of_runs(number[order])
     if len(starts) == len(boxes):
         return blocks
     ordered = boxes[order]

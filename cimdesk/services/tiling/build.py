@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Int, box_of_points
+from cimdesk.base.arrays import AnyArray, Float, Int, starts_of_runs
 from cimdesk.base.collector import collector_paused
 from cimdesk.formats.glb_write import TileMesh, write_glb
 from cimdesk.formats.metadata_write import MetadataClass, TableSummary
-from cimdesk.formats.tiles3d_grid import Extent, TileFrame, TileGrid
+from cimdesk.formats.tiles3d_grid import Extent, TileGrid
 from cimdesk.formats.tiles3d_stated import StatedBodies, bodies_record
 from cimdesk.formats.tiles3d_write import TilesetWriter
 from cimdesk.model.features import FeatureTable
@@ -184,7 +184,7 @@ def _write_prisms(work: _Work, level: int, x: int, y: int, items: Int, is_mine: 
 def _sizes(bodies: Bodies, items: Int, rows: Int) -> Float:
     """Return (F, 3) sizes of the boxes around the F features of ``items``, by their ``rows``; 0 for those without triangles."""
     order = np.argsort(rows, kind="stable")
-    starts = np.flatnonzero(np.diff(rows[order], prepend=-1))
+    starts = starts_of_runs(rows[order])
     low, high = bodies.low[items[order]], bodies.high[items[order]]
     sizes: Float = np.nan_to_num(np.fmax.reduceat(high, starts, axis=0) - np.fmin.reduceat(low, starts, axis=0))
     return sizes
@@ -215,13 +215,12 @@ def _write(
 
     used, triangles = part(points, triangles)
     world = used.astype(np.float64) + work.town.origin
-    box = np.array(box_of_points(world)) if len(world) else np.array([work.town.origin] * 2)
-    frame = TileFrame.at(work.writer.grid.crs, box.sum(axis=0) / 2.0)
+    frame, extent = work.writer.grid.frame_around(world if len(world) else work.town.origin[None])
     mesh = TileMesh(frame.to_local(world), triangles, owner, colors)
     # Prisms are less high than what they stand for.
     extras = None if sizes is None else bodies_record(StatedBodies(sizes))
     work.writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, table, work.metadata, extras))
-    work.tiles.append([level, x, y, *work.writer.grid.extent(box)])
+    work.tiles.append([level, x, y, *extent])
 
 
 def _write_blocks(
@@ -231,13 +230,12 @@ def _write_blocks(
     if not len(blocks):
         return None
     points, triangles, number = boxes_mesh(drawn_boxes(blocks))
-    box = np.array(box_of_points(points))
-    frame = TileFrame.at(writer.grid.crs, box.sum(axis=0) / 2.0)
+    frame, extent = writer.grid.frame_around(points)
     mesh = TileMesh(frame.to_local(points), triangles, blocks.main[number])
     # A block is not where its main building stands, and not as high: whoever looks for that one is told.
     extras = bodies_record(StatedBodies(mains.sizes, frame.to_tileset(mains.tops)))
     writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, mains.table, metadata, extras))
-    return writer.grid.extent(box)
+    return extent
 
 
 def _block_error(blocks: Blocks, grid: TileGrid, level: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cimdesk.base.arrays import Bool, Int
+from cimdesk.base.arrays import Bool, Int, starts_of_runs
 from cimdesk.model.city import CityModel
 from cimdesk.model.city_piece import CityPiece
 from cimdesk.model.features import FeatureTable
@@ -51,7 +51,7 @@ def split_piece(piece: CityPiece, most: int) -> list[CityPiece]:
         return [piece]
     rank = tops_of(piece.parents)
     order = np.argsort(rank, kind="stable")
-    starts = np.flatnonzero(np.diff(rank[order], prepend=-1))
+    starts = starts_of_runs(rank[order])
     cuts = [0]
     for stop in [*starts[1:].tolist(), count]:
         if stop - cuts[-1] >= most:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Int
+from cimdesk.base.arrays import Float, Int, starts_of_runs
 from cimdesk.base.crs import Crs
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, Progress
@@ -166,12 +166,11 @@ class _Unit:
     ) -> None:
         """Write a tile that shows some buildings in a ``shape``: what it tells of them says so, and whether others are in it."""
         points, triangles, owner = shape
-        box = np.array([points.min(axis=0), points.max(axis=0)])
-        frame = TileFrame.at(self.writer.grid.crs, box.sum(axis=0) / 2.0)
+        frame, extent = self.writer.grid.frame_around(points)
         mesh = TileMesh(frame.to_local(points), triangles, owner)
         extras = None if around is None else _said(around, frame if has_others else None)
         self.writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, some.table(), self.metadata, extras))
-        self.tiles[level, x, y] = self.writer.grid.extent(box)
+        self.tiles[level, x, y] = extent
 
 
 # --- fewer buildings, and blocks -----------------------------------------------------------------------------------------
@@ -188,7 +187,7 @@ def chosen(some: Buildings, cell: float) -> tuple[Buildings, Buildings]:
     area = some.size[rows, 0] * some.size[rows, 1]
     # Any of them, but always the same one.
     order = np.lexsort((lots(some)[rows], number))
-    first = np.flatnonzero(np.diff(number[order], prepend=-1))
+    first = starts_of_runs(number[order])
     kept = order[first]
     wider = np.sqrt(1.15 * np.bincount(number, area) / area[kept])
     some_of = some.take(np.concatenate([np.flatnonzero(is_tall), rows[kept]]))
@@ -252,7 +251,7 @@ def merged(blocks: Blocks, cell: float) -> Blocks:
     low = np.full(len(area), np.inf)
     np.minimum.at(low, number, rows[:, 2])
     order = np.lexsort((-blocks.score, number))
-    best = order[np.flatnonzero(np.diff(number[order], prepend=-1))]
+    best = order[starts_of_runs(number[order])]
     return Blocks(np.column_stack([mean[0], mean[1], low, mean[2], area]), blocks.mains.take(best), blocks.score[best])
 
 
@@ -263,12 +262,11 @@ def _write_blocks(writer: TilesetWriter, metadata: MetadataClass, level: int, x:
     # Buildings have yards: what stands for many is wider than their ground plans together.
     side = np.minimum(np.sqrt(blocks.rows[:, 4] * 1.8), 0.94 * cell)
     points, triangles, owner = prisms(_as_buildings(blocks.rows, side))
-    box = np.array([points.min(axis=0), points.max(axis=0)])
-    frame = TileFrame.at(writer.grid.crs, box.sum(axis=0) / 2.0)
+    frame, extent = writer.grid.frame_around(points)
     mesh = TileMesh(frame.to_local(points), triangles, owner)
     extras = _said(boxes(blocks.mains), frame)
     writer.write_content(level, x, y, write_glb(mesh, frame.node_matrix, blocks.mains.table(), metadata, extras))
-    return writer.grid.extent(box)
+    return extent
 
 
 def _said(around: tuple[Float, Float], frame: TileFrame | None) -> dict[str, Any]:
