@@ -87,6 +87,10 @@ def run_worker(module: str, task: Any, progress: Progress, cancel: CancelToken, 
     Cancelled
         The child is gone by then.
     """
+
+    def told(fraction: float | None, text: str = "") -> None:
+        progress(fraction, text if says_what else "")
+
     flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     with tempfile.TemporaryFile() as complaints, subprocess.Popen(
         [sys.executable, "-m", module],
@@ -96,7 +100,7 @@ def run_worker(module: str, task: Any, progress: Progress, cancel: CancelToken, 
         assert child.stdout is not None
         try:
             _hand_over(child.stdin, task)
-            return _answer(child, child.stdout, _Listener(progress, says_what), cancel, silence)
+            return _answer(child, child.stdout, told, cancel, silence)
         except WorkerDiedError as error:
             complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - LAST_WORDS))
             error.last_words = complaints.read().decode("utf-8", "replace").strip()
@@ -115,17 +119,7 @@ def _hand_over(line: IO[bytes], task: Any) -> None:
         return  # it has ended already, which its silence tells
 
 
-class _Listener:
-    """Tells the progress of a child, with its words where they are meant for people."""
-
-    def __init__(self, progress: Progress, says_what: bool) -> None:
-        self._progress, self._says_what = progress, says_what
-
-    def hear(self, fraction: float | None, text: str) -> None:
-        self._progress(fraction, text if self._says_what else "")
-
-
-def _answer(child: subprocess.Popen[bytes], line: IO[bytes], told: _Listener, cancel: CancelToken, silence: float) -> Any:
+def _answer(child: subprocess.Popen[bytes], line: IO[bytes], progress: Progress, cancel: CancelToken, silence: float) -> Any:
     said: queue.Queue[bytes] = queue.Queue()
     listener = threading.Thread(target=_listen, args=(line, said), daemon=True, name="worker-listener")
     listener.start()
@@ -147,7 +141,7 @@ def _answer(child: subprocess.Popen[bytes], line: IO[bytes], told: _Listener, ca
         if "refusal" in found:
             raise WorkerRefusedError(found["refusal"])
         place = str(found.get("text", ""))
-        told.hear(found.get("fraction"), place)
+        progress(found.get("fraction"), place)
 
 
 def _listen(line: IO[bytes], said: queue.Queue[bytes]) -> None:
