@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cimdesk.base.jobs import CancelToken, no_progress
 from cimdesk.commands import layers, selecting, sources, tiled
 from cimdesk.commands.session import Session
 from cimdesk.model.appearance import legend_cards
@@ -15,18 +14,10 @@ from cimdesk.model.selection import AssetRef
 from cimdesk.model.style import Rule, Style, StyleMode
 from cimdesk.scene.columns import ColumnsVisual
 from tests.scene import cities
+from tests.scene.in_window import InWindow
 from tests.scene.tile_towns import write_town
 
 pytestmark = pytest.mark.render
-
-
-class InWindow:
-    """Runs jobs at once, as a window's runner would later: tilesets are streamed."""
-
-    def start(self, job):
-        result = job.work(no_progress, CancelToken())
-        if job.done is not None:
-            job.done(result)
 
 
 @pytest.fixture

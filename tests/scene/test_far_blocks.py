@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cimdesk.base.jobs import CancelToken, no_progress
 from cimdesk.commands import layers, sources, tiled
 from cimdesk.commands.session import Session
 from cimdesk.commands.tiling import tile_files
@@ -13,19 +12,13 @@ from cimdesk.model.selection import AssetRef
 from cimdesk.model.style import Style, StyleMode
 from cimdesk.scene.view import read_pixels
 from cimdesk.services.tiling import build
+from tests.scene.in_window import InWindow
 from tests.unit.services.tiling.sequences import house, write_sequence
 
 pytestmark = pytest.mark.render
 
 COUNT, SIDE = 400, 5_000.0
 BY_USE = Style(StyleMode.CATEGORIES, "#ffffff", "use", categories={"home": "#ff0000", "office": "#0000ff"})
-
-
-class InWindow:
-    def start(self, job):
-        result = job.work(no_progress, CancelToken())
-        if job.done is not None:
-            job.done(result)
 
 
 @pytest.fixture(autouse=True)

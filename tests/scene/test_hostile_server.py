@@ -10,27 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cimdesk.base.jobs import CancelToken, no_progress
 from cimdesk.commands import sources, tiled
 from cimdesk.commands.session import Session
 from cimdesk.scene.view import read_pixels
 from cimdesk.services import tile_http
 from cimdesk.services.tile_http import Limits
+from tests.scene.in_window import InWindow
 from tests.unit.formats.tile_files import square_glb, tile
 from tests.unit.services.tile_server import TileServer
 
 pytestmark = pytest.mark.render
 QUICK = Limits(timeout=1.0, longest=2.0, tries=3, pause=0.02)
 MEMORY = 24 << 20
-
-
-class InWindow:
-    """Runs jobs at once; tilesets are streamed as in the window."""
-
-    def start(self, job):
-        result = job.work(no_progress, CancelToken())
-        if job.done is not None:
-            job.done(result)
 
 
 class Endless(TileServer):

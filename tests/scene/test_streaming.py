@@ -8,25 +8,16 @@ import time
 import numpy as np
 import pytest
 
-from cimdesk.base.jobs import CancelToken, no_progress
 from cimdesk.commands import layers, sources, tiled
 from cimdesk.commands.session import Session
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.style import Style, StyleMode
 from cimdesk.scene.view import SnapshotRequest, read_pixels, snapshot
+from tests.scene.in_window import InWindow
 from tests.scene.tile_towns import write_town
 from tests.unit.formats.tile_files import square_glb, tile, write_tileset
 
 pytestmark = pytest.mark.render
-
-
-class InWindow:
-    """Runs jobs at once, as a window's runner would later: tilesets are streamed."""
-
-    def start(self, job):
-        result = job.work(no_progress, CancelToken())
-        if job.done is not None:
-            job.done(result)
 
 
 @pytest.fixture(autouse=True)

@@ -15,9 +15,8 @@ from cimdesk.commands.demo.metropolis.buildings import boxes, make_buildings, pr
 from cimdesk.commands.demo.metropolis.project import write_metropolis
 from cimdesk.commands.demo.metropolis.region import BUILDINGS, CELL, CELLS, SIDE, make_region, river
 from cimdesk.formats.facing import outward_features
-from cimdesk.formats.tiles3d import place_of
-from cimdesk.formats.tiles3d_stream import TileStream
 from cimdesk.model.layers import LayerKind
+from tests.unit.formats.tile_reading import whole_stream
 
 FEW = 6_000
 
@@ -68,10 +67,7 @@ def test_boxes_are_those_around_the_shapes():
 
 
 def test_every_building_is_once_in_the_finest_tiles_with_its_attributes(folder):
-    place, name, _ = place_of(folder / "data/city/tileset.json")
-    stream = TileStream(place, name)
-    while stream.tileset.stubs:
-        stream.expand(min(stream.tileset.stubs))
+    stream = whole_stream(folder / "data/city/tileset.json")
     starts, _ = stream.tileset.children
     seen: list[str] = []
     for row in np.flatnonzero((starts[1:] == starts[:-1]) & ~stream.tileset.is_empty).tolist():
@@ -83,10 +79,7 @@ def test_every_building_is_once_in_the_finest_tiles_with_its_attributes(folder):
 
 
 def test_a_tile_says_the_same_of_a_building_from_afar_as_from_near(folder):
-    place, name, _ = place_of(folder / "data/city/tileset.json")
-    stream = TileStream(place, name)
-    while stream.tileset.stubs:
-        stream.expand(min(stream.tileset.stubs))
+    stream = whole_stream(folder / "data/city/tileset.json")
     starts, _ = stream.tileset.children
     is_finest = starts[1:] == starts[:-1]
     said = {True: {}, False: {}}

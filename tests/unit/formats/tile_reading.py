@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cimdesk.formats.registry import ReadOptions
-from cimdesk.formats.tiles3d import READER
+from cimdesk.formats.tiles3d import READER, place_of
+from cimdesk.formats.tiles3d_stream import TileStream
 from tests.unit.formats.tile_files import (
     tile,
 )
@@ -36,3 +37,12 @@ def implicit(scheme="QUADTREE", levels=2, available=2):
         "subtrees": {"uri": "s/{level}_{x}_{y}.subtree"},
     }
     return {**tile("c/{level}_{x}_{y}.glb", 8.0, refine="ADD"), "implicitTiling": tiling}
+
+
+def whole_stream(path):
+    """Open a tileset as a window does, and read its tree to the end."""
+    place, name, _ = place_of(path)
+    stream = TileStream(place, name)
+    while stream.tileset.stubs:
+        stream.expand(min(stream.tileset.stubs))
+    return stream

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from cimdesk.base.errors import Cancelled
 from cimdesk.base.jobs import CancelToken
 from cimdesk.commands.tiling import tile_files
-from cimdesk.formats.tiles3d import place_of
 from cimdesk.formats.tiles3d_stated import StatedBodies, bodies_record, stated_bodies
-from cimdesk.formats.tiles3d_stream import TileStream
 from cimdesk.services.tiling import build, inputs, ledger
 from cimdesk.services.tiling.blocks import Blocks, by_lot, merged_blocks
+from tests.unit.formats.tile_reading import whole_stream
 from tests.unit.services.tiling.sequences import house, scattered, write_sequence
 
 
@@ -40,10 +39,7 @@ def _far_tiles(monkeypatch):
 
 def tiles_of(folder):
     """Return every tile of a tileset that was decoded, with its level."""
-    place, name, _ = place_of(folder / "tileset.json")
-    stream = TileStream(place, name)
-    while stream.tileset.stubs:
-        stream.expand(min(stream.tileset.stubs))
+    stream = whole_stream(folder / "tileset.json")
     tileset = stream.tileset
     return [(int(tileset.contents[row][0].split("/")[1]), stream.decode(row)) for row in np.flatnonzero(~tileset.is_empty).tolist()]
 

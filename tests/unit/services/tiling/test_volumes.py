@@ -11,12 +11,11 @@ from cimdesk.base.crs import Crs
 from cimdesk.commands.tiling import tile_files
 from cimdesk.formats.gltf_metadata import PropertyTables
 from cimdesk.formats.metadata_schema import Schema
-from cimdesk.formats.tiles3d import place_of
 from cimdesk.formats.tiles3d_grid import GEODETIC, TileGrid
-from cimdesk.formats.tiles3d_stream import TileStream
 from cimdesk.formats.tiles3d_subtree import from_morton, read_subtree
 from cimdesk.formats.tiles3d_write import SUBTREE_LEVELS
 from cimdesk.services.tiling import build
+from tests.unit.formats.tile_reading import whole_stream
 from tests.unit.services.tiling.sequences import house, write_sequence
 
 
@@ -74,10 +73,7 @@ def cell(document, place):
 
 def test_every_tile_states_a_volume_around_its_contents(tiled):
     document, found = stated(tiled)
-    place, name, _ = place_of(tiled / "tileset.json")
-    stream = TileStream(place, name)
-    while stream.tileset.stubs:
-        stream.expand(min(stream.tileset.stubs))
+    stream = whole_stream(tiled / "tileset.json")
     outside = 0
     for row in np.flatnonzero(~stream.tileset.is_empty).tolist():
         (reference,) = stream.tileset.contents[row]
@@ -110,10 +106,7 @@ def test_a_volume_holds_those_of_the_tiles_below(tiled):
 
 def test_the_reader_takes_the_stated_volume_not_the_cell(tiled):
     _, found = stated(tiled)
-    place, name, _ = place_of(tiled / "tileset.json")
-    stream = TileStream(place, name)
-    while stream.tileset.stubs:
-        stream.expand(min(stream.tileset.stubs))
+    stream = whole_stream(tiled / "tileset.json")
     for row in np.flatnonzero(~stream.tileset.is_empty).tolist():
         (reference,) = stream.tileset.contents[row]
         tile = tuple(int(part) for part in reference.removesuffix(".glb").split("/")[1:])
@@ -129,10 +122,7 @@ def test_the_reader_takes_the_stated_volume_not_the_cell(tiled):
 
 
 def test_features_have_no_columns_of_volumes(tiled):
-    place, name, _ = place_of(tiled / "tileset.json")
-    stream = TileStream(place, name)
-    while stream.tileset.stubs:
-        stream.expand(min(stream.tileset.stubs))
+    stream = whole_stream(tiled / "tileset.json")
     row = int(np.flatnonzero(~stream.tileset.is_empty)[0])
     assert not [column for column in stream.decode(row).columns if "volume" in column]
 
