@@ -9,6 +9,7 @@ import numpy as np
 
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, UsageError
+from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, Progress, no_progress
 from cimdesk.commands.placing import project_crs_for
 from cimdesk.formats.extrusion import Extrusion
@@ -65,7 +66,8 @@ def tile_files(
     """
     _refuse_other(out, paths)
     findings = Findings()
-    files = tuple(survey(path, findings, crs, part) for path in paths)
+    text = tr("Looking at the file")
+    files = tuple(survey(path, findings, crs, part, lambda fraction, _="": progress(0.0, text)) for path in paths)
     own, place = place_of(files)
     own = own or crs
     target, there = None, place

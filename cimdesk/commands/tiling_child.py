@@ -17,8 +17,8 @@ from cimdesk.base.workers import RefusalError, WorkerDiedError, WorkerRefusedErr
 from cimdesk.services.tiling.scatter import problem_of, problem_record
 
 CHILD = "cimdesk.commands.tiling_child"
-SILENCE = 1800.0
-"""Seconds without a word after which a run is taken to hang: a long file may take minutes before the first one."""
+SILENCE = 600.0
+"""Seconds without a word after which a run is taken to hang: a large file that has to be read at once takes minutes at most."""
 PATIENCE = 10
 """How much the child and its workers give way to the window, in the units of Unix."""
 _KINDS: tuple[type[CimdeskError], ...] = (DataError, ServiceError, UsageError)
@@ -46,7 +46,13 @@ def tile_apart(path: Path, out: Path, how: dict[str, Any], plan: str, progress: 
         answer = run_worker(CHILD, task, progress, cancel, SILENCE, says_what=True)
     except WorkerRefusedError as refusal:
         raise error_of(refusal.reason) from None
-    except (WorkerDiedError, WorkerSilentError) as error:
+    except WorkerSilentError as error:
+        raise ServiceError(
+            "A process that was tiling said nothing for {minutes} minutes and was ended.",
+            remedy="Start the same again: it goes on where it was. Where that does not help, convert the file to another format.",
+            minutes=round(SILENCE / 60.0),
+        ) from error
+    except WorkerDiedError as error:
         raise ServiceError(
             "A process that was tiling ended without a word; perhaps the memory ran out.",
             remedy="Close other programs and start the same again: it goes on where it was.",

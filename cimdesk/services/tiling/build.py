@@ -5,6 +5,7 @@ Runs in any process. What is written depends on the spill files alone, so a unit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float, Int, starts_of_runs
 from cimdesk.base.collector import collector_paused
+from cimdesk.base.jobs import Progress
 from cimdesk.formats.glb_write import TileMesh, write_glb
 from cimdesk.formats.metadata_write import MetadataClass, TableSummary
 from cimdesk.formats.tiles3d_grid import Extent, TileGrid
@@ -35,6 +37,7 @@ from cimdesk.services.tiling.blocks import (
 )
 from cimdesk.services.tiling.shapes import Bodies, Prisms, boxes_mesh, measure, prisms_of
 from cimdesk.services.tiling.spill import Town, merged_towns, read_segments
+from cimdesk.services.tiling.telling import Told
 
 LEAF_TRIANGLES = 30_000
 LEAF_FEATURES = 1_000
@@ -46,6 +49,8 @@ PRISMS = 4_000
 CELLS = 64
 """Cells along the side of a tile of blocks."""
 SUMMARY_FILE = "summary.json"
+READ, MEASURED = 0.2, 0.3
+"""How far a unit is when it has been read, and measured."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +83,12 @@ class _Work:
     town: Town
     bodies: Bodies
     cells: Float
+    told: Progress
     prisms: Prisms | None = None
     tiles: list[list[float]] = field(default_factory=list)
     errors: list[list[float]] = field(default_factory=list)
     coarse: list[int] = field(default_factory=list)
+    written: int = 0
 
 
 def build_unit(setup: BuildSetup, unit: tuple[int, int], places: list[tuple[str, int, int]]) -> dict[str, Any]:
@@ -98,9 +105,12 @@ def build_unit(setup: BuildSetup, unit: tuple[int, int], places: list[tuple[str,
     with collector_paused():
         grid = TileGrid.from_record(setup.grid)
         summary, metadata = _class_of((Path(setup.blocks) / SUMMARY_FILE).read_bytes())
-        town = merged_towns(read_segments(Path(setup.spill), places), summary)
+        told = Told(setup.blocks, unit_name(unit))
+        town = merged_towns(_segments(setup, places, told), summary)
+        told(READ)
         bodies = measure(town)
-        work = _Work(TilesetWriter(Path(setup.out), grid), metadata, town, bodies, town.plan)
+        told(MEASURED)
+        work = _Work(TilesetWriter(Path(setup.out), grid), metadata, town, bodies, town.plan, told)
         _build(work, setup.level, unit[0], unit[1], np.arange(len(town.item_feature)), 0)
         if setup.level:
             _leave(setup, unit, work)
@@ -110,6 +120,19 @@ def build_unit(setup: BuildSetup, unit: tuple[int, int], places: list[tuple[str,
         "errors": work.errors,
         "coarse": work.coarse,
     }
+
+
+def unit_name(unit: tuple[int, ...]) -> str:
+    """Return the name of a unit among the files of the pass."""
+    return f"{unit[0]}_{unit[1]}"
+
+
+def _segments(setup: BuildSetup, places: Sequence[tuple[str, int, int]], told: Progress) -> list[Town]:
+    towns: list[Town] = []
+    for place in places:
+        towns += read_segments(Path(setup.spill), [place])
+        told(READ * len(towns) / len(places))
+    return towns
 
 
 def merge_blocks(setup: BuildSetup, level: int, x: int, y: int) -> dict[str, Any]:
@@ -152,6 +175,8 @@ def _build(work: _Work, level: int, x: int, y: int, items: Int, depth: int) -> N
     if is_leaf:
         table, number = _features(town, items)
         _write(work, level, x, y, town.points, town.triangles[mine], number[town.owner[mine]], table, _colors(town, mine))
+        work.written += len(items)
+        work.told(MEASURED + (1.0 - MEASURED) * work.written / len(town.item_feature))
         return
     cells = work.writer.grid.cells_of(work.cells[items], level + 1) - [2 * x, 2 * y]
     quarter = np.clip(cells[:, 0], 0, 1) + 2 * np.clip(cells[:, 1], 0, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures import Executor as Pool
@@ -21,8 +22,8 @@ AHEAD = 3
 """Tasks handed out for each worker beyond what it is doing."""
 ASK_EVERY = 0.2
 """How often a waiting runner looks whether the person still wants the result [s]."""
-
-
+LOOK_EVERY = 0.02
+"""How often it looks whether a cluster has one [s]."""
 ANSWER_IN = 10.0
 """Seconds a scheduler has to answer."""
 
@@ -137,21 +138,34 @@ class DaskExecutor:
         waiting = iter(tasks)
         threads = max(sum(self._client.nthreads().values()), 1)
         running: Any = self._as_completed(loop=self._client.loop)
-        count = 0
-        while count < threads + AHEAD and (task := next(waiting, None)) is not None:
-            running.add(self._client.submit(work, *task, pure=False))
-            count += 1
-        while count:
-            cancel.raise_if_cancelled()
-            meanwhile()
-            future = next(running)
-            result: T = future.result()
-            future.release()
-            if (task := next(waiting, None)) is not None:
-                running.add(self._client.submit(work, *task, pure=False))
-            else:
-                count -= 1
-            yield result
+        handed_out: set[Any] = set()
+        try:
+            while True:
+                while len(handed_out) < threads + AHEAD and (task := next(waiting, None)) is not None:
+                    future = self._client.submit(work, *task, pure=False)
+                    handed_out.add(future)
+                    running.add(future)
+                if not handed_out:
+                    return
+                self._wait(running, cancel, meanwhile)
+                future = next(running)
+                handed_out.discard(future)
+                result: T = future.result()
+                future.release()
+                yield result
+        finally:
+            self._client.cancel(list(handed_out))
+
+    def _wait(self, running: Any, cancel: CancelToken, meanwhile: Callable[[], object]) -> None:
+        """Wait for the next result."""
+        last = 0.0
+        while not running.has_ready():
+            if time.monotonic() - last > ASK_EVERY:
+                last = time.monotonic()
+                cancel.raise_if_cancelled()
+                meanwhile()
+            time.sleep(LOOK_EVERY)
+        cancel.raise_if_cancelled()
 
     def close(self) -> None:
         """Leave the cluster."""

@@ -105,7 +105,7 @@ class InputFile:
     part: str = ""
 
 
-def survey(path: Path, findings: Findings, crs: Crs | None = None, part: str = "") -> InputFile:
+def survey(path: Path, findings: Findings, crs: Crs | None = None, part: str = "", progress: Progress = no_progress) -> InputFile:
     """Return what a file is and where it lies.
 
     Parameters
@@ -114,6 +114,8 @@ def survey(path: Path, findings: Findings, crs: Crs | None = None, part: str = "
         For files that name no system.
     part : str
         Table of a file of outlines; empty for all.
+    progress : Progress
+        Told how far the file is read where it has to be.
 
     Raises
     ------
@@ -134,7 +136,7 @@ def survey(path: Path, findings: Findings, crs: Crs | None = None, part: str = "
     layout = layout_of(path, part, findings)
     if layout is not None:
         return InputFile(path, None, layout.crs or crs, layout.place, size, layout.tables, part)
-    result = registry.read(path, ReadOptions(crs=crs, max_error=0.0, part=part))
+    result = registry.read(path, ReadOptions(crs=crs, max_error=0.0, part=part, progress=progress))
     for source in result.sources:
         if _is_tileable(source.data):
             middle = bounds_of(source.data).mean(axis=0)

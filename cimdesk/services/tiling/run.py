@@ -22,18 +22,19 @@ from cimdesk.formats.findings import Findings
 from cimdesk.formats.metadata_write import TableSummary
 from cimdesk.formats.tiles3d_grid import Extent, TileGrid
 from cimdesk.formats.tiles3d_write import Place, TilesetWriter
-from cimdesk.services.tiling.build import CELLS, SUMMARY_FILE, BuildSetup, build_unit, merge_blocks
+from cimdesk.services.tiling.build import CELLS, SUMMARY_FILE, BuildSetup, build_unit, merge_blocks, unit_name
 from cimdesk.services.tiling.executors import Executor, Hired
 from cimdesk.services.tiling.inputs import InputFile, Task, tasks_of, total_bytes
 from cimdesk.services.tiling.ledger import Ledger
-from cimdesk.services.tiling.scatter import ScatterSetup, problem_of, scatter, told_path
+from cimdesk.services.tiling.scatter import ScatterSetup, name_of, problem_of, scatter
 from cimdesk.services.tiling.states import states_of
+from cimdesk.services.tiling.telling import Share, asked_to_stop
 
 UNIT = 2048.0
 """Side of the squares that are built at a time [m]."""
 SMALL = 24 << 20
 """Bytes of input below which other processes do not pay for their start."""
-SCATTER_SHARE, BUILD_SHARE = 0.55, 0.95
+SCATTER_SHARE, BUILD_SHARE, MERGE_SHARE = 0.55, 0.94, 0.98
 """Progress at the ends of the passes."""
 MAX_PROBLEMS = 500
 
@@ -129,7 +130,7 @@ def run_tiling(
     cancel = cancel or CancelToken()
     cells = TileGrid.cells(request.crs, place, request.unit)
     ledger = Ledger(_working_folder(request.out), _plan(request, cells))
-    with Hired(_workers(request), request.scheduler) as executor:
+    with Hired(_workers(request), request.scheduler) as executor, asked_to_stop(ledger.spill, ledger.blocks):
         done = _scatter(request, cells, ledger, executor, progress, cancel)
         summary = _summary(done, findings)
         if not summary.rows:
@@ -140,7 +141,7 @@ def run_tiling(
         setup = BuildSetup(str(ledger.spill), str(ledger.result), str(ledger.blocks), grid.to_record(), levels)
         (ledger.blocks / SUMMARY_FILE).write_bytes(orjson.dumps(summary.to_record()))
         built = _build(setup, units, corner, ledger, executor, progress, cancel)
-        tiles, errors, coarse = _merge(setup, built, executor, cancel)
+        tiles, errors, coarse = _merge(setup, built, executor, progress, cancel)
     triangles = sum(segment[3] for entry in done for segment in entry["segments"])
     _finish(
         ledger, grid, levels, tiles, errors, coarse, done, {"features": summary.rows, "triangles": triangles, "plan": request.plan}
@@ -191,52 +192,24 @@ def _scatter(
         {str(file.path): file.head.line for file in request.files if file.head is not None},
         {str(file.path): file.crs.definition for file in request.files if file.crs is not None},
     )
-    share = _Share(ledger.spill, request.files, progress)
-    todo = ((setup, share.watched(task)) for task in _tasks(request.files) if task.number not in done)
+    total, text = max(total_bytes(request.files), 1), tr("Sorting by place")
+    share = Share(progress, text, 0.0, SCATTER_SHARE, total, str(ledger.spill), says_all=True)
+
+    def todo() -> Iterator[tuple[ScatterSetup, Task]]:
+        for task in _tasks(request.files):
+            if task.number not in done:
+                share.watch(name_of(task.number), task.size)
+                yield setup, task
+
     for entry in done.values():
-        share.add(entry)
+        share.add(name_of(entry["task"]), entry["bytes"])
     share.tell()
-    for entry in executor.run(scatter, todo, cancel, share.tell):
+    for entry in executor.run(scatter, todo(), cancel, share.tell):
         ledger.note("scatter", entry)
         done[entry["task"]] = entry
-        share.add(entry)
+        share.add(name_of(entry["task"]), entry["bytes"])
         share.tell()
     return [done[number] for number in sorted(done)]
-
-
-class _Share:
-    """How much of the input has been sorted: what is done, and what whole files that are being read say of themselves."""
-
-    def __init__(self, spill: Path, files: Sequence[InputFile], progress: Progress) -> None:
-        self._spill = str(spill)
-        self._total = max(total_bytes(files), 1)
-        self._read = 0
-        self._told = 0.0
-        self._progress = progress
-        self._whole: dict[int, tuple[Path, int]] = {}
-
-    def watched(self, task: Task) -> Task:
-        """Return a task that is about to be done; what it says of itself counts from now on."""
-        if task.is_whole:
-            self._whole[task.number] = (told_path(self._spill, task.number), task.size)
-        return task
-
-    def add(self, entry: dict[str, Any]) -> None:
-        self._read += entry["bytes"]
-        self._whole.pop(entry["task"], None)
-
-    def tell(self) -> None:
-        under_way = sum(_told(path) * size for path, size in self._whole.values())
-        # What is said of a file may be half written, or be taken back; a bar never goes back.
-        self._told = max(self._told, min((self._read + under_way) / self._total, 1.0))
-        self._progress(SCATTER_SHARE * self._told, tr("Sorting by place"))
-
-
-def _told(path: Path) -> float:
-    try:
-        return float(path.read_text())
-    except (OSError, ValueError):
-        return 0.0
 
 
 def _tasks(files: Sequence[InputFile]) -> Iterator[Task]:
@@ -278,19 +251,30 @@ def _build(
     """Do the second pass; return the entries of all units."""
     built = {tuple(entry["unit"]): entry for entry in ledger.entries("build")}
     names = {(x - int(corner[0]), y - int(corner[1])): places for (x, y), places in units.items()}
-    # The largest first: one that comes last would keep everybody waiting.
-    order = sorted(names, key=lambda unit: -sum(size for _, _, size in names[unit]))
-    todo = ((setup, unit, names[unit]) for unit in order if unit not in built)
-    for entry in executor.run(build_unit, todo, cancel):
+    weights = {unit: sum(size for _, _, size in names[unit]) for unit in names}
+    share = Share(progress, tr("Building tiles"), SCATTER_SHARE, BUILD_SHARE, sum(weights.values()), setup.blocks)
+
+    def todo() -> Iterator[tuple[BuildSetup, tuple[int, int], list[tuple[str, int, int]]]]:
+        # The largest first: one that comes last would keep everybody waiting.
+        for unit in sorted(names, key=lambda unit: -weights[unit]):
+            if unit not in built:
+                share.watch(unit_name(unit), weights[unit])
+                yield setup, unit, names[unit]
+
+    for unit in built:
+        share.add(unit_name(unit), weights[unit])
+    share.tell()
+    for entry in executor.run(build_unit, todo(), cancel, share.tell):
         ledger.note("build", entry)
-        built[tuple(entry["unit"])] = entry
-        share = len(built) / len(names)
-        progress(SCATTER_SHARE + (BUILD_SHARE - SCATTER_SHARE) * share, tr("Building tiles"))
+        unit = tuple(entry["unit"])
+        built[unit] = entry
+        share.add(unit_name(unit), weights[unit])
+        share.tell()
     return [built[unit] for unit in sorted(names)]
 
 
 def _merge(
-    setup: BuildSetup, built: Sequence[dict[str, Any]], executor: Executor, cancel: CancelToken
+    setup: BuildSetup, built: Sequence[dict[str, Any]], executor: Executor, progress: Progress, cancel: CancelToken
 ) -> tuple[dict[Place, Extent], list[tuple[int, float]], int]:
     """Write the levels above the units; return all tiles with where they are, errors by level, and the finest level of blocks (-1
     for none).
@@ -298,10 +282,16 @@ def _merge(
     tiles = dict(_tile_of(tile) for entry in built for tile in entry["tiles"])
     errors = [(int(level), float(error)) for entry in built for level, error in entry["errors"]]
     coarse = max((level for entry in built for level in entry["coarse"]), default=-1)
-    above = {tuple(entry["unit"]) for entry in built}
-    for level in range(setup.level - 1, -1, -1):
-        above = {(x >> 1, y >> 1) for x, y in above}
-        for entry in executor.run(merge_blocks, ((setup, level, x, y) for x, y in sorted(above)), cancel):
+    above = [{tuple(entry["unit"]) for entry in built}]
+    for _ in range(setup.level):
+        above.append({(x >> 1, y >> 1) for x, y in above[-1]})
+    total, text = sum(len(places) for places in above[1:]), tr("Building tiles seen from afar")
+    share = Share(progress, text, BUILD_SHARE, MERGE_SHARE, total, setup.blocks)
+    share.tell()
+    for level, places in zip(range(setup.level - 1, -1, -1), above[1:], strict=True):
+        for entry in executor.run(merge_blocks, ((setup, level, x, y) for x, y in sorted(places)), cancel, share.tell):
+            share.add("", 1.0)
+            share.tell()
             if entry["tile"] is not None:
                 place, extent = _tile_of(entry["tile"])
                 tiles[place] = extent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from cimdesk.base.arrays import Bool, Float, Int, box_of_points
 from cimdesk.base.collector import collector_paused
 from cimdesk.base.crs import Crs
-from cimdesk.base.errors import CimdeskError, Problem, Severity
+from cimdesk.base.errors import Cancelled, CimdeskError, Problem, Severity
 from cimdesk.formats.extrusion import Extrusion
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.metadata_write import TableSummary
@@ -25,9 +24,7 @@ from cimdesk.services.tiling.inputs import Task, pieces_of
 from cimdesk.services.tiling.items import Items, items_of
 from cimdesk.services.tiling.pieces import with_parent_names
 from cimdesk.services.tiling.spill import Town, encode_town, write_spill
-
-TOLD_EVERY = 0.2
-"""How often a task notes how far it is at most [s]."""
+from cimdesk.services.tiling.telling import Told
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ def scatter(setup: ScatterSetup, task: Task) -> dict[str, Any]:
     """Do one task; return what the second pass has to know of it, as plain values."""
     findings = Findings()
     sorting = _Sorting(setup, task, findings)
-    name = f"{task.number:07d}.town"
+    name = f"{name_of(task.number)}.town"
     with collector_paused():
         places = write_spill(Path(setup.folder) / name, sorting.segments())
     return {
@@ -85,23 +82,9 @@ def scatter(setup: ScatterSetup, task: Task) -> dict[str, Any]:
     }
 
 
-def told_path(folder: str, number: int) -> Path:
-    """Return where a task that is a whole file notes how far it is, from 0 to 1."""
-    return Path(folder) / f"{number:07d}.told"
-
-
-class _Told:
-    """Progress of a task that is a whole file, for whoever waits in another process."""
-
-    def __init__(self, setup: ScatterSetup, task: Task) -> None:
-        self._path = told_path(setup.folder, task.number) if task.is_whole else None
-        self._last = 0.0
-
-    def __call__(self, fraction: float | None, text: str = "") -> None:
-        now = time.monotonic()
-        if self._path is not None and fraction is not None and now - self._last > TOLD_EVERY:
-            self._last = now
-            self._path.write_text(f"{fraction:.4f}")
+def name_of(number: int) -> str:
+    """Return the name of a task among the files of the pass."""
+    return f"{number:07d}"
 
 
 class _Sorting:
@@ -131,12 +114,15 @@ class _Sorting:
         target = Crs(setup.crs) if setup.crs else None
         own = setup.systems.get(task.path, setup.given)
         head, system = setup.heads.get(task.path, b""), Crs(own) if own else None
-        told = _Told(setup, task)
+        told = Told(setup.folder, name_of(task.number))
         try:
             raising = Raising(Extrusion(**setup.extrusion), setup.grounds)
             for piece, crs in pieces_of(task, head, system, raising, findings, setup.part, told):
+                told(None)
                 if len(piece.features):
                     yield from self._piece(_placed(piece, crs, target, findings), cells)
+        except Cancelled:
+            raise
         except CimdeskError as error:
             findings.error("unreadable", Path(task.path).name, "{text}", text=error.localized())
 

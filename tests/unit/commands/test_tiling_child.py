@@ -66,3 +66,11 @@ def test_one_that_dies_without_a_word_is_told_so(tmp_path, monkeypatch):
     monkeypatch.setattr(tiling_child, "CHILD", "cimdesk.no_such_module")
     with pytest.raises(ServiceError, match="ended without a word"):
         tile_apart(tmp_path / "a", tmp_path / "out", {}, "x", lambda f, text="": None, CancelToken())
+
+
+def test_one_that_hangs_is_ended_and_told_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiling_child, "SILENCE", 0.01)
+    path = write_sequence(tmp_path / "a.city.jsonl", scattered(3))
+    with pytest.raises(ServiceError, match="said nothing for") as caught:
+        tile_apart(path, tmp_path / "out", {}, "x", lambda f, text="": None, CancelToken())
+    assert "goes on where it was" in caught.value.remedy

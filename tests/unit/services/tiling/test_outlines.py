@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pyogrio
 import pytest
@@ -105,18 +107,18 @@ def test_a_stopped_run_does_no_stretch_twice(tmp_path, short, monkeypatch):
 
 
 def test_progress_rises_while_a_whole_file_is_read(tmp_path, monkeypatch):
-    from cimdesk.services.tiling import executors, scatter
+    from cimdesk.services.tiling import executors, scatter, telling
     from tests.unit.services.tiling.sequences import scattered, write_sequence
 
     monkeypatch.setattr(executors, "ASK_EVERY", 0.01)
-    monkeypatch.setattr(scatter, "TOLD_EVERY", 0.0)
+    monkeypatch.setattr(telling, "TOLD_EVERY", 0.0)
     path = houses(tmp_path / "a.geojson")
     real = scatter.pieces_of
 
     def slow(task, head, crs, extrusion, findings, part, told):
         for fraction in (0.2, 0.5, 0.8):
             told(fraction)
-            scatter.time.sleep(0.15)
+            time.sleep(0.15)
         return real(task, head, crs, extrusion, findings, part, told)
 
     monkeypatch.setattr(scatter, "pieces_of", slow)
