@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +29,10 @@ from cimdesk.model.features import VectorLayer
 from cimdesk.model.layers import Layer, new_layer_id
 from cimdesk.model.terrain import Terrain
 from cimdesk.services.tiling.footprints import write_grounds
+
+KEPT = 7 * 86400.0
+"""How long the heights for tiles that were never finished stay, in case they are gone on with [s]."""
+_GROUND = ".ground.npz"
 
 
 @dataclass(frozen=True)
@@ -71,11 +77,15 @@ def tiles_job(
 
     def work(progress: Progress, cancel: CancelToken) -> LoadedTiles:
         how = large.How(layer.crs, layer.part.partition("#")[0], extrusion.to_record())
-        if terrain is not None:
-            how = replace(how, grounds=str(_grounds_file(folder, path, how, data, terrain)))
+        grounds = None if terrain is None else _grounds_file(folder, path, how, data, terrain)
+        if grounds is not None:
+            how = replace(how, grounds=str(grounds))
         # Named by the state of the file: a layer of an earlier one keeps its tiles.
         out = folder / f"{large.stem_of(path)}-{large.plan_of(path, how)[:8]}"
         made = large.tile_once(path, out, how, progress, cancel)
+        if grounds is not None:
+            with suppress(OSError):  # the tiles say themselves where they stand
+                grounds.unlink()
         result = read_source(made.folder, ReadOptions(crs=Crs.parse(layer.crs), cancel=cancel), streams=True)
         if not result.sources:
             raise DataError(path, "there is nothing in it that can be shown.")
@@ -102,11 +112,19 @@ def ground_below(data: VectorLayer, terrain: Terrain) -> Float:
 
 
 def _grounds_file(folder: Path, path: Path, how: large.How, data: VectorLayer, terrain: Terrain) -> Path:
-    """Write on which heights the outlines stand; the name of the file tells them."""
+    """Write on which heights the outlines stand; the name of the file tells them.
+
+    It is needed until the tiles are made, which another window may be doing. What earlier runs left behind, because they were
+    cancelled and not gone on with, is removed.
+    """
     heights = ground_below(data, terrain)
     digest = hashlib.sha256(json.dumps([str(path), how.to_record()], sort_keys=True).encode() + heights.tobytes()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    out = folder / f"{large.stem_of(path)}-{digest}.ground.npz"
+    out = folder / f"{large.stem_of(path)}-{digest}{_GROUND}"
+    for left in folder.glob(f"*{_GROUND}"):
+        with suppress(OSError):  # another window may do the same
+            if left != out and time.time() - left.stat().st_mtime > KEPT:
+                left.unlink()
     if not out.is_file():
         write_grounds(out, data.features.ids, heights)
     return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -251,6 +252,30 @@ def test_many_outlines_are_extruded_into_tiles_on_the_terrain(tmp_path, session,
     wanted = 10.0 + 3.0 * (np.arange(57) % 10)
     assert city.features.columns["ground_height"][rows] == pytest.approx(wanted, abs=1e-6)
     assert city.bounds[0, 2] == pytest.approx(10.0, abs=0.01)
+    assert not list(tmp_path.rglob("*.ground.npz"))
+
+
+def test_heights_of_the_ground_outlive_a_cancelled_run_but_not_for_ever(tmp_path, session, monkeypatch):
+    layer = add(session, houses(tmp_path / "town.gpkg"))
+    terrain = session.workspace.data(add(session, samples.terrain_asc(tmp_path / "ground.asc"), "EPSG:4547").id)
+    monkeypatch.setattr(large, "OUTLINES_FROM", 50)
+    monkeypatch.setattr(terrain.__class__, "sample", lambda self, xyz: np.full(len(xyz), 7.0))
+    folder = tmp_path / "plan_tiles"
+    folder.mkdir(exist_ok=True)
+    for name, days in (("old", 30), ("young", 1)):
+        left = folder / f"{name}.ground.npz"
+        left.write_bytes(b"")
+        os.utime(left, (time.time() - 86400 * days,) * 2)
+    token = CancelToken()
+    token.cancel()
+    job = extruding.extrude_job(session, layer.id, extruding.Extrusion("height"), on_ground=True)
+    with pytest.raises(Cancelled):
+        job.work(lambda fraction, text="": None, token)
+    (kept,) = (path.name for path in folder.glob("town-*.ground.npz"))
+    assert {path.name for path in folder.glob("*.ground.npz")} == {kept, "young.ground.npz"}
+    session.run(job)
+    assert {path.name for path in folder.glob("*.ground.npz")} == {"young.ground.npz"}
+    assert len([each for each in session.workspace.layers() if each.kind is LayerKind.TILES]) == 1
 
 
 def test_outlines_that_were_removed_meanwhile_still_become_buildings(tmp_path, session, monkeypatch):
