@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -79,12 +80,10 @@ def tile_files(
     try:
         return run_tiling(request, np.nan_to_num(there, posinf=0.0, neginf=0.0), findings, progress, cancel)
     except OSError as error:
-        raise DataError(
-            out,
-            "the tiles cannot be written ({reason}).",
-            remedy="Make room on the disk and start the same again: it goes on where it was.",
-            reason=error.strerror or error,
-        ) from error
+        remedy = "Make room on the disk and start the same again: it goes on where it was."
+        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+            remedy = "Choose a folder you may write to, with room on the disk."
+        raise DataError(out, "the tiles cannot be written ({reason}).", remedy=remedy, reason=error.strerror or error) from error
 
 
 def _refuse_other(out: Path, paths: Sequence[Path]) -> None:

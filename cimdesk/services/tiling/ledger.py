@@ -19,6 +19,10 @@ from cimdesk.base.paths import cache_dir
 
 ASK_EVERY = 0.2
 """How often one asks whether it is its turn [s]."""
+LET_GO_IN = 3.0
+"""How long others may keep files open that are to be replaced [s]."""
+IN_USE = (5, 32)
+"""What Windows says of files that are open: access denied, sharing violation."""
 VERSION = 3
 """Of what lies in the working folder: with another one, a run begins anew."""
 
@@ -75,13 +79,44 @@ class Ledger:
             yield orjson.loads(line)
 
     def deliver(self, out: Path) -> None:
-        """Put the finished tileset where it was asked for, in place of an earlier one, and drop the working folder."""
+        """Put the finished tileset where it was asked for, in place of an earlier one, and drop the working folder.
+
+        Raises
+        ------
+        DataError
+            If another program keeps the earlier one open, as Windows lets it. The next run goes on here.
+        """
         old = self.folder / "replaced"
         shutil.rmtree(old, ignore_errors=True)
         if out.exists():
-            out.rename(old)
-        self.result.rename(out)
+            _moved(out, old, out)
+        try:
+            _moved(self.result, out, out)
+        except (OSError, DataError):
+            if old.exists():
+                old.rename(out)
+            raise
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _moved(source: Path, target: Path, out: Path) -> None:
+    """Rename a folder; what only looks at new files, such as a scanner, gets a moment to let go of them."""
+    until = time.monotonic() + LET_GO_IN
+    while True:
+        try:
+            source.rename(target)
+        except OSError as error:
+            if getattr(error, "winerror", None) not in IN_USE:
+                raise
+            if time.monotonic() > until:
+                raise DataError(
+                    out,
+                    "the tileset cannot be replaced: another window or program has it open.",
+                    remedy="Close what shows it and start the same again: only the last step is left.",
+                ) from error
+            time.sleep(ASK_EVERY)
+        else:
+            return
 
 
 @contextmanager

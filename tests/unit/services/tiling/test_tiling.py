@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from cimdesk.formats import registry
 from cimdesk.formats.cityjson import READER as CITYJSON
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.formats.tiles3d import READER
-from cimdesk.services.tiling import build, inputs
+from cimdesk.services.tiling import build, inputs, ledger
 from cimdesk.services.tiling.ledger import Ledger
 from tests.unit.services.tiling.sequences import TRIANGLES, house, scattered, write_sequence
 
@@ -262,6 +263,53 @@ def test_an_earlier_tileset_is_replaced_and_nothing_else(tmp_path):
     with pytest.raises(UsageError, match="one of the files"):
         tile_files([path], tmp_path, workers=1)
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+
+
+def in_use(code):
+    """Return what Windows raises when a folder has open files in it."""
+    error = PermissionError(13, "Access is denied")
+    error.winerror = code
+    return error
+
+
+@pytest.mark.parametrize("code", [5, 32])
+@pytest.mark.parametrize("target", ["replaced", "out"])
+def test_a_tileset_that_is_held_open_is_told_so_and_only_the_last_step_is_left(tmp_path, monkeypatch, code, target):
+    path = write_sequence(tmp_path / "a.city.jsonl", scattered(5))
+    tile_files([path], tmp_path / "out", workers=1)
+    before = (tmp_path / "out" / "tileset.json").read_bytes()
+    write_sequence(path, scattered(6))
+    rename, tries = Path.rename, []
+
+    def held(self, to):
+        if Path(to).name == target and self.name != "replaced":
+            tries.append(to)
+            raise in_use(code)
+        return rename(self, to)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", held)
+        patch.setattr(ledger, "LET_GO_IN", 0.3)
+        with pytest.raises(DataError, match="has it open") as caught:
+            tile_files([path], tmp_path / "out", workers=1)
+    assert "Close" in caught.value.remedy
+    assert len(tries) > 1, "a scanner lets go after a moment"
+    assert (tmp_path / "out" / "tileset.json").read_bytes() == before
+    result = tile_files([path], tmp_path / "out", workers=1)
+    assert (result.resumed, result.features) == (True, 6)
+    assert [each.name for each in tmp_path.iterdir() if "tiling" in each.name] == []
+
+
+def test_a_folder_that_may_not_be_written_is_no_full_disk(tmp_path, monkeypatch):
+    path = write_sequence(tmp_path / "a.city.jsonl", scattered(5))
+
+    def refused(self, to):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(DataError) as caught:
+        tile_files([path], tmp_path / "out", workers=1)
+    assert "may write" in caught.value.remedy
 
 
 def test_files_without_a_city_are_refused(tmp_path):
