@@ -14,9 +14,10 @@ from cimdesk.base.arrays import Int
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import Problem, Severity
 from cimdesk.formats.findings import Findings
+from cimdesk.formats.tiles3d_decode import FADING, DecodedTile
 from cimdesk.formats.tiles3d_paths import BrokenPart, TilePlace
-from cimdesk.formats.tiles3d_stream import FADING, DecodedTile
 from cimdesk.model.city import CityModel
+from cimdesk.model.tile_point_columns import PointColumns
 from cimdesk.model.tileset import TileBlock, Tileset
 from cimdesk.services.block_store import RETRY_AFTER, BlockStore
 from cimdesk.services.tile_features import FeaturePool
@@ -49,6 +50,7 @@ class TileStore(BlockStore[TileBlock]):
     stream : Decoder
     features : FeaturePool
     notes : NotedPoints
+    point_columns : PointColumns
     """
 
     def __init__(self, stream: Decoder, memory: int = MEMORY, workers: int = 2) -> None:
@@ -56,6 +58,7 @@ class TileStore(BlockStore[TileBlock]):
         self.stream = stream
         self.features = FeaturePool()
         self.notes = NotedPoints(self.block)
+        self.point_columns = PointColumns(stream.tileset.metadata.get("ranges") or {})
         self._whole: weakref.ref[CityModel] | None = None
 
     def aim(self, own: Crs | None, target: Crs | None) -> Tileset:
@@ -146,6 +149,7 @@ class TileStore(BlockStore[TileBlock]):
         """Return a tile with its features among all others, and what is wrong in it; None, and lost, when there is none."""
         tile = self.stream.decode(row)
         if tile.block is not None:
+            self.point_columns.note(row, tile.block.cloud, tile.block.origin)
             return replace(tile.block, features=self.features.add(tile.ids, tile.columns)), tile.problems
         if not any(problem.code == "cancelled" for problem in tile.problems):
             self.lose(row, time.monotonic() + RETRY_AFTER if tile.may_come else np.inf, tile.problems)

@@ -11,8 +11,9 @@ from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.formats.tiles3d import READER
+from cimdesk.formats.tiles3d_decode import block_of
 from cimdesk.formats.tiles3d_paths import TilesetFolder
-from cimdesk.formats.tiles3d_stream import TileStream, block_of
+from cimdesk.formats.tiles3d_stream import TileStream
 from cimdesk.formats.tiles3d_volumes import geocentric
 from cimdesk.model.mesh import Surface, TriangleMesh
 from tests.unit.formats.tile_files import SQUARE, b3dm, square_glb, subtree, tile, write_tileset

@@ -11,7 +11,7 @@ import pytest
 
 from cimdesk.base.errors import Problem, Severity
 from cimdesk.formats.findings import Findings
-from cimdesk.formats.tiles3d_stream import DecodedTile, block_of
+from cimdesk.formats.tiles3d_decode import DecodedTile, block_of
 from cimdesk.model.features import as_strings
 from cimdesk.model.mesh import TriangleMesh
 from cimdesk.model.tileset import Tileset
