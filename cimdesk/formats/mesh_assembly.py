@@ -9,6 +9,7 @@ import numpy as np
 
 from cimdesk.base.arrays import Bool, Float, Int, UInt8, box_of_points, offsets_from_counts
 from cimdesk.formats.findings import Findings
+from cimdesk.formats.picture_places import face_pictures
 from cimdesk.formats.polygons import Polygons, Triangulation, triangulate
 from cimdesk.formats.surface_arrays import SurfaceArrays, without_twins
 from cimdesk.model.mesh import TriangleMesh
@@ -127,6 +128,7 @@ def _mesh(
         origin,
         renumbered[edges],
         painted,
+        None if surfaces.pictures is None else face_pictures(surfaces, surfaces.pictures, points, triangles, polygon_of),
     )
 
 
@@ -198,6 +200,7 @@ def _part(mesh: TriangleMesh, feature: int) -> TriangleMesh:
         surface=mesh.surface[mine],
         edges=renumbered[mesh.edges[used[mesh.edges].all(axis=1)]],
         colors=None if mesh.colors is None else mesh.colors[mine],
+        pictures=None if mesh.pictures is None else mesh.pictures.kept(mine),
     )
 
 
@@ -215,6 +218,7 @@ def _copies(part: TriangleMesh, matrices: Float, anchors: Float, rows: Int, orig
         origin,
         (part.edges[None] + shift).reshape(-1, 2),
         None if part.colors is None else np.tile(part.colors, (count, 1)),
+        None if part.pictures is None else part.pictures.repeated(count, len(part.triangles)),
     )
 
 

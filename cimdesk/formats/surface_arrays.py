@@ -7,12 +7,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cimdesk.base.arrays import Bool, Int, offsets_from_counts
+from cimdesk.base.arrays import Bool, Float, Int, offsets_from_counts
+from cimdesk.model.pictured import PictureFile
 
 # Odd constants of splitmix64 (Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators).
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
+
+
+@dataclass(frozen=True)
+class PicturedSurfaces:
+    """Pictures that lie on some of the surfaces.
+
+    Attributes
+    ----------
+    files : tuple of PictureFile
+    file_of : (S,) int64
+        Picture of each surface, -1 for none.
+    places : (C, 2) float64
+        Of each corner in the picture: 0 to 1 from the left, and from the bottom.
+    """
+
+    files: tuple[PictureFile, ...]
+    file_of: Int
+    places: Float
 
 
 @dataclass(frozen=True)
@@ -32,6 +51,7 @@ class SurfaceArrays:
     ring_counts : (S,) int64, ring_lengths : (R,) int64, corners : (C,) int64
         Rings of each surface, corners of each ring, and vertex row of each corner.
     lod_names : list of str
+    pictures : PicturedSurfaces or None
     """
 
     owners: Int
@@ -42,10 +62,13 @@ class SurfaceArrays:
     ring_lengths: Int
     corners: Int
     lod_names: list[str]
+    pictures: PicturedSurfaces | None = None
 
     def where(self, wanted: Bool) -> SurfaceArrays:
         """Return the ``wanted`` (S,) surfaces."""
         ring_wanted = np.repeat(wanted, self.ring_counts)
+        corner_wanted = np.repeat(ring_wanted, self.ring_lengths)
+        pictures = self.pictures
         return SurfaceArrays(
             self.owners[wanted],
             self.lods[wanted],
@@ -53,8 +76,9 @@ class SurfaceArrays:
             self.materials[wanted],
             self.ring_counts[wanted],
             self.ring_lengths[ring_wanted],
-            self.corners[np.repeat(ring_wanted, self.ring_lengths)],
+            self.corners[corner_wanted],
             self.lod_names,
+            pictures and PicturedSurfaces(pictures.files, pictures.file_of[wanted], pictures.places[corner_wanted]),
         )
 
     def touching(self, is_bad_corner: Bool) -> Bool:

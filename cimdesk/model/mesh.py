@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float, Float32, Int32, UInt8, require_shape, starts_of_runs
+from cimdesk.model.pictured import FacePictures
 
 
 class Surface(IntEnum):
@@ -42,6 +43,8 @@ class TriangleMesh:
         Vertex rows of the outlines of the original polygons, drawn as quiet lines; may be empty.
     colors : (T, 4) uint8 or None
         Colours given by the source (materials); None when it gives none.
+    pictures : FacePictures or None
+        Pictures given by the source.
     """
 
     vertices: Float32
@@ -51,6 +54,7 @@ class TriangleMesh:
     origin: Float = field(default_factory=lambda: np.zeros(3))
     edges: Int32 = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int32))
     colors: UInt8 | None = None
+    pictures: FacePictures | None = None
 
     def __post_init__(self) -> None:
         require_shape("vertices", self.vertices, None, 3)
@@ -87,9 +91,7 @@ class TriangleMesh:
         """Return the same mesh with its vertices relative to another world ``origin`` (3,)."""
         shift = self.origin - np.asarray(origin, dtype=np.float64)
         vertices = (self.vertices.astype(np.float64) + shift).astype(np.float32)
-        return TriangleMesh(
-            vertices, self.triangles, self.feature_index, self.surface, np.asarray(origin, np.float64), self.edges, self.colors
-        )
+        return replace(self, vertices=vertices, origin=np.asarray(origin, np.float64))
 
     def of_features(self, is_wanted: np.ndarray) -> TriangleMesh:
         """Return the triangles whose feature is wanted; ``is_wanted`` is (features,) bool. Vertices are kept, edges dropped."""
@@ -101,6 +103,7 @@ class TriangleMesh:
             self.surface[keep],
             self.origin,
             colors=None if self.colors is None else self.colors[keep],
+            pictures=None if self.pictures is None else self.pictures.kept(keep),
         )
 
     @staticmethod
@@ -122,6 +125,7 @@ class TriangleMesh:
             np.concatenate([np.full((len(m.triangles), 4), white) if m.colors is None else m.colors for m in placed])
             if colored
             else None,
+            FacePictures.merged([(mesh.pictures, len(mesh.triangles)) for mesh in placed]),
         )
 
 

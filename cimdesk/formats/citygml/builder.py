@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from cimdesk.formats.citygml.attributes import AttributeReader, Attributes
 from cimdesk.formats.citygml.meshes import MeshBuilder
 from cimdesk.formats.citygml.names import HREF, IDS, LOCAL_NAMES, PROPERTIES
 from cimdesk.formats.findings import Findings
+from cimdesk.formats.picture_places import PictureFolder
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable, as_strings, column_of
 
@@ -22,6 +24,12 @@ REST = "other attributes"
 
 class CityBuilder:
     """Collects features and their shapes.
+
+    Parameters
+    ----------
+    findings : Findings
+    document : Path or None
+        The file, beside which pictures are looked for; None to leave them out.
 
     Attributes
     ----------
@@ -40,13 +48,13 @@ class CityBuilder:
         World bounds, once the model is built.
     """
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, document: Path | None) -> None:
         self.findings = findings
         self.types: Counter[str] = Counter()
         self.names: list[str] = []
         self.attributes: list[Attributes] = []
         self.groups: dict[str, str] = {}
-        self.palette = Palette()
+        self.palette = Palette(None if document is None else PictureFolder(document, findings), findings)
         self.meshes = MeshBuilder(findings, self.palette, self.names)
         self.extent: Float | None = None
         self._kinds: list[str] = []
@@ -97,6 +105,7 @@ class CityBuilder:
             self.findings.info("not-drawn", "", "Points are counted but not drawn: {count}.", count=collector.points)
         if collector.lines:
             self.findings.info("not-drawn", "", "Lines are counted but not drawn: {count}.", count=collector.lines)
+        self.palette.pictures.tell()
         if self.palette.textures:
             metadata["textures"] = self.palette.textures
         if self._versions:

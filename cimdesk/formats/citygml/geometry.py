@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cimdesk.base.arrays import Float
+from cimdesk.formats.citygml.appearance import PicturePlaces
 from cimdesk.formats.citygml.names import HREF, IDS, PARTS, Part
 from cimdesk.formats.citygml.rings import Rings
 from cimdesk.formats.findings import Findings
@@ -126,10 +127,10 @@ class GeometryCollector:
             for child in member:
                 self._walk(child, target, False, None, material, 1)
 
-    def take(self) -> tuple[SurfaceArrays, Float] | None:
+    def take(self, laid: PicturePlaces) -> tuple[SurfaceArrays, Float] | None:
         """Return what waits and its (V, 3) vertices as written, then start anew; None when nothing waits."""
         rings, self.rings = self.rings, Rings(self._findings)
-        return rings.arrays(list(self.lod_names)) if rings.owners else None
+        return rings.arrays(list(self.lod_names), laid) if rings.owners else None
 
     def _walk(self, element: Any, target: Target, flip: bool, dimension: str | None, material: int, depth: int) -> None:
         """Go straight down to the polygons of the usual aggregates; leave everything unusual to `_search`."""

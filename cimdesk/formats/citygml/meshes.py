@@ -170,7 +170,7 @@ class MeshBuilder:
 
     def flush(self) -> None:
         """Make meshes of what waits."""
-        taken = self._features.take()
+        taken = self._features.take(self._palette.pictures)
         anchors, self._anchors = np.array(self._anchors, dtype=np.float64).reshape(-1, 3), []
         if taken is None and not len(anchors):
             return
@@ -212,7 +212,7 @@ class MeshBuilder:
         return np.zeros(3) if self._origin is None else self._origin
 
     def _placed_shapes(self) -> dict[str, TriangleMesh]:
-        taken = self._shapes.take()
+        taken = self._shapes.take(self._palette.pictures)
         if taken is None or not self._placed:
             return {}
         names = [name.strip() for name, _ in self._shape_numbers]

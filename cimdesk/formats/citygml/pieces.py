@@ -55,14 +55,14 @@ def read_pieces(
 def _pieces(
     document: Document, contents: Contents, attributes: AttributeReader, most: int, skipped: int
 ) -> Iterator[tuple[CityModel, Crs | None]]:
-    builder, reader, system = CityBuilder(document.findings), None, None
+    builder, reader, system = CityBuilder(document.findings, None), None, None
     waiting = 0
     for number, member in enumerate(document.members()):
         system = system or system_of(document.root)
         if number < skipped:
             continue
         if reader is None:
-            builder = CityBuilder(document.findings)
+            builder = CityBuilder(document.findings, None)
             reader = ObjectReader(builder, attributes, contents)
             builder.meshes.meet_system(system)
         if LOCAL_NAMES[member.tag] != "appearanceMember":

@@ -105,7 +105,7 @@ def _read_all(document: Document, attributes: AttributeReader) -> CityBuilder:
     """Read the members; from the start again with more prefixes declared when some were not."""
     contents = document.contents()
     for _ in range(MAX_REPAIRS):
-        builder = CityBuilder(document.findings)
+        builder = CityBuilder(document.findings, document.path)
         try:
             _read_members(document, contents, builder, attributes)
         except UndeclaredError as error:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import orjson
 
 from cimdesk.base.arrays import Bool, Float, Int, offsets_from_counts
+from cimdesk.formats.citygml.appearance import PicturePlaces
+from cimdesk.formats.citygml.batches import line_of
 from cimdesk.formats.compiled import pays
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.surface_arrays import SurfaceArrays
@@ -102,23 +105,26 @@ class Rings:
         if numbers:
             self.texts.append(" ".join(numbers))
 
-    def arrays(self, lod_names: list[str]) -> tuple[SurfaceArrays, Float]:
-        """Return everything as arrays, and the (V, 3) vertices as written."""
+    def arrays(self, lod_names: list[str], laid: PicturePlaces) -> tuple[SurfaceArrays, Float]:
+        """Return everything as arrays, with the pictures ``laid`` on surfaces, and the (V, 3) vertices as written."""
         vertices, corners = _welded(self._coordinates())
         lengths = np.array(self.lengths, dtype=np.int64) // 3
         ring_counts = np.diff(np.append(np.array(self.first_rings, dtype=np.int64), len(lengths)))
-        if self.flips:
-            flips = np.zeros(len(ring_counts), dtype=bool)
-            flips[self.flips] = True
-            corners = corners[_turned(np.repeat(flips, ring_counts), lengths)]
         owners, lods, kinds, materials = (
             np.array(values, dtype=np.int64) for values in (self.owners, self.lods, self.kinds, self.materials)
         )
-        return SurfaceArrays(owners, lods, kinds, materials, ring_counts, lengths, corners, lod_names), vertices
+        materials, pictures = laid.lay(materials, ring_counts, lengths)
+        if self.flips:
+            flips = np.zeros(len(ring_counts), dtype=bool)
+            flips[self.flips] = True
+            turned = _turned(np.repeat(flips, ring_counts), lengths)
+            corners = corners[turned]
+            pictures = pictures and replace(pictures, places=pictures.places[turned])
+        return SurfaceArrays(owners, lods, kinds, materials, ring_counts, lengths, corners, lod_names, pictures), vertices
 
     def _refused(self, element: Any) -> tuple[str, int]:
         text = "Coordinates are not three numbers each; the ring is left out."
-        self._findings.error("bad-coordinates", f"line {element.sourceline}", text)
+        self._findings.error("bad-coordinates", f"line {line_of(element)}", text)
         return "", 0
 
     def _coordinates(self) -> Float:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,13 +14,18 @@ from msgspec import Raw
 
 from cimdesk.base.arrays import Float, UInt8
 from cimdesk.formats.cityjson.hierarchy import feature_table, parent_rows
+from cimdesk.formats.cityjson.pictures import TextureList
 from cimdesk.formats.cityjson.structure import TEMPLATES, VERTICES, CityObject, Geometry, decode_any
 from cimdesk.formats.cityjson.surfaces import Numbering, SurfaceCollector
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.mesh_assembly import Instances, build_meshes, is_usable, origin_of, place_instances
+from cimdesk.formats.picture_places import PictureFolder
 from cimdesk.model.city import CityModel
 from cimdesk.model.mesh import TriangleMesh
+from cimdesk.model.pictured import PictureFile
 
+Appearance = tuple[int, int, str, TextureList | None]
+"""First row and number of materials, the theme to prefer, and textures."""
 IDENTITY = [1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
 NEUTRAL = (0.95, 0.93, 0.89)
 
@@ -32,16 +38,18 @@ class CityBuilder:
     findings : Findings
     transform : tuple of two (3,) float64, or None
         Scale and translation of quantised vertices.
+    document : Path or None
+        The file, beside which pictures are looked for; None to leave them out.
 
     Attributes
     ----------
     types : Counter of str
         Objects per type as written, repeated ids included.
     textured : int
-        Geometries with texture, which is not drawn.
+        Geometries with textures.
     """
 
-    def __init__(self, findings: Findings, transform: tuple[Float, Float] | None) -> None:
+    def __init__(self, findings: Findings, transform: tuple[Float, Float] | None, document: Path | None = None) -> None:
         self.types: Counter[str] = Counter()
         self.textured = 0
         self._findings = findings
@@ -51,6 +59,7 @@ class CityBuilder:
         self._vertices: list[Float] = []
         self._vertex_count = 0
         self._colors: list[UInt8] = []
+        self._pictures = None if document is None else PictureFolder(document, findings)
         self._surfaces = SurfaceCollector(findings)
         self._instances = Instances()
         self._template_count = 0
@@ -66,17 +75,20 @@ class CityBuilder:
         self._vertex_count += len(vertices)
         return Numbering(start, len(vertices))
 
-    def add_materials(self, appearance: Any) -> tuple[int, int, str]:
-        """Take the materials of an ``appearance``; return the first row, their number and the default theme."""
+    def add_appearance(self, appearance: Any) -> Appearance:
+        """Take the materials and textures of an ``appearance``."""
         materials = appearance.get("materials") if isinstance(appearance, dict) else None
         colors = material_colors(materials if isinstance(materials, list) else [])
         start = sum(map(len, self._colors))
         self._colors.append(colors)
         theme = appearance.get("default-theme-material") if isinstance(appearance, dict) else None
-        return start, len(colors), theme if isinstance(theme, str) else ""
+        textures = None
+        if self._pictures is not None and isinstance(appearance, dict) and appearance.get("textures"):
+            textures = TextureList(appearance, self._pictures)
+        return start, len(colors), theme if isinstance(theme, str) else "", textures
 
-    def add_templates(self, text: Raw | None, materials: tuple[int, int, str]) -> None:
-        """Take the ``geometry-templates`` of the file; ``materials`` is what `add_materials` returned."""
+    def add_templates(self, text: Raw | None, appearance: Appearance) -> None:
+        """Take the ``geometry-templates`` of the file; ``appearance`` is what `add_appearance` returned."""
         if not text:
             return
         try:
@@ -90,9 +102,9 @@ class CityBuilder:
         names = [f"template {k}" for k in range(len(shapes))]
         collector = SurfaceCollector(self._findings)
         for row, shape in enumerate(shapes):
-            collector.add(row, names[row], shape, Numbering(0, len(vertices), *materials))
+            collector.add(row, names[row], shape, Numbering(0, len(vertices), *appearance))
         colors = np.concatenate(self._colors)
-        self._templates = build_meshes(collector.surfaces(), vertices, np.zeros(3), colors, names, self._findings)
+        self._templates = build_meshes(collector.surfaces(self._files()), vertices, np.zeros(3), colors, names, self._findings)
 
     def add_objects(self, objects: Mapping[str, CityObject], numbering: Numbering, where: str = "") -> None:
         """Take city objects by id; ``where`` is the line they are on."""
@@ -119,7 +131,9 @@ class CityBuilder:
         origin = origin_of(vertices)
         names = list(self._ids)
         colors = np.concatenate(self._colors) if self._colors else np.zeros((0, 4), dtype=np.uint8)
-        meshes = build_meshes(self._surfaces.surfaces(), vertices, origin, colors, names, self._findings)
+        meshes = build_meshes(self._surfaces.surfaces(self._files()), vertices, origin, colors, names, self._findings)
+        if self._pictures is not None:
+            self._pictures.tell()
         placed = place_instances(self._instances, self._templates, vertices, origin, self._findings)
         for lod, mesh in placed.items():
             meshes[lod] = TriangleMesh.merged([meshes[lod], mesh]) if lod in meshes else mesh
@@ -135,6 +149,9 @@ class CityBuilder:
             metadata["textured_geometries"] = self.textured
         table = feature_table(names, self._objects, groups, self._findings)
         return CityModel(table, parents, dict(sorted(meshes.items())), metadata), extent
+
+    def _files(self) -> Sequence[PictureFile]:
+        return () if self._pictures is None else self._pictures.files
 
     def _add_instance(self, row: int, name: str, geometry: Geometry, numbering: Numbering) -> None:
         anchor, matrix = decode_any(geometry.boundaries), decode_any(geometry.transformation)

@@ -12,7 +12,7 @@ from msgspec import Raw, Struct, field
 
 from cimdesk.base.arrays import Bool, Float, Int, offsets_from_counts
 from cimdesk.base.crs import Crs
-from cimdesk.formats.cityjson.builder import CityBuilder, decode_vertices
+from cimdesk.formats.cityjson.builder import Appearance, CityBuilder, decode_vertices
 from cimdesk.formats.cityjson.header import read_crs, read_metadata, read_transform
 from cimdesk.formats.cityjson.hierarchy import feature_table, parent_rows
 from cimdesk.formats.cityjson.sequence import add_line, read_header
@@ -80,16 +80,16 @@ def read_lines(head: bytes, lines: Iterable[tuple[int, bytes]], findings: Findin
     parts = read_header(head, 1, findings) if head else {}
     builder = _FlatBuilder(findings, read_transform(parts, findings))
     appearance = decode_any(parts.get("appearance"))
-    materials = builder.add_materials(appearance)
-    builder.add_templates(parts.get("geometry-templates"), materials)
+    look = builder.add_appearance(appearance)
+    builder.add_templates(parts.get("geometry-templates"), look)
     if with_head and head:
-        add_line(head, "line 1", builder, materials, findings, is_header=True)
+        add_line(head, "line 1", builder, look, findings, is_header=True)
     waiting = iter(lines)
     while batch := list(islice(waiting, BATCH)):
-        if not builder.add_batch([line for _, line in batch], materials):
+        if not builder.add_batch([line for _, line in batch], look):
             # One of them is bad or has materials of its own: each by itself, with what is wrong.
             for at, line in batch:
-                add_line(line, f"byte {at}", builder, materials, findings)
+                add_line(line, f"byte {at}", builder, look, findings)
     return builder.piece()
 
 
@@ -128,7 +128,7 @@ def _vertices(texts: list[Raw]) -> tuple[Int, Float] | None:
 class _FlatBuilder(CityBuilder):
     """Collects objects like any other, and gives them as one piece."""
 
-    def add_batch(self, lines: list[bytes], materials: tuple[int, int, str]) -> bool:
+    def add_batch(self, lines: list[bytes], look: Appearance) -> bool:
         """Take many lines at once; return whether that was possible. Nothing is taken when it was not."""
         try:
             features = _PLAIN.decode(b"[" + b",".join(lines) + b"]")
@@ -142,7 +142,7 @@ class _FlatBuilder(CityBuilder):
         counts, vertices = found
         start = self._vertex_count
         for feature, count in zip(features, counts.tolist(), strict=True):
-            self.add_objects(feature.objects, Numbering(start, count, *materials), feature.id)
+            self.add_objects(feature.objects, Numbering(start, count, *look), feature.id)
             start += count
         self._vertex_count = start
         if self._transform is not None:

@@ -16,6 +16,7 @@ from cimdesk.formats.cityjson.encoding import byte_of, load_text, refuse_json, w
 from cimdesk.formats.cityjson.header import count_textures, read_crs, read_metadata, read_transform, read_version
 from cimdesk.formats.cityjson.sequence import is_sequence, read_sequence
 from cimdesk.formats.cityjson.structure import OBJECT, OBJECTS, PARTS, SERIALS, CityObject, decode_any
+from cimdesk.formats.cityjson.surfaces import Numbering
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.model.layers import LayerKind
@@ -121,19 +122,17 @@ def _read_object(
         findings.add("wrong-type", "type", "The type of the file is {type}, not CityJSON.", type=repr(kind)[:40])
     version = read_version(parts, findings)
     metadata = read_metadata(parts)
-    builder = CityBuilder(findings, read_transform(parts, findings))
+    builder = CityBuilder(findings, read_transform(parts, findings), path)
     appearance = decode_any(parts.get("appearance"))
     if textures := count_textures(appearance):
         metadata["textures"] = textures
-    materials = builder.add_materials(appearance)
-    builder.add_templates(parts.get("geometry-templates"), materials)
+    look = builder.add_appearance(appearance)
+    builder.add_templates(parts.get("geometry-templates"), look)
     vertices = builder.add_vertices(parts.get("vertices"))
     objects = _objects(path, parts.get("CityObjects"), findings)
     options.cancel.raise_if_cancelled()
     options.progress(0.3)
-    builder.add_objects(
-        objects, msgspec.structs.replace(vertices, material_start=materials[0], material_count=materials[1], theme=materials[2])
-    )
+    builder.add_objects(objects, Numbering(vertices.vertex_start, vertices.vertex_count, *look))
     return builder, version, metadata
 
 

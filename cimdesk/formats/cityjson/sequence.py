@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from cimdesk.base.errors import DataError
-from cimdesk.formats.cityjson.builder import CityBuilder
+from cimdesk.formats.cityjson.builder import Appearance, CityBuilder
 from cimdesk.formats.cityjson.encoding import byte_of, without_not_numbers
 from cimdesk.formats.cityjson.header import count_textures, read_metadata, read_transform, read_version
 from cimdesk.formats.cityjson.structure import FEATURE, OBJECT, PARTS, CityObject, Feature, decode_any
@@ -47,19 +47,19 @@ def read_sequence(
     header = read_header(first, number, findings)
     metadata = read_metadata(header)
     version = read_version(header, findings) if header else None
-    builder = CityBuilder(findings, read_transform(header, findings))
+    builder = CityBuilder(findings, read_transform(header, findings), path)
     appearance = decode_any(header.get("appearance"))
-    materials = builder.add_materials(appearance)
-    builder.add_templates(header.get("geometry-templates"), materials)
+    look = builder.add_appearance(appearance)
+    builder.add_templates(header.get("geometry-templates"), look)
     textures = count_textures(appearance)
     good = bool(header)
     if header:
-        textures += add_line(first, f"line {number}", builder, materials, findings, is_header=True)[1]
+        textures += add_line(first, f"line {number}", builder, look, findings, is_header=True)[1]
     else:
         lines = lines_of(data)
     done = 0
     for number, line in lines:
-        was_good, found = add_line(line, f"line {number}", builder, materials, findings)
+        was_good, found = add_line(line, f"line {number}", builder, look, findings)
         good |= was_good
         textures += found
         done += len(line)
@@ -111,7 +111,7 @@ def read_header(line: bytes, number: int, findings: Findings) -> dict[str, Raw]:
 
 
 def add_line(
-    line: bytes, where: str, builder: CityBuilder, materials: tuple[int, int, str], findings: Findings, is_header: bool = False
+    line: bytes, where: str, builder: CityBuilder, look: Appearance, findings: Findings, is_header: bool = False
 ) -> tuple[bool, int]:
     """Add one line, which is at ``where``; return whether it could be read, and how many textures it refers to."""
     feature = _decode(line, where, findings)
@@ -124,10 +124,10 @@ def add_line(
     if feature.appearance and not is_header:
         appearance = decode_any(feature.appearance)
         textures = count_textures(appearance)
-        if isinstance(appearance, dict) and appearance.get("materials"):
-            start, count, theme = builder.add_materials(appearance)
-            materials = (start, count, theme or materials[2])
-    numbering = Numbering(vertices.vertex_start, vertices.vertex_count, *materials)
+        if isinstance(appearance, dict) and (appearance.get("materials") or appearance.get("textures")):
+            own = builder.add_appearance(appearance)
+            look = (*(own[:2] if own[1] else look[:2]), own[2] or look[2], own[3] or look[3])
+    numbering = Numbering(vertices.vertex_start, vertices.vertex_count, *look)
     builder.add_objects(feature.objects or {}, numbering, where)
     return True, textures
 

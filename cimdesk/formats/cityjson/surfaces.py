@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import Raw, Struct
 
 from cimdesk.base.arrays import Int, offsets_from_counts
+from cimdesk.formats.cityjson.pictures import TextureList, lay_pictures
 from cimdesk.formats.cityjson.structure import (
     BOUNDARIES,
     MATERIALS,
@@ -24,8 +25,9 @@ from cimdesk.formats.cityjson.structure import (
 )
 from cimdesk.formats.compiled import pays
 from cimdesk.formats.findings import Findings
-from cimdesk.formats.surface_arrays import SurfaceArrays
+from cimdesk.formats.surface_arrays import PicturedSurfaces, SurfaceArrays
 from cimdesk.model.mesh import Surface
+from cimdesk.model.pictured import PictureFile
 
 FLUSH_AT = 20_000
 WORTH = 6_000_000
@@ -51,6 +53,7 @@ class Numbering(Struct, frozen=True, gc=False):
         The same for materials.
     theme : str
         Material theme to prefer.
+    textures : TextureList or None
     """
 
     vertex_start: int = 0
@@ -58,6 +61,7 @@ class Numbering(Struct, frozen=True, gc=False):
     material_start: int = 0
     material_count: int = 0
     theme: str = ""
+    textures: TextureList | None = None
 
 
 @dataclass
@@ -129,8 +133,8 @@ class SurfaceCollector:
                 self._flush(NESTING[geometry.type])
         return True
 
-    def surfaces(self) -> SurfaceArrays:
-        """Return everything taken so far, flat."""
+    def surfaces(self, files: Sequence[PictureFile] = ()) -> SurfaceArrays:
+        """Return everything taken so far, flat; ``files`` are what numbers of pictures stand for, and may still grow."""
         for depth in self._pending:
             self._flush(depth)
         none = np.zeros(0, dtype=np.int64)
@@ -144,6 +148,7 @@ class SurfaceCollector:
             np.concatenate([part.ring_lengths for part in done]),
             np.concatenate([part.corners for part in done]),
             list(self._lods),
+            _joined_pictures(done, files),
         )
 
     def _flush(self, depth: int) -> None:
@@ -193,6 +198,7 @@ class SurfaceCollector:
             flat.ring_lengths,
             flat.corners,
             [],
+            self._pictures(pending, flat, depth),
         )
         return self._in_range(arrays, pending, flat.geometry_of)
 
@@ -285,6 +291,27 @@ class SurfaceCollector:
         for geometry in np.unique(geometry_of[~known & (values != -1)]).tolist():
             self._findings.add("material", pending.names[geometry], "A surface refers to a material that is not listed.")
         return np.where(known, values + starts[geometry_of], -1)
+
+    def _pictures(self, pending: _Pending, flat: _Flat, depth: int) -> PicturedSurfaces | None:
+        """Return the pictures of the surfaces; what files their numbers stand for is told at the end."""
+        uses = [
+            (k, geometry.texture, numbering.textures)
+            for k, (geometry, numbering) in enumerate(zip(pending.geometries, pending.numberings, strict=True))
+            if geometry.texture and numbering.textures is not None
+        ]
+        if not uses:
+            return None
+        found = lay_pictures(uses, depth, flat.geometry_of, flat.ring_counts, flat.ring_lengths, self._findings)
+        return None if found is None else PicturedSurfaces((), *found)
+
+
+def _joined_pictures(parts: list[SurfaceArrays], files: Sequence[PictureFile]) -> PicturedSurfaces | None:
+    """Return the pictures of surfaces put one after the other."""
+    if not any(part.pictures for part in parts):
+        return None
+    file_of = [part.pictures.file_of if part.pictures else np.full(len(part.owners), -1, dtype=np.int64) for part in parts]
+    places = [part.pictures.places if part.pictures else np.zeros((len(part.corners), 2)) for part in parts]
+    return PicturedSurfaces(tuple(files), np.concatenate(file_of), np.concatenate(places))
 
 
 def _of_theme(themes: dict[str, MaterialUse], wanted: str) -> MaterialUse | None:

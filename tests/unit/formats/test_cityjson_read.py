@@ -152,13 +152,15 @@ def test_materials_become_colours(tmp_path, material, colors):
     assert mesh.colors[::2].tolist() == [list(color) for color in colors]
 
 
-def test_texture_is_noted_and_costs_nothing(tmp_path):
+def test_a_picture_outside_the_folder_is_noted_and_costs_nothing(tmp_path):
     appearance = {"textures": [{"type": "JPG", "image": "../../wall.jpg"}], "vertices-texture": [[0.0, 1.0]]}
     shape = solid(texture={"": {"values": [[[[0, 0, 0, 0, 0]]] * 6]}})
     result = read(tmp_path, city({"a": building(shape)}, appearance=appearance))
     assert result.sources[0].data.metadata["textures"] == 1
     assert result.sources[0].data.metadata["textured_geometries"] == 1
-    assert not result.problems
+    assert [problem.code for problem in result.problems] == ["picture-outside"]
+    assert "../../wall.jpg" in result.problems[0].message
+    assert len(result.sources[0].data.meshes["2"].triangles) == 12
 
 
 def test_semantics_with_gaps_are_used_as_far_as_they_go(tmp_path):
