@@ -22,6 +22,7 @@ from cimdesk.formats.tiles3d_content import ContentReader, TileContent
 from cimdesk.formats.tiles3d_entities import add_entity_columns
 from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, JSON_BYTES, BrokenPart, TilePlace, TilesetFolder, is_json
 from cimdesk.formats.tiles3d_points import points_source
+from cimdesk.formats.tiles3d_ranges import stated_ranges
 from cimdesk.formats.tiles3d_rows import TileTree
 from cimdesk.formats.tiles3d_stated import stated_error
 from cimdesk.formats.tiles3d_tree import KNOWN_VERSIONS, TreeReader
@@ -238,6 +239,7 @@ def tileset_of(
             "copyright": asset.get("copyright"),
             "extras": document.get("extras"),
             "metadata": tree.entity,
+            "ranges": stated_ranges(document),
             "explicit_tiles": tree.explicit_here,
             "implicit_roots": tree.implicit_roots,
             "external_tilesets": tree.external,

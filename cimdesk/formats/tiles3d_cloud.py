@@ -12,7 +12,7 @@ from cimdesk.formats.pnts import PointPart
 from cimdesk.formats.tiles3d_content import TileContent, merged_columns
 from cimdesk.formats.tiles3d_points import joined_columns
 from cimdesk.model.features import as_strings
-from cimdesk.model.tile_points import TilePoints
+from cimdesk.model.tile_points import TilePoints, packed
 
 MOST_POINTS = 2_000_000
 """Points of one tile that are drawn; of more, evenly as many."""
@@ -46,12 +46,12 @@ def cloud_of(
     if not is_placed.any():
         return None
     centre = np.floor(np.median(world[is_placed], axis=0)) if origin is None else origin
-    owner, names, blocks = _groups(parts)
+    owner, names, blocks, own = _groups(parts)
     columns = joined_columns([part for _, part in parts])
     colors = None
     if all(name in columns for name in _COLORS):
         colors = np.column_stack([columns[name] for name in _COLORS]).astype(np.uint8)
-    kept = {name: values[is_placed] for name, values in columns.items() if name not in _UNSAID}
+    kept = {name: packed(values[is_placed]) for name, values in columns.items() if name not in _UNSAID}
     xyz = (world[is_placed] - centre).astype(np.float32)
     cloud = TilePoints(
         xyz,
@@ -62,6 +62,7 @@ def cloud_of(
         first,
         any(group in part.columns for _, part in parts for group in _GROUPS),
         _spacing(xyz),
+        own,
     )
     return cloud, centre, as_strings(names), merged_columns(blocks)
 
@@ -73,8 +74,11 @@ def _thinned(part: PointPart, step: int) -> PointPart:
     return PointPart(part.points[::step], {name: values[::step] for name, values in part.columns.items()})
 
 
-def _groups(parts: Sequence[tuple[str, PointPart]]) -> tuple[Int, list[str], list[tuple[int, dict[str, AnyArray]]]]:
-    """Return the feature of each point, what identifies the features, and their columns by part."""
+def _groups(
+    parts: Sequence[tuple[str, PointPart]],
+) -> tuple[Int, list[str], list[tuple[int, dict[str, AnyArray]]], frozenset[str]]:
+    """Return the feature of each point, what identifies the features, their columns by part, and the columns of points alone."""
+    own: set[str] = set()
     owners: list[Int] = []
     names: list[str] = []
     blocks: list[tuple[int, dict[str, AnyArray]]] = []
@@ -88,14 +92,21 @@ def _groups(parts: Sequence[tuple[str, PointPart]]) -> tuple[Int, list[str], lis
             owners.append(np.full(len(part), len(names), dtype=np.int64))
             names.append(f"{stem}.points")
             blocks.append((1, {"type": as_strings(["Points"]), "points": np.array([len(part)], dtype=np.int64)}))
+            own |= set(part.columns) - set(_UNSAID)
             continue
         values, where, inverse = np.unique(ids, return_index=True, return_inverse=True)
         owners.append(inverse.astype(np.int64) + len(names))
         names += [f"{stem}.points#{value}" for value in values.tolist()]
-        columns = {name: column[where] for name, column in part.columns.items() if name not in _UNSAID}
+        said = {name: column for name, column in part.columns.items() if name not in _UNSAID}
+        columns = {name: column[where] for name, column in said.items() if _is_same(column, column[where][inverse])}
+        own |= set(said) - set(columns)
         counts = np.bincount(inverse, minlength=len(values)).astype(np.int64)
         blocks.append((len(values), {"type": as_strings(["Points"] * len(values)), "points": counts, **columns}))
-    return np.concatenate(owners), names, blocks
+    return np.concatenate(owners), names, blocks, frozenset(own)
+
+
+def _is_same(values: AnyArray, others: AnyArray) -> bool:
+    return np.array_equal(values, others, equal_nan=values.dtype.kind == "f")
 
 
 def _spacing(xyz: AnyArray) -> float:

@@ -36,6 +36,7 @@ from cimdesk.model.selection import AssetRef
 from cimdesk.model.sensors import STATUS_PALETTE, Sensors
 from cimdesk.model.style import NEUTRAL, Coloring, LegendEntry, Style, StyleMode, rgba
 from cimdesk.model.terrain import Terrain
+from cimdesk.model.tile_point_style import title_of, value_of_point, with_point_legend
 from cimdesk.model.tileset import TiledCity
 from cimdesk.model.visibility import shown_of
 from cimdesk.model.water import water_colors
@@ -149,7 +150,7 @@ def color_layer(workspace: Workspace, layer: Layer, time: float) -> Coloring:
     if isinstance(data, FloodResult) or table is None:
         legend = _flood_legend(layer, data, time) if isinstance(data, FloodResult) else ()
         return Coloring(np.zeros(0, dtype=np.uint8), np.zeros((1, 4), dtype=np.uint8), legend)
-    return color_table(workspace, layer, table, time).hiding(shown_of(layer, table))
+    return with_point_legend(color_table(workspace, layer, table, time).hiding(shown_of(layer, table)), layer.style, data)
 
 
 def color_table(workspace: Workspace, layer: Layer, table: FeatureTable, time: float) -> Coloring:
@@ -349,7 +350,7 @@ def _card_title(layer: Layer, data: Any) -> str:
         return f"{layer.name} · {tr('Stage')}"
     if mode is StyleMode.RULES:
         return layer.name
-    name = layer.style.attribute
+    name = title_of(layer.style, data) or layer.style.attribute
     return f"{layer.name} · {dimension_title(name) if layer.kind is LayerKind.POINTS else name}"
 
 
@@ -434,6 +435,8 @@ def value_text(workspace: Workspace, ref: AssetRef, time: float) -> str:
     data, table = workspace.data(ref.layer), workspace.features(ref.layer)
     if isinstance(data, PointCloud):
         return value_of(layer.style, data.attributes(ref.feature))
+    if isinstance(data, TiledCity) and (said := data.point(ref.feature)):
+        return value_of_point(layer.style, said)
     if table is None or ref.feature not in table:
         return ""
     row, style = table.row_of(ref.feature), layer.style

@@ -6,8 +6,66 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from cimdesk.base.arrays import AnyArray, Float, Float32, Int32, UInt8
 from cimdesk.model.features import plain_value
+
+
+@dataclass(frozen=True)
+class TextColumn:
+    """Texts of points, each different one kept once.
+
+    Attributes
+    ----------
+    names : tuple of str
+    codes : (N,) array of unsigned integers
+        One more than the row of ``names``; 0 where a point has no text.
+    """
+
+    names: tuple[str, ...]
+    codes: AnyArray
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, index: int) -> str | None:
+        code = int(self.codes[index])
+        return self.names[code - 1] if code else None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it takes [bytes]."""
+        return self.codes.nbytes + sum(len(name) + 64 for name in self.names)
+
+
+PointValues = AnyArray | TextColumn
+"""What is known of each point under one name: (N,) numbers, or texts."""
+
+
+def packed(values: AnyArray) -> PointValues:
+    """Return a column in as little memory as holds every value: narrow numbers, each text once."""
+    if values.dtype.kind in "OU":
+        return _packed_texts(values)
+    if values.dtype.kind in "iu" and len(values):
+        low, high = int(values.min()), int(values.max())
+        narrow = np.promote_types(np.min_scalar_type(low), np.min_scalar_type(high))
+        return values.astype(narrow) if narrow.kind in "iu" and narrow.itemsize < values.itemsize else values
+    if values.dtype == np.float64:
+        with np.errstate(over="ignore"):
+            single = values.astype(np.float32)
+        return single if np.array_equal(single.astype(np.float64), values, equal_nan=True) else values
+    return values
+
+
+def _packed_texts(values: AnyArray) -> TextColumn:
+    texts = values.tolist()
+    index: dict[Any, int] = dict.fromkeys((None, ""), 0)
+    for text in dict.fromkeys(texts):
+        index.setdefault(text, len(index) - 1)
+    codes = np.fromiter(map(index.__getitem__, texts), dtype=np.uint32, count=len(texts))
+    names = tuple(str(text) for text in list(index)[2:])
+    return TextColumn(names, codes.astype(np.min_scalar_type(len(names))))
 
 
 @dataclass(frozen=True)
@@ -22,7 +80,7 @@ class TilePoints:
         Feature of each, counted among the tile's own.
     colors : (N, 3) uint8 or None
         As the source gives them.
-    columns : mapping of str to (N,) array
+    columns : mapping of str to PointValues
         What the source says of each point.
     names : tuple of str
         What identifies the features that points belong to, in the order ``owner`` counts them from ``first``.
@@ -32,16 +90,19 @@ class TilePoints:
         Whether the source itself puts points together to features; else all points of a content are one.
     spacing : float
         Distance between neighbours, about [m].
+    own : frozenset of str
+        Columns that tell points of one feature apart; the others are known of the features.
     """
 
     xyz: Float32
     owner: Int32
     colors: UInt8 | None
-    columns: Mapping[str, AnyArray]
+    columns: Mapping[str, PointValues]
     names: tuple[str, ...]
     first: int
     has_groups: bool
     spacing: float
+    own: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.xyz)

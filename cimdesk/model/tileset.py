@@ -13,6 +13,7 @@ from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int, Int32, UInt
 from cimdesk.base.errors import Problem
 from cimdesk.base.signals import Signal
 from cimdesk.model.city import CityModel
+from cimdesk.model.tile_point_columns import PointColumns
 from cimdesk.model.tile_points import PointNotes, TilePoints
 
 BENT = 60_000.0
@@ -251,6 +252,8 @@ class TileSource(Protocol):
         Set while the camera moves: pictures come first then.
     notes : PointNotes
         Names single points.
+    point_columns : PointColumns
+        What is known of single points, in part.
     """
 
     arrived: Signal[None]
@@ -258,6 +261,8 @@ class TileSource(Protocol):
 
     @property
     def notes(self) -> PointNotes: ...
+    @property
+    def point_columns(self) -> PointColumns: ...
 
     @property
     def tileset(self) -> Tileset: ...

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int, UInt8
-from cimdesk.model.tile_points import PointNotes, TilePoints
-from cimdesk.model.tileset import TileBlock
-from cimdesk.scene.geometry import actor_of, cell_of_points, poly_data, set_point_array
-from cimdesk.scene.look import unit_rgb
-from cimdesk.scene.tile_colors import PALETTE, TileColors
+from cimdesk.base.arrays import AnyArray, Float, Float32, Int
+from cimdesk.model.layers import Layer
+from cimdesk.model.tile_points import PointNotes
+from cimdesk.model.tileset import TileBlock, TileSource
+from cimdesk.scene.geometry import actor_of, poly_data
+from cimdesk.scene.point_painting import DrawnPoints, PointPainting
+from cimdesk.scene.tile_colors import TileColors
 from cimdesk.scene.visual import Context, View
 
 SMALLEST, LARGEST = 2.0, 5.0
@@ -24,21 +25,6 @@ MARK_PX = 9.0
 NOTED = 1 << 40
 """First row that stands for a single point."""
 _EDGES = np.array([[a, a | 1 << k] for a in range(8) for k in range(3) if not a & 1 << k], dtype=np.int64)
-
-
-@dataclass
-class DrawnPoints:
-    """The points of a tile with what draws them; ``rows`` are their features in the layer's table."""
-
-    block: TileBlock
-    cloud: TilePoints
-    actor: Any
-    data: Any
-    shift: Float32
-    rows: Int
-    low: Float
-    high: Float
-    shown: Bool | None = None
 
 
 @dataclass(frozen=True)
@@ -90,17 +76,17 @@ class StreamedPoints:
     context : Context
     colors : TileColors
         Of the features, those of points among them.
+    source : TileSource
     error_of : callable
         Row of a tile -> its geometric error [m].
     """
 
-    def __init__(self, context: Context, colors: TileColors, error_of: Callable[[int], float]) -> None:
+    def __init__(self, context: Context, colors: TileColors, source: TileSource, error_of: Callable[[int], float]) -> None:
         self._context = context
-        self._colors = colors
         self._error_of = error_of
+        self._painting = PointPainting(context, colors, source)
         self._tiles: dict[int, DrawnPoints] = {}
         self._shown: frozenset[int] = frozenset()
-        self._marked: Int = np.zeros(0, dtype=np.int64)
         self.noted = NotedRows()
         self._opacity = 1.0
         self._eye: Float = np.zeros(3)
@@ -108,6 +94,15 @@ class StreamedPoints:
 
     def __bool__(self) -> bool:
         return bool(self._tiles)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether some points that are drawn still have colours of before."""
+        return self._painting.is_behind(self._shown)
+
+    def styled(self, layer: Layer) -> Layer:
+        """Follow the style of a layer from the next `paint` on; return the layer with the limits that its points gave."""
+        return self._painting.styled(layer)
 
     def add(self, block: TileBlock) -> list[Any]:
         """Make the actor of a tile's points, out of sight; return what joins the scene."""
@@ -125,12 +120,15 @@ class StreamedPoints:
         low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
         tile = DrawnPoints(block, cloud, actor, data, shift, block.features[cloud.owner], low, high)
         self._tiles[block.row] = tile
-        self._paint(tile)
+        if self._painting.is_news():
+            self._painting.fall_behind(self._tiles.values())
+        self._painting.paint(tile)
         return [actor]
 
     def drop(self, rows: Iterable[int]) -> list[Any]:
         """Give back the actors of tiles."""
         gone = [self._tiles.pop(row) for row in rows if row in self._tiles]
+        self._painting.drop(tile.block.row for tile in gone)
         self._shown = self._shown.intersection(self._tiles)
         return [tile.actor for tile in gone]
 
@@ -141,7 +139,8 @@ class StreamedPoints:
             tile.actor.SetVisibility(row in self._shown)
 
     def prepare(self, view: View) -> None:
-        """Make points as large on the screen as their tile is coarse there."""
+        """Make points as large on the screen as their tile is coarse there, and colour some that are behind."""
+        self._painting.catch_up(self._shown)
         self._eye, self._slope = view.eye, view.slope
         for row in self._shown:
             tile = self._tiles[row]
@@ -153,17 +152,15 @@ class StreamedPoints:
             tile.actor.GetProperty().SetPointSize(float(size))
 
     def paint(self, opacity: float, marked: Int) -> None:
-        """Follow the colours of the features, those marked, and the opacity."""
-        self._opacity, self._marked = opacity, marked
+        """Follow the style, the colours of the features, those marked, and the opacity: bit by bit, with the next frames."""
+        self._opacity, self._painting.marked = opacity, marked
         for tile in self._tiles.values():
             tile.actor.GetProperty().SetOpacity(opacity)
-            self._paint(tile)
+        self._painting.fall_behind(self._tiles.values())
 
     def repaint(self, rows: Int) -> None:
         """Follow the colours of some features."""
-        for tile in self._tiles.values():
-            if np.isin(tile.block.features, rows).any():
-                self._paint(tile)
+        self._painting.fall_behind(tile for tile in self._tiles.values() if np.isin(tile.block.features, rows).any())
 
     def nearest(self, point: Float, tolerance: float) -> PointHit | None:
         """Return the drawn point nearest to a local place, if within ``tolerance`` [m] or half its own size."""
@@ -187,7 +184,8 @@ class StreamedPoints:
     def row_for(self, hit: PointHit, notes: PointNotes) -> int:
         """Return the row that stands for a point: that of its group where the source has groups, else one of its own."""
         tile = self._tiles[hit.tile]
-        name = None if tile.cloud.has_groups else notes.note(hit.tile, hit.index)
+        is_single = not tile.cloud.has_groups or self._painting.attribute in tile.cloud.own
+        name = notes.note(hit.tile, hit.index) if is_single else None
         if name is None:
             return hit.feature
         return self.noted.add(name, np.asarray(tile.cloud.xyz[hit.index] + tile.shift, dtype=np.float64))
@@ -207,22 +205,6 @@ class StreamedPoints:
         arm = MARK_PX * self._slope * max(float(np.linalg.norm(point - self._eye)), 0.5)
         ends = np.array([point + sign * arm * axis for axis in np.eye(3) for sign in (-1.0, 1.0)], dtype=np.float32)
         return ends, np.arange(6, dtype=np.int64).reshape(-1, 2)
-
-    def _paint(self, tile: DrawnPoints) -> None:
-        """Give the points of a tile their colours, and leave out those of features out of sight."""
-        texels: UInt8 = self._colors.texture.texels[PALETTE + 2 * tile.rows]
-        colors: AnyArray = texels[:, :3]
-        if self._colors.shows_source and tile.cloud.colors is not None:
-            colors = tile.cloud.colors
-            is_marked = np.isin(tile.rows, self._marked)
-            if is_marked.any():
-                accent = np.array([round(255 * part) for part in unit_rgb(self._context.look.accent)], dtype=np.uint8)
-                colors = np.where(is_marked[:, None], accent, colors)
-        set_point_array(tile.data, np.ascontiguousarray(colors), "scalars")
-        is_shown = texels[:, 3] > 0
-        tile.shown = None if is_shown.all() else np.asarray(is_shown)
-        tile.data.SetVerts(cell_of_points(np.flatnonzero(is_shown).astype(np.int32)))
-        tile.data.Modified()
 
 
 def _box(low: AnyArray, high: AnyArray) -> tuple[Float32, Int]:

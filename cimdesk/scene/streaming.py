@@ -38,7 +38,9 @@ class StreamedVisual(Visual):
         super().__init__(context, layer)
         self.source = source
         self.drawing = TileDrawing(context, TileColors())
-        self.points = StreamedPoints(context, self.drawing.colors, lambda row: float(self.wishes.tileset.geometric_error[row]))
+        self.points = StreamedPoints(
+            context, self.drawing.colors, source, lambda row: float(self.wishes.tileset.geometric_error[row])
+        )
         self.painting = TilePainting(context, source, layer, self.drawing)
         self.colors = self.drawing.colors
         self.wishes = TileWishes(context, source)
@@ -84,7 +86,7 @@ class StreamedVisual(Visual):
 
     def recolor(self) -> None:
         """Colour every feature for the style, the theme and the moment."""
-        self.painting.follow(self.layer)
+        self.painting.follow(self.points.styled(self.layer))
         self.points.paint(self._opacity(), self.painting.marked_rows)
 
     def mark(self, features: AbstractSet[str], rows: Int) -> bool:
@@ -138,7 +140,7 @@ class StreamedVisual(Visual):
         has_more_edges = self.drawing.show_edges(view)
         self.nearest_first = self.drawing.nearest_first
         self._exchange()
-        self.is_pending = bool(self.wishes.coming) or has_more_edges
+        self.is_pending = bool(self.wishes.coming) or has_more_edges or self.points.is_behind
         self.is_waiting = self.wishes.is_waiting
 
     def _drop_evicted(self) -> None:

@@ -11,6 +11,7 @@ from cimdesk.base.arrays import Float, Int
 from cimdesk.base.errors import Problem
 from cimdesk.base.signals import Signal
 from cimdesk.model.city import CityModel
+from cimdesk.model.tile_point_columns import PointColumns
 from cimdesk.model.tile_points import PointNotes
 from cimdesk.model.tileset import TileBlock, TiledCity, Tileset, TileSource
 from cimdesk.services.tile_meshes import LoadedMeshes
@@ -27,12 +28,14 @@ class RaisedTiles:
     lift : float
         Metres.
     notes : PointNotes
+    point_columns : PointColumns
     """
 
     def __init__(self, base: TileStore, lift: float) -> None:
         self.base = base
         self.lift = lift
         self.notes: PointNotes = NotedPoints(self.block)
+        self.point_columns = PointColumns(base.point_columns.stated)
         self._tree: tuple[Tileset, Tileset] | None = None
         self._blocks: dict[int, tuple[TileBlock, TileBlock]] = {}
 
@@ -94,6 +97,7 @@ class RaisedTiles:
         known = self._blocks.get(row)
         if known is None or known[0] is not block:
             known = self._blocks[row] = (block, self._moved(block))
+            self.point_columns.note(row, known[1].cloud, known[1].origin)
         return known[1]
 
     def is_lost(self, row: int) -> bool:

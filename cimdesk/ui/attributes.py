@@ -13,6 +13,7 @@ from cimdesk.model.flood_areas import CLASS, FROM, TO
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.point_style import class_name, dimension_title
 from cimdesk.model.points import CLASSIFICATION, HEIGHT
+from cimdesk.model.tile_point_columns import POINT_HEIGHT
 from cimdesk.model.tileset import TiledCity
 
 SUFFIXES = {
@@ -61,6 +62,7 @@ def _made_names() -> dict[str, tuple[str, str]]:
     """Return names and units of the columns that the program adds to those of a city's file."""
     return {
         "type": (tr("type"), ""),
+        POINT_HEIGHT: (tr("height of points"), "m"),
         "measured_height": (tr("height (measured on the model)"), "m"),
         "ground_elevation": (tr("ground elevation (measured on the model)"), "m"),
         CLASS: (tr("depth class"), ""),
@@ -93,7 +95,7 @@ def point_attributes(attributes: dict[str, Any]) -> list[tuple[str, str]]:
     shown = []
     for name, value in attributes.items():
         text = f"{value:,.3f} m" if name in ("x", "y", HEIGHT) else show_value(value)
-        if name == CLASSIFICATION and isinstance(value, int):
+        if name.casefold() == CLASSIFICATION and isinstance(value, int):
             text = f"{class_name(value)} ({value})"
         shown.append((dimension_title(name), text))
     return shown

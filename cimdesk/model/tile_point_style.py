@@ -1,0 +1,192 @@
+"""Colours of points of streamed tiles by what is known of each, the limits they are chosen by, and the legend.
+
+Limits, ends and colours come from the points seen when they are first asked for, and stay: points that come later look as if they
+had been there. What lies beyond is told by the legend.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import AnyArray, UInt8
+from cimdesk.base.units import format_number
+from cimdesk.model.coloring import NO_DATA_LABEL, classify, color_features, palette_of_classes, ramp_codes, settled
+from cimdesk.model.features import FeatureTable
+from cimdesk.model.point_style import CLASS_NAMES, class_name, dimension_title
+from cimdesk.model.points import CLASSIFICATION, HEIGHT
+from cimdesk.model.ramps import ramp_levels
+from cimdesk.model.style import MISSING, Coloring, LegendEntry, Style, StyleMode, rgba
+from cimdesk.model.tile_point_columns import POINT_HEIGHT, PointColumns
+from cimdesk.model.tile_points import PointValues, TextColumn
+from cimdesk.model.tileset import TiledCity
+
+MODES = (StyleMode.CATEGORIES, StyleMode.GRADUATED, StyleMode.CONTINUOUS)
+"""Styles that one column decides."""
+MOST_CATEGORIES = 24
+MOST_KEPT = 16
+Painter = Callable[[int, int], UInt8]
+"""Returns (P, 3) colours of the points from one number to before another."""
+
+
+def columns_of(data: object, style: Style) -> PointColumns | None:
+    """Return the columns of points of a layer, if one of them decides its style; else None."""
+    if not isinstance(data, TiledCity) or data.tiles is None or style.mode not in MODES:
+        return None
+    columns = data.tiles.point_columns
+    return columns if style.attribute in columns else None
+
+
+def is_class_column(name: str) -> bool:
+    """Return whether a column holds classes of LAS by its name."""
+    return name.casefold() == CLASSIFICATION
+
+
+def class_categories() -> dict[str, str]:
+    """Return the colours of the classes of LAS as categories of a style."""
+    return {str(code): color for code, (_, color) in enumerate(CLASS_NAMES)}
+
+
+def category_text(column: str, name: str) -> str:
+    """Return what people call a category: a class by its name, all else as it is."""
+    code = _number(name) if is_class_column(column) else math.nan
+    return class_name(int(code)) if code.is_integer() else name
+
+
+def settled_by(style: Style, samples: Mapping[str, AnyArray]) -> Style:
+    """Return a style with limits, ends and colours written down as a sample of its column gives them."""
+    values = samples.get(style.attribute)
+    if values is None or style.mode not in MODES:
+        return style
+    if style.mode is StyleMode.CATEGORIES and not style.categories and is_class_column(style.attribute):
+        style = replace(style, categories=class_categories())
+    return settled(style, _table(style.attribute, values), MOST_CATEGORIES)
+
+
+class SteadyStyles:
+    """Remembers what was found for the styles of one layer, so that it stays while more points come."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[Style, Style]] = []
+
+    def settled(self, style: Style, columns: PointColumns) -> Style:
+        """Return a style with everything it finds in the points written down; as it is while no point has its column."""
+        if style.mode not in MODES or style.attribute not in columns:
+            return style
+        for asked, found in self._found:
+            if asked == style:
+                return found
+        self._found = [(style, settled_by(style, columns)), *self._found[:MOST_KEPT]]
+        return self._found[0][1]
+
+
+def painter_of(style: Style, values: PointValues) -> Painter:
+    """Return what colours points by a column, for a style that is settled.
+
+    Parameters
+    ----------
+    style : Style
+        By categories, in classes or along a ramp; texts always are categories.
+    values : PointValues
+    """
+    if isinstance(values, TextColumn):
+        fixed = dict(style.categories or {})
+        palette = _palette([style.missing, *(fixed.get(name, style.other or MISSING) for name in values.names)])
+        return lambda start, stop: palette[values.codes[start:stop]]
+    if style.mode is StyleMode.CATEGORIES or values.dtype.kind == "b":
+        return _category_painter(style, values)
+    if style.mode is StyleMode.GRADUATED:
+        colors = palette_of_classes(style, len(style.breaks) + 1)
+        palette = np.concatenate([colors[:, :3], _palette([style.missing])])
+        return lambda start, stop: palette[classify(values[start:stop], style.breaks)]
+    palette = np.concatenate([ramp_levels(style.ramp, style.reverse)[:, :3], _palette([style.missing])])
+    low, high = (style.low, style.high) if math.isfinite(style.low) and math.isfinite(style.high) else (0.0, 1.0)
+    return lambda start, stop: palette[ramp_codes(values[start:stop], low, high, style.log)]
+
+
+def _category_painter(style: Style, values: AnyArray) -> Painter:
+    known = {number: color for name, color in (style.categories or {}).items() if not math.isnan(number := _number(name))}
+    keys = np.array(sorted(known), dtype=np.float64)
+    palette = _palette([*(known[key] for key in keys.tolist()), style.other or MISSING, style.missing])
+
+    def codes(numbers: AnyArray) -> AnyArray:
+        if not len(keys):
+            found = np.zeros(len(numbers), dtype=np.int64)
+        else:
+            place = np.minimum(np.searchsorted(keys, numbers), len(keys) - 1)
+            found = np.where(keys[place] == numbers, place, len(keys))
+        return np.where(np.isnan(numbers), len(keys) + 1, found)
+
+    if values.dtype.kind in "iu" and values.itemsize <= 2:
+        # One look-up a point, for all the values that there can be.
+        least = int(np.iinfo(values.dtype).min)
+        every = palette[codes(np.arange(least, int(np.iinfo(values.dtype).max) + 1, dtype=np.float64))]
+        return lambda start, stop: every[values[start:stop].astype(np.int64) - least]
+    return lambda start, stop: palette[codes(values[start:stop].astype(np.float64))]
+
+
+def with_point_legend(coloring: Coloring, style: Style, data: object) -> Coloring:
+    """Return the colours of a layer's features with the legend of its points, if a column of these decides the style."""
+    columns = columns_of(data, style)
+    return coloring if columns is None else replace(coloring, legend=legend_of(style, columns), entry_codes=())
+
+
+def legend_of(style: Style, columns: PointColumns) -> tuple[LegendEntry, ...]:
+    """Return the legend of points by a column. Only some of them are known, so it counts none.
+
+    Ends of a ramp say that what lies beyond looks like them, unless the tileset states that nothing does.
+    """
+    name = style.attribute
+    style = settled_by(style, columns)
+    entries = color_features(style, _table(name, columns[name])).legend
+    is_ramp = style.mode is StyleMode.CONTINUOUS and columns[name].dtype.kind in "iuf"
+    if is_ramp and not columns.spans_all(name, style.low, style.high):
+        last = max(k for k, entry in enumerate(entries) if entry.label != NO_DATA_LABEL)
+        signs = {0: "≤ ", last: "≥ "}
+        entries = tuple(replace(entry, label=signs.get(k, "") + entry.label) for k, entry in enumerate(entries))
+    is_named = style.mode is StyleMode.CATEGORIES
+    return tuple(replace(each, count=0, label=category_text(name, each.label) if is_named else each.label) for each in entries)
+
+
+def title_of(style: Style, data: object) -> str | None:
+    """Return what people call the column of points that decides a style; None where none does."""
+    return None if columns_of(data, style) is None else point_title(style.attribute)
+
+
+def point_title(name: str) -> str:
+    """Return what a column of points is called, in the current language."""
+    return dimension_title(HEIGHT if name == POINT_HEIGHT else name)
+
+
+def value_of_point(style: Style, said: Mapping[str, Any]) -> str:
+    """Return what a style shows of a single point: its class, or the value that colours it."""
+    name = style.attribute
+    value = said.get(HEIGHT if name == POINT_HEIGHT and POINT_HEIGHT not in said else name) if style.mode in MODES else None
+    if value is None:
+        return ""
+    if is_class_column(name) and isinstance(value, int):
+        return class_name(value)
+    text = format_number(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return f"{point_title(name)} {text}" + (" m" if name == POINT_HEIGHT else "")
+
+
+def _table(name: str, values: AnyArray) -> FeatureTable:
+    return FeatureTable(np.empty(len(values), dtype=object), {name: values})
+
+
+def _palette(colors: list[str]) -> UInt8:
+    return np.array([rgba(color)[:3] for color in colors], dtype=np.uint8)
+
+
+def _number(name: str) -> float:
+    """Return the number that a category is the name of; NaN for none."""
+    if name in ("True", "False"):
+        return float(name == "True")
+    try:
+        return float(name)
+    except ValueError:
+        return math.nan
