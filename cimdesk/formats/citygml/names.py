@@ -37,6 +37,12 @@ FEATURES = frozenset(
     GenericCityObject GenericOccupiedSpace GenericUnoccupiedSpace GenericLogicalSpace CityObjectGroup
     """.split()  # noqa: SIM905
 )
+MEMBERS = frozenset(
+    """
+    cityObjectMember featureMember featureMembers member versionMember versionTransitionMember appearanceMember
+    """.split()  # noqa: SIM905
+)
+"""Children of the root that hold city objects and what belongs to them."""
 
 
 class Part(IntEnum):

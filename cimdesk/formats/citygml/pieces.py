@@ -11,8 +11,9 @@ from cimdesk.formats.citygml.attributes import AttributeReader
 from cimdesk.formats.citygml.builder import CityBuilder
 from cimdesk.formats.citygml.names import LOCAL_NAMES
 from cimdesk.formats.citygml.objects import ObjectReader
+from cimdesk.formats.citygml.prolog import prolog_of, root_of
 from cimdesk.formats.citygml.reader import MAX_REPAIRS, system_of
-from cimdesk.formats.citygml.stream import Contents, Document, UndeclaredError, prolog_of, refuse_doctype, root_of
+from cimdesk.formats.citygml.stream import Contents, Document, UndeclaredError, refuse_doctype
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.model.city import CityModel

@@ -13,7 +13,8 @@ from cimdesk.formats.citygml.builder import CityBuilder
 from cimdesk.formats.citygml.flood_areas import split_flood_areas
 from cimdesk.formats.citygml.names import GML, LOCAL_NAMES
 from cimdesk.formats.citygml.objects import ObjectReader
-from cimdesk.formats.citygml.stream import Contents, Document, UndeclaredError, prolog_of, refuse_doctype, root_of
+from cimdesk.formats.citygml.prolog import prolog_of, root_of
+from cimdesk.formats.citygml.stream import Contents, Document, UndeclaredError, refuse_doctype
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.model.layers import LayerKind

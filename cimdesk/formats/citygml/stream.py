@@ -12,19 +12,16 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from cimdesk.base.errors import DataError
-from cimdesk.formats.citygml.names import GML
+from cimdesk.formats.citygml.batches import UncutError, documents
+from cimdesk.formats.citygml.names import GML, LOCAL_NAMES, MEMBERS
+from cimdesk.formats.citygml.prolog import HEAD_BYTES, Declaring
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.registry import ReadOptions
 
-HEAD_BYTES = 65_536
 SCAN_BYTES = 262_144
 SEAM_BYTES = 512
 WORDS = (b"surfaceData", b"href")
 TOLD_EVERY = 64
-MEMBERS = (
-    "cityObjectMember", "featureMember", "featureMembers", "member", "versionMember", "versionTransitionMember",
-    "appearanceMember",
-)  # fmt: skip
 _MODULES = {
     "core": "", "bldg": "building/", "brid": "bridge/", "tun": "tunnel/", "tran": "transportation/", "trans": "transportation/",
     "veg": "vegetation/", "wtr": "waterbody/", "luse": "landuse/", "dem": "relief/", "frn": "cityfurniture/",
@@ -39,14 +36,23 @@ _OTHERS = {
     "urf": "https://www.geospatial.jp/iur/urf/2.0",
 }
 _VERSION = re.compile(r"citygml(?:/[a-z]+)*/(\d)[./](\d)")
-_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
-_ROOT = re.compile(rb"<(?:[\w.-]+:)?[A-Za-z][\w.-]*(?=[\s/>])")
 _SYSTEM = re.compile(rb"""srsName\s*=\s*["']([^"'<>]{1,400})["']""")
 _FLAT = re.compile(rb"""srsDimension\s*=\s*["']2""")
 _ABOUT_SYSTEMS = re.compile(rb"srs[ND]")
 """Looked for at once, because nearly all blocks have neither of the two."""
 _GML = re.compile(rb"opengis\.net/gml(?:/3\.2)?")
 _UNDECLARED = re.compile(r"Namespace prefix (\S+) (?:for \S+ )?on ")
+
+
+_PARSING: dict[str, Any] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+    "remove_blank_text": True,
+}
 
 
 class UndeclaredError(Exception):
@@ -140,13 +146,42 @@ class Document:
         UndeclaredError
             If prefixes turn up that are not declared.
         """
+        count = 0
+        try:
+            for member in self._cut(again):
+                count += 1
+                yield member
+            return
+        except (UncutError, EOFError, zlib.error, gzip.BadGzipFile):
+            pass
+        # Whatever is wrong, the stream tells it exactly; and it takes files that cannot be cut.
+        yield from self._streamed(again, count)
+
+    def _cut(self, again: bool) -> Iterator[Any]:
+        """Yield the members of a file that can be cut into small documents."""
+        from lxml import etree
+
+        self.root = None
+        with self._opened() as (file, raw):
+            size = max(self.path.stat().st_size, 1)
+            for root in documents(file, etree.XMLParser(**_PARSING)):
+                if self.root is None:
+                    self._enter(root)
+                members = [child for child in root if LOCAL_NAMES[child.tag] in MEMBERS]
+                if len(members) < len(root):
+                    self.root.extend([child for child in root if LOCAL_NAMES[child.tag] not in MEMBERS])
+                yield from members
+                self._tell(again, raw.tell() / size)
+
+    def _streamed(self, again: bool, skipped: int) -> Iterator[Any]:
+        """Yield the members of any file after the first ``skipped``, and report damage."""
         from lxml import etree
 
         self.root = None
         count = 0
         with self._opened() as (file, raw):
             size = max(self.path.stat().st_size, 1)
-            events = self._events(file)
+            events = etree.iterparse(file, events=("end",), tag=[f"{{*}}{name}" for name in MEMBERS], **_PARSING)
             try:
                 for _, member in events:
                     root = member.getparent()
@@ -154,25 +189,30 @@ class Document:
                         continue
                     if self.root is None:
                         self._enter(root)
-                    yield member
+                    if count >= skipped:
+                        yield member
                     member.clear()
-                    while member.getprevious() is not None:
-                        del root[0]
+                    before = member.getprevious()
+                    if before is not None and LOCAL_NAMES[before.tag] in MEMBERS:
+                        root.remove(before)
                     count += 1
                     if count % TOLD_EVERY == 0:
                         self._check_prefixes(events.error_log)
-                        self.options.cancel.raise_if_cancelled()
-                        if not again:
-                            self.options.progress(0.9 * min(1.0, raw.tell() / size))
+                        self._tell(again or count < skipped, raw.tell() / size)
                 if self.root is None and events.root is not None:
                     self._enter(events.root)
             except etree.XMLSyntaxError as error:
                 self._check_prefixes(events.error_log)
                 if not again:
-                    self._damaged(f"line {error.lineno}", str(error.msg or error), count)
+                    self._damaged(f"line {error.lineno}", str(error.msg or error), max(count, skipped))
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 if not again:
-                    self._damaged("gzip", str(error), count)
+                    self._damaged("gzip", str(error), max(count, skipped))
+
+    def _tell(self, again: bool, done: float) -> None:
+        self.options.cancel.raise_if_cancelled()
+        if not again:
+            self.options.progress(0.9 * min(1.0, done))
 
     def head(self) -> bytes:
         """Return the first bytes, unpacked.
@@ -238,23 +278,7 @@ class Document:
             is_packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             file: Any = gzip.GzipFile(fileobj=raw) if is_packed else raw
-            yield (_Declaring(file, self.declared) if self.declared else file), raw
-
-    def _events(self, file: Any) -> Any:
-        from lxml import etree
-
-        return etree.iterparse(
-            file,
-            events=("end",),
-            tag=[f"{{*}}{name}" for name in MEMBERS],
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            huge_tree=False,
-            remove_comments=True,
-            remove_pis=True,
-            remove_blank_text=True,
-        )
+            yield (Declaring(file, self.declared) if self.declared else file), raw
 
     def _enter(self, root: Any) -> None:
         info = root.getroottree().docinfo
@@ -285,36 +309,3 @@ def refuse_doctype(path: Path) -> NoReturn:
         "the file has a document type declaration (DOCTYPE), which CityGML does not use and which can do harm.",
         remedy="Remove it, or export the file again.",
     )
-
-
-def prolog_of(head: bytes) -> bytes:
-    """Return what stands before and in the root's start tag, comments removed, in an ASCII-like encoding."""
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in head[:4]:
-        head = head.replace(b"\x00", b"").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff")
-    return _COMMENT.sub(b"", head).removeprefix(b"\xef\xbb\xbf").lstrip()
-
-
-def root_of(prolog: bytes) -> tuple[bytes, bytes]:
-    """Return what stands before the root's start tag, and the rest; all of it and nothing when the root does not start."""
-    found = _ROOT.search(prolog)
-    return (prolog[: found.start()], prolog[found.start() :]) if found else (prolog, b"")
-
-
-class _Declaring:
-    """A file whose root element declares a few prefixes more."""
-
-    def __init__(self, file: Any, declared: dict[str, str]) -> None:
-        self._file = file
-        self._start: bytes = file.read(HEAD_BYTES)
-        masked = _COMMENT.sub(lambda found: b" " * len(found[0]), self._start)
-        if found := _ROOT.search(masked):
-            written = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in declared.items()).encode()
-            self._start = self._start[: found.end()] + written + self._start[found.end() :]
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next bytes."""
-        if not self._start:
-            return bytes(self._file.read(size))
-        cut = len(self._start) if size < 0 else size
-        part, self._start = self._start[:cut], self._start[cut:]
-        return part + bytes(self._file.read()) if size < 0 else part
