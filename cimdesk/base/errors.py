@@ -104,6 +104,8 @@ class Problem:
         Object, line or byte.
     template : str
         English message with ``{names}`` filled from ``values``.
+    remedy : str
+        Template of what to do about it, where more can be said than the message does.
     """
 
     severity: Severity
@@ -111,11 +113,13 @@ class Problem:
     where: str
     template: str
     values: dict[str, Any] = field(default_factory=dict)
+    remedy: str = ""
 
     @property
     def message(self) -> str:
-        """The problem in the current language."""
-        return _fill(tr(self.template), self.values)
+        """The problem in the current language, with what to do about it."""
+        message = _fill(tr(self.template), self.values)
+        return _sentence(None, "", message, _fill(tr(self.remedy), self.values)) if self.remedy else message
 
 
 def _fill(template: str, values: dict[str, Any]) -> str:

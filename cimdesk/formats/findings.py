@@ -17,18 +17,20 @@ class Findings:
         self._problems: list[Problem] = []
         self._counts: Counter[str] = Counter()
 
-    def add(self, code: str, where: str, template: str, severity: Severity = Severity.WARNING, **values: Any) -> None:
+    def add(
+        self, code: str, where: str, template: str, severity: Severity = Severity.WARNING, remedy: str = "", **values: Any
+    ) -> None:
         """Note one problem.
 
         Parameters
         ----------
-        code, where, template : str
-            As in `Problem`; ``values`` fill the template.
+        code, where, template, remedy : str
+            As in `Problem`; ``values`` fill the templates.
         severity : Severity
         """
         self._counts[code] += 1
         if self._counts[code] <= PER_CODE:
-            self._problems.append(Problem(severity, code, where, template, values))
+            self._problems.append(Problem(severity, code, where, template, values, remedy))
 
     def error(self, code: str, where: str, template: str, **values: Any) -> None:
         """Note a problem that costs an object."""

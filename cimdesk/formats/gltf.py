@@ -118,7 +118,7 @@ def _tables(model: GltfModel, findings: Findings, where: str) -> PropertyTables 
     try:
         return PropertyTables(extension, model.buffers.view, Schema.of(extension, model.buffers.resolve))
     except BrokenPart as broken:
-        findings.add(broken.code, where, broken.template, **broken.values)
+        findings.add(broken.code, where, broken.template, remedy=broken.remedy, **broken.values)
         return None
 
 
@@ -188,7 +188,7 @@ def _placed_meshes(
             if "mesh" in node:
                 yield placed, node, item_of(document, "meshes", node["mesh"])
         except BrokenPart as broken:
-            findings.error(broken.code, where, broken.template, **broken.values)
+            findings.error(broken.code, where, broken.template, remedy=broken.remedy, **broken.values)
             continue
         stack.extend((child, placed, depth + 1) for child in as_list(node.get("children")))
 
@@ -216,7 +216,7 @@ def _add_mesh(work: _Work, matrix: Float, node: Mapping[str, Any], mesh: Mapping
     try:
         crowd = read_crowd(node, model.document, model.buffers, family, findings, where)
     except BrokenPart as broken:
-        findings.error(broken.code, where, broken.template, **broken.values)
+        findings.error(broken.code, where, broken.template, remedy=broken.remedy, **broken.values)
         crowd = None
     copies = work.surface.copies
     if crowd is not None:
@@ -234,7 +234,7 @@ def _add_mesh(work: _Work, matrix: Float, node: Mapping[str, Any], mesh: Mapping
                 primitive = repeated(primitive, crowd, findings, where)
             model.primitives.append(replace(_placed(primitive, matrix), part=str(node.get("name") or mesh.get("name") or "")))
         except BrokenPart as broken:
-            findings.error(broken.code, where, broken.template, **broken.values)
+            findings.error(broken.code, where, broken.template, remedy=broken.remedy, **broken.values)
     work.surface.copies = copies
 
 

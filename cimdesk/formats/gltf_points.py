@@ -73,7 +73,7 @@ def _of_table(
     try:
         rows, columns = tables.rows(table), tables.columns(table, findings, where)
     except BrokenPart as broken:
-        findings.add(broken.code, where, broken.template, **broken.values)
+        findings.add(broken.code, where, broken.template, remedy=broken.remedy, **broken.values)
         return {}
     inside = (ids >= 0) & (ids < rows)
     found: dict[str, AnyArray] = {}

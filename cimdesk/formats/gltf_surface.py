@@ -140,7 +140,7 @@ class Surface:
         try:
             found = self.textures.texture(info)
         except BrokenPart as broken:
-            self.findings.add(broken.code, self.where, broken.template, **broken.values)
+            self.findings.add(broken.code, self.where, broken.template, remedy=broken.remedy, **broken.values)
             return None
         return found if attribute(found.coordinates) is not None else None
 

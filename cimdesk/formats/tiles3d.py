@@ -139,7 +139,7 @@ def _tree_of(place: TilePlace, name: str, file: Path, findings: Findings) -> tup
             return {"asset": {}}, tree
         document = json_object(data)
     except BrokenPart as broken:
-        raise DataError(file, broken.template, remedy="Export or download the tileset again.", **broken.values) from broken
+        raise DataError(file, broken.template, remedy=broken.remedy, **broken.values) from broken
     note_version(document, file.name, findings)
     return document, TreeReader(place, findings).read(document, name)
 

@@ -81,9 +81,7 @@ class TilesetArchive:
                 "unreadable-content", "“{uri}” cannot be read: {reason}", uri=reference[:120], reason=str(error)
             ) from error
         if len(data) > limit:
-            raise BrokenPart(
-                "unreadable-content", "“{uri}” cannot be read: {reason}", uri=reference[:120], reason=f"> {limit >> 20} MB"
-            )
+            raise BrokenPart("too-large", "“{uri}” is larger than {limit} MB.", uri=reference[:120], limit=limit >> 20)
         return data
 
 

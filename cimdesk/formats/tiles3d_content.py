@@ -114,7 +114,7 @@ class ContentReader:
         try:
             return self._parts(self.folder.read(reference, CONTENT_BYTES), reference, transform, 0)
         except BrokenPart as broken:
-            self.findings.error(broken.code, reference, broken.template, **broken.values)
+            self.findings.error(broken.code, reference, broken.template, remedy=broken.remedy, **broken.values)
             return []
 
     def _parts(self, data: bytes, reference: str, transform: Float, depth: int) -> list[TileContent]:
@@ -143,7 +143,7 @@ class ContentReader:
                     content.names = [f"{k}.{name}" for name in content.names]
                     found.append(content)
             except BrokenPart as broken:
-                self.findings.error(broken.code, f"{reference} [{k}]", broken.template, **broken.values)
+                self.findings.error(broken.code, f"{reference} [{k}]", broken.template, remedy=broken.remedy, **broken.values)
         return found
 
     def _batched(self, data: bytes, reference: str, transform: Float) -> TileContent:
@@ -160,7 +160,7 @@ class ContentReader:
             content = self._model(gltf, reference, transform, wrapping)
         except BrokenPart as broken:
             # How many things are missing from the picture is still worth knowing.
-            self.findings.error(broken.code, reference, broken.template, **broken.values)
+            self.findings.error(broken.code, reference, broken.template, remedy=broken.remedy, **broken.values)
             return TileContent(instance_count=counted(data, "INSTANCES_LENGTH"))
         content.instance_count = model.count
         return content
@@ -200,7 +200,7 @@ class ContentReader:
             part = read_pnts(data, self.findings, reference)
         except BrokenPart as broken:
             # How many points are missing from the picture is still worth knowing.
-            self.findings.error(broken.code, reference, broken.template, **broken.values)
+            self.findings.error(broken.code, reference, broken.template, remedy=broken.remedy, **broken.values)
             return TileContent(point_count=counted(data, "POINTS_LENGTH"))
         return TileContent(clouds=[part.moved(transform)], point_count=len(part))
 
@@ -272,7 +272,7 @@ def _add_further(content: TileContent, model: GltfModel, findings: Findings, whe
         try:
             known, columns = model.tables.rows(table), model.tables.columns(table, findings, where)
         except BrokenPart as broken:
-            findings.add(broken.code, where, broken.template, **broken.values)
+            findings.add(broken.code, where, broken.template, remedy=broken.remedy, **broken.values)
             continue
         low, high = np.full(count, np.iinfo(np.int64).max), np.full(count, -1)
         for rows, others in pairs:
@@ -327,7 +327,7 @@ def _table_rows(content: TileContent, model: GltfModel, findings: Findings, wher
             count = tables.rows(table)
             columns = tables.columns(table, findings, where)
         except BrokenPart as broken:
-            findings.add(broken.code, where, broken.template, **broken.values)
+            findings.add(broken.code, where, broken.template, remedy=broken.remedy, **broken.values)
             continue
         columns, lasting = named_as_written(model.document, tables.class_name(table), columns)
         content.lasting += [] if lasting is None else lasting.tolist()

@@ -141,7 +141,7 @@ class SubtreeEntities:
                     if name == "tile":
                         meant = known.stated(index, "TILE_")
                 except BrokenPart as broken:
-                    findings.add(broken.code, where, broken.template, **broken.values)
+                    findings.add(broken.code, where, broken.template, remedy=broken.remedy, **broken.values)
                     continue
                 rows = np.where(there, np.cumsum(there) - 1, -1)
                 # What has a meaning for the tile itself says nothing of the features in it.

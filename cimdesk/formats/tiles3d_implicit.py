@@ -54,7 +54,9 @@ class ImplicitWork:
         try:
             reference = self.reader.folder.reference(_filled(self.template, level, place), self.at.base)
         except BrokenPart as broken:
-            self.reader.findings.error(broken.code, f"subtree {level} {place}", broken.template, **broken.values)
+            self.reader.findings.error(
+                broken.code, f"subtree {level} {place}", broken.template, remedy=broken.remedy, **broken.values
+            )
             return
         self.reader.put_off(row, Stub(reference, SUBTREE_BYTES, partial(self._follow, level, place)))
 
@@ -81,7 +83,7 @@ class ImplicitWork:
 
             subtree = read_subtree(folder.read(reference, SUBTREE_BYTES), self.levels, 2**self.dimensions, resolve)
         except BrokenPart as broken:
-            findings.error(broken.code, f"subtree {level} {place}", broken.template, **broken.values)
+            findings.error(broken.code, f"subtree {level} {place}", broken.template, remedy=broken.remedy, **broken.values)
             return []
         entities = SubtreeEntities.of(subtree, self.at.entities, findings, reference)
         branching = 2**self.dimensions

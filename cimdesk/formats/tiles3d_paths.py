@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from cimdesk.base.errors import DataError
+from cimdesk.base.errors import DataError, Problem, Severity
 from cimdesk.base.i18n import tr
 
 JSON_BYTES = 256 << 20
@@ -17,6 +17,19 @@ SUBTREE_BYTES = 64 << 20
 CONTENT_BYTES = 512 << 20
 MOST_PACKED, ALWAYS_UNPACKED = 100, 16 << 20
 """How many times its size a packed file may become, beyond so many bytes: tiles pack to a third, bombs to a thousandth."""
+MISSING = "Copy the whole tileset again, with everything that its files refer to."
+DAMAGED = "Copy, download or export it again."
+LARGE = "Cut the tileset into smaller tiles."
+UNKNOWN = "Convert it to glTF 2.0 or 3D Tiles 1.1."
+OUTSIDE = "Put the file into the folder of the tileset and refer to it by a relative path."
+AWAY = "Check the address and the connection, then load the layer again."
+REMEDIES = {
+    "missing-content": MISSING, "unsafe-uri": OUTSIDE, "bad-uri": OUTSIDE, "too-large": LARGE, "too-many-tiles": LARGE,
+    "deep-composite": UNKNOWN, "unknown-content": UNKNOWN, "gltf-extension": UNKNOWN, "texture-kind": UNKNOWN,
+    "texture-size": "Export it with smaller textures.", "unreachable": AWAY, "changed-file": "Load the layer again.",
+    "no-ranges": "Download the file and open it.", "cancelled": "", "old-gltf": "", "nested-archive": "",
+}  # fmt: skip
+"""What to do about a part, by its code; of any other code it is damaged. Where it is empty, the message says it."""
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -26,19 +39,26 @@ class BrokenPart(Exception):  # noqa: N818 - control flow between the parsers of
     Attributes
     ----------
     code, template : str
+    remedy : str
+        Template of what to do about it; by the code where none is given.
     values : dict
     """
 
-    def __init__(self, code: str, template: str, **values: Any) -> None:
+    def __init__(self, code: str, template: str, remedy: str = "", **values: Any) -> None:
         super().__init__(template)
         self.code = code
         self.template = template
+        self.remedy = remedy or REMEDIES.get(code, DAMAGED)
         self.values = values
 
     @property
     def message(self) -> str:
         """The message in the current language."""
         return tr(self.template).format(**self.values)
+
+    def problem(self, severity: Severity, where: str = "") -> Problem:
+        """Return what is listed with the layer."""
+        return Problem(severity, self.code, where, self.template, self.values, self.remedy)
 
 
 class TilePlace(Protocol):
@@ -124,14 +144,13 @@ class TilesetFolder:
             If it is missing, unreadable, outside the root, or larger than ``limit`` bytes.
         """
         if not self.exists(reference):
-            raise BrokenPart(
-                "missing-content", "“{uri}” is not there. Copy the whole folder of the tileset again.", uri=reference[:120]
-            )
+            raise BrokenPart("missing-content", "“{uri}” is not there.", uri=reference[:120])
         try:
             return read_limited(self.root / reference, limit)
         except DataError as error:
+            uri, remedy = reference[:120], error.remedy_template
             raise BrokenPart(
-                "unreadable-content", "“{uri}” cannot be read: {reason}", uri=reference[:120], reason=error.message
+                "unreadable-content", "“{uri}” cannot be read: {reason}", remedy, uri=uri, reason=error.message
             ) from error
 
 

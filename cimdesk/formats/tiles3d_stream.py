@@ -37,7 +37,7 @@ class TileStream:
         try:
             self._document = json_object(place.read(name, JSON_BYTES))
         except BrokenPart as broken:
-            raise DataError(name, broken.template, remedy="Export or download the tileset again.", **broken.values) from broken
+            raise DataError(name, broken.template, remedy=broken.remedy, **broken.values) from broken
         note_version(self._document, name, self.findings)
         self._reader = TreeReader(place, self.findings, is_lazy=True)
         self._tree = self._reader.read(self._document, name)

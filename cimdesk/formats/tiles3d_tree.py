@@ -14,7 +14,7 @@ from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_json import as_dict, as_int, json_object, number_list
 from cimdesk.formats.tiles3d_entities import Entities
 from cimdesk.formats.tiles3d_implicit import ImplicitWork, old_implicit
-from cimdesk.formats.tiles3d_paths import JSON_BYTES, BrokenPart, TilePlace, is_json
+from cimdesk.formats.tiles3d_paths import JSON_BYTES, MISSING, BrokenPart, TilePlace, is_json
 from cimdesk.formats.tiles3d_rows import MAX_TILES, Pending, Stub, TileTree, content_entries
 from cimdesk.formats.tiles3d_rules import check_document, check_entity, check_extensions, extensions_in
 from cimdesk.formats.tiles3d_stated import stated_crs
@@ -208,7 +208,7 @@ class TreeReader:
             try:
                 reference = self.folder.reference(uri, at.base)
             except BrokenPart as broken:
-                self.findings.error(broken.code, at.where, broken.template, **broken.values)
+                self.findings.error(broken.code, at.where, broken.template, remedy=broken.remedy, **broken.values)
                 continue
             self._suffixes.add(PurePosixPath(reference.split("?", 1)[0].lower()).suffix)
             if not self.is_lazy and not self.folder.exists(reference):
@@ -216,7 +216,8 @@ class TreeReader:
                 self.findings.error(
                     "missing-content",
                     at.where,
-                    "“{uri}” is not there. Copy the whole folder of the tileset again.",
+                    "“{uri}” is not there.",
+                    remedy=MISSING,
                     uri=reference[:120],
                 )
                 drawn.append(reference)
@@ -233,7 +234,7 @@ class TreeReader:
         try:
             document = json_object(self.folder.read(reference, JSON_BYTES))
         except BrokenPart as broken:
-            self.findings.error(broken.code, reference, broken.template, **broken.values)
+            self.findings.error(broken.code, reference, broken.template, remedy=broken.remedy, **broken.values)
             return
         tree = self.tree
         tree.external += 1

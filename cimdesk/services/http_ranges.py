@@ -21,7 +21,7 @@ from cimdesk.base.errors import Cancelled, Problem, ServiceError, Severity
 from cimdesk.base.jobs import CancelToken
 from cimdesk.formats.tiles3d_paths import BrokenPart
 from cimdesk.services.tile_cache import TileCache
-from cimdesk.services.tile_http import Limits, PrivateError, TilesetServer
+from cimdesk.services.tile_http import Limits, PrivateError, TilesetServer, not_asked
 
 PATIENCE = Limits(timeout=8.0, longest=30.0, tries=2, pause=0.25)
 SILENT_FOR = 15.0
@@ -35,7 +35,6 @@ HELD = 48 << 20
 """Bytes of one file held in memory."""
 MAX_PROBLEMS = 20
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)$")
-_REMEDY = "Check the address and the connection, then load the layer again."
 
 
 @dataclass
@@ -69,9 +68,7 @@ class RangeServer(TilesetServer):
     def fetch(self, address: str, limit: int, cancel: CancelToken) -> bytes:
         """Return the bytes of a file, from the disk while it is fresh; raises BrokenPart and Cancelled."""
         if not self._may_ask(address):
-            raise BrokenPart(
-                "unsafe-uri", "“{uri}” may not be asked for by this tileset; it is not read.", uri=plain_address(address)
-            )
+            raise _unsafe(address)
         with self._noted(), self.heeding(lambda: cancel.cancelled):
             data = self._fetch(address, limit)
         self._failures = 0
@@ -96,9 +93,7 @@ class RangeServer(TilesetServer):
     def range_of(self, address: str, offset: int, length: int) -> Part:
         """Return some bytes of a file as the server has them now; raises BrokenPart and Cancelled."""
         if not self._may_ask(address):
-            raise BrokenPart(
-                "unsafe-uri", "“{uri}” may not be asked for by this tileset; it is not read.", uri=plain_address(address)
-            )
+            raise _unsafe(address)
         reason = "offline"
         with self._noted():
             for attempt in range(self.limits.tries if time.monotonic() >= self._dead_until else 0):
@@ -214,8 +209,7 @@ class RemoteFile:
         except BrokenPart as broken:
             known = self.server.cache.get(f"{self.address}#blocks") if broken.code == "unreachable" else None
             if known is None or not known.data.partition(b" ")[0].isdigit():
-                remedy = "Download the file and open it." if broken.code == "no-ranges" else _REMEDY
-                raise ServiceError(broken.template, remedy=remedy, **broken.values) from broken
+                raise ServiceError(broken.template, remedy=broken.remedy, **broken.values) from broken
             # Without the server, what was looked at before can be seen again.
             size, _, state = known.data.partition(b" ")
             self._state = state.decode()
@@ -280,8 +274,8 @@ class RemoteFile:
         except BrokenPart as broken:
             with self._lock:
                 if len(self._problems) < MAX_PROBLEMS and broken.message not in {each.message for each in self._problems}:
-                    self._problems.append(Problem(Severity.WARNING, broken.code, self.name, broken.template, broken.values))
-            raise ServiceError(broken.template, remedy=_REMEDY, **broken.values) from broken
+                    self._problems.append(broken.problem(Severity.WARNING, self.name))
+            raise ServiceError(broken.template, remedy=broken.remedy, **broken.values) from broken
         self.asked += 1
         return self._keep(start, part)
 
@@ -318,7 +312,7 @@ def _gaps(first: int, last: int, found: dict[int, bytes]) -> Iterator[tuple[int,
 
 
 def _unsafe(address: str) -> BrokenPart:
-    return BrokenPart("unsafe-uri", "“{uri}” may not be asked for by this tileset; it is not read.", uri=plain_address(address))
+    return not_asked(plain_address(address))
 
 
 def plain_address(address: str) -> str:

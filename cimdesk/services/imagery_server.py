@@ -51,7 +51,7 @@ class ServerTiles:
         except BrokenPart as broken:
             if broken.code == "missing-content" and broken.values.get("status") in (404, 410):
                 return None
-            raise LostTileError(Problem(Severity.WARNING, broken.code, where, broken.template, broken.values)) from broken
+            raise LostTileError(broken.problem(Severity.WARNING, where)) from broken
         if data and kind_of(data) == "text":
             problem = Problem(
                 Severity.WARNING, "no-picture", where, "The server answered with a text: {text}",
@@ -146,8 +146,7 @@ def _from_archive(server: RangeServer, address: str, options: ReadOptions) -> Re
         try:
             return server.part(address, offset, length, cancel)
         except BrokenPart as broken:
-            problem = Problem(Severity.WARNING, broken.code, "", broken.template, broken.values)
-            raise LostTileError(problem) from broken
+            raise LostTileError(broken.problem(Severity.WARNING)) from broken
 
     try:
         return archive_result(address, PmtilesFile(address, fetch, WORKERS), options)
@@ -223,4 +222,5 @@ def _with_request(address: str) -> str:
 
 
 def _unreachable(broken: BrokenPart) -> ServiceError:
-    return ServiceError(broken.template, remedy="Check the address and the connection, then try again.", **broken.values)
+    remedy = "Check the address and the connection, then try again." if broken.code == "unreachable" else broken.remedy
+    return ServiceError(broken.template, remedy=remedy, **broken.values)

@@ -27,7 +27,14 @@ TRIES = 3
 PAUSE = 0.25
 MAX_REDIRECTS = 5
 CHUNK = 1 << 16
+GONE = "Check the address and its key, or ask those who run the server."
 _GONE = (400, 401, 403, 404, 405, 406, 410, 451)
+
+
+def not_asked(uri: str) -> BrokenPart:
+    """Return what is said of an address that a tileset may not lead to."""
+    template = "“{uri}” may not be asked for by this tileset; it is not read."
+    return BrokenPart("unsafe-uri", template, "Ask those who publish the tileset to correct what it refers to.", uri=uri)
 
 
 @dataclass(frozen=True)
@@ -81,9 +88,7 @@ class TilesetServer:
         try:
             self._fetch(self.address, JSON_BYTES)
         except BrokenPart as broken:
-            raise ServiceError(
-                broken.template, remedy="Check the address and the connection, then load the layer again.", **broken.values
-            ) from broken
+            raise ServiceError(broken.template, remedy=broken.remedy, **broken.values) from broken
 
     def _settle(self) -> None:
         """Take note of where the server is, without asking it."""
@@ -104,7 +109,7 @@ class TilesetServer:
             raise BrokenPart("bad-uri", "A reference to a file is not text.")
         address = urldefrag(urljoin(base or self.address, uri.strip()))[0]
         if not self._may_ask(address):
-            raise BrokenPart("unsafe-uri", "“{uri}” may not be asked for by this tileset; it is not read.", uri=uri[:80])
+            raise not_asked(uri[:80])
         query = urlsplit(self.address).query
         if query and "?" not in address and urlsplit(address).netloc == urlsplit(self.address).netloc:
             # Keys that the person gave with the tileset are for its files too.
@@ -177,9 +182,7 @@ class TilesetServer:
             raise
         except (OSError, http.client.HTTPException, zlib.error, ValueError) as error:
             if isinstance(error, urllib.error.URLError) and isinstance(error.reason, PrivateError):
-                raise BrokenPart(
-                    "unsafe-uri", "“{uri}” may not be asked for by this tileset; it is not read.", uri=_short(address)
-                ) from error
+                raise not_asked(_short(address)) from error
             if isinstance(getattr(error, "reason", error), socket.gaierror | ConnectionRefusedError):
                 # Nobody is there: the other tiles need not find that out one by one.
                 self._dead_until = time.monotonic() + 2.0
@@ -190,11 +193,11 @@ class TilesetServer:
             self.cache.confirm(address, dict(error.headers.items()))
             return kept.data
         if error.code in _GONE:
-            raise BrokenPart("missing-content", "“{uri}” is not there (HTTP {status}).", uri=_short(address), status=error.code)
-        if 300 <= error.code < 400:
             raise BrokenPart(
-                "unsafe-uri", "“{uri}” may not be asked for by this tileset; it is not read.", uri=_short(address)
-            ) from error
+                "missing-content", "“{uri}” is not there (HTTP {status}).", GONE, uri=_short(address), status=error.code
+            )
+        if 300 <= error.code < 400:
+            raise not_asked(_short(address)) from error
         raise _Passing(f"HTTP {error.code}") from error
 
     def _body(self, response: Any, limit: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Protocol
 
@@ -48,6 +48,8 @@ class TileStore(BlockStore[TileBlock]):
     Attributes
     ----------
     stream : Decoder
+    decode : callable
+        Gives the tile of a row; ``stream.decode``, or what takes it out of this process.
     features : FeaturePool
     notes : NotedPoints
     point_columns : PointColumns
@@ -56,6 +58,7 @@ class TileStore(BlockStore[TileBlock]):
     def __init__(self, stream: Decoder, memory: int = MEMORY, workers: int = 2) -> None:
         super().__init__(memory, workers)
         self.stream = stream
+        self.decode: Callable[[int], DecodedTile] = stream.decode
         self.features = FeaturePool()
         self.notes = NotedPoints(self.block)
         self.point_columns = PointColumns(stream.tileset.metadata.get("ranges") or {})
@@ -139,7 +142,7 @@ class TileStore(BlockStore[TileBlock]):
                 if broken.code == "cancelled":
                     return
                 if broken.code in FADING:
-                    problem = Problem(Severity.ERROR, broken.code, reference[-120:], broken.template, broken.values)
+                    problem = broken.problem(Severity.ERROR, reference[-120:])
                     self.lose(row, time.monotonic() + RETRY_AFTER, (problem,))
                     return
                 break
@@ -147,7 +150,7 @@ class TileStore(BlockStore[TileBlock]):
 
     def _decoded(self, row: int) -> tuple[TileBlock | None, tuple[Problem, ...]]:
         """Return a tile with its features among all others, and what is wrong in it; None, and lost, when there is none."""
-        tile = self.stream.decode(row)
+        tile = self.decode(row)
         if tile.block is not None:
             self.point_columns.note(row, tile.block.cloud, tile.block.origin)
             return replace(tile.block, features=self.features.add(tile.ids, tile.columns)), tile.problems

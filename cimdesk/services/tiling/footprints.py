@@ -165,7 +165,7 @@ def pieces_of_rows(
     """
     layers, crs, problems = _rows(path, table, start, stop, ids)
     for problem in problems:
-        findings.add(problem.code, problem.where, problem.template, problem.severity, **problem.values)
+        findings.add(problem.code, problem.where, problem.template, problem.severity, problem.remedy, **problem.values)
     for layer in layers:
         for piece in raised(layer, raising, findings):
             yield piece, crs

@@ -224,7 +224,7 @@ def _whole(
 
     result = registry.read(task.path, ReadOptions(crs=crs, max_error=0.0, part=part, progress=told))
     for problem in result.problems:
-        findings.add(problem.code, problem.where, problem.template, problem.severity, **problem.values)
+        findings.add(problem.code, problem.where, problem.template, problem.severity, problem.remedy, **problem.values)
     for source in result.sources:
         data = source.data
         if isinstance(data, TiledCity):

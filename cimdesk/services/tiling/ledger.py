@@ -23,7 +23,7 @@ LET_GO_IN = 3.0
 """How long others may keep files open that are to be replaced [s]."""
 IN_USE = (5, 32)
 """What Windows says of files that are open: access denied, sharing violation."""
-VERSION = 3
+VERSION = 4
 """Of what lies in the working folder: with another one, a run begins anew."""
 
 

@@ -226,7 +226,7 @@ def _summary(done: Sequence[dict[str, Any]], findings: Findings) -> TableSummary
         summary.merge(TableSummary.from_record(entry["summary"]))
         for record in entry["problems"]:
             problem = problem_of(record)
-            findings.add(problem.code, problem.where, problem.template, problem.severity, **problem.values)
+            findings.add(problem.code, problem.where, problem.template, problem.severity, problem.remedy, **problem.values)
     return summary
 
 

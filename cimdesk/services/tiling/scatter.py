@@ -198,10 +198,10 @@ def _placed(piece: CityPiece, crs: Crs | None, target: Crs | None, findings: Fin
 def problem_record(problem: Problem) -> list[Any]:
     """Return a problem as plain values."""
     values = {name: value if isinstance(value, int | float | str) else str(value) for name, value in problem.values.items()}
-    return [str(problem.severity), problem.code, problem.where, problem.template, values]
+    return [str(problem.severity), problem.code, problem.where, problem.template, values, problem.remedy]
 
 
 def problem_of(record: list[Any]) -> Problem:
     """Return the problem of plain values."""
-    severity, code, where, template, values = record
-    return Problem(Severity(severity), code, where, template, values)
+    severity, code, where, template, values, remedy = record
+    return Problem(Severity(severity), code, where, template, values, remedy)
