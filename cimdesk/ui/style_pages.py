@@ -17,29 +17,26 @@ from cimdesk.model.classes import Method
 from cimdesk.model.coloring import (
     NO_DATA_LABEL,
     OTHER_LABEL,
-    category_colors,
     class_breaks,
-    class_labels,
     classify,
     palette_of_classes,
     ramp_codes,
     ramp_ends,
 )
-from cimdesk.model.columns import encode, is_number
+from cimdesk.model.columns import is_number
 from cimdesk.model.features import FeatureTable
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.ramps import RAMPS, ramp_levels
-from cimdesk.model.style import MISSING, MOST_CLASSES, Style, StyleMode, hex_color
+from cimdesk.model.style import MOST_CLASSES, Style, StyleMode
+from cimdesk.model.tile_point_style import MODES, settled_by
 from cimdesk.ui.column_box import ColumnBox, column_titles
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.expression_edit import ExpressionEdit
 from cimdesk.ui.rules_edit import RulesEdit
+from cimdesk.ui.style_choices import NUMERIC_MODES, category_swatches, class_swatches, fresh, likely, of_points
 from cimdesk.ui.style_dialog import METHOD_NAMES, MODE_NAMES, RAMP_NAMES, modes_for
 from cimdesk.ui.style_parts import HistogramView, Swatch, SwatchList, ramp_icon
 from cimdesk.ui.theme import current_theme
-
-MOST_CATEGORIES = 60
-_NUMERIC_MODES = (StyleMode.GRADUATED, StyleMode.CONTINUOUS)
 
 
 class StyleHost(Protocol):
@@ -50,6 +47,8 @@ class StyleHost(Protocol):
     filter_: str
 
     def table(self) -> FeatureTable | None: ...
+    def colored(self) -> FeatureTable | None: ...
+    def points(self) -> Mapping[str, Any]: ...
     def choose(self, **fields: object) -> None: ...
     def choose_filter(self, expression: str) -> None: ...
     def refresh(self) -> None: ...
@@ -160,7 +159,7 @@ class ColorsPage(Page):
     # --- showing ---------------------------------------------------------------------------------------------------------
 
     def show_style(self, style: Style) -> None:
-        table = self.panel.table()
+        table = self.panel.colored()
         with self.showing():
             self._fill_attributes(style, table)
             self.mode.setCurrentIndex(max(0, self.mode.findData(str(style.mode))))
@@ -190,7 +189,7 @@ class ColorsPage(Page):
     @staticmethod
     def _names(style: Style, table: FeatureTable | None) -> list[str]:
         columns: Mapping[str, Any] = table.columns if table is not None else {}
-        if style.mode in _NUMERIC_MODES:
+        if style.mode in NUMERIC_MODES:
             return [name for name in columns if is_number(columns[name])]
         return list(columns)
 
@@ -208,8 +207,8 @@ class ColorsPage(Page):
         mode = style.mode
         classed = mode is StyleMode.GRADUATED
         for field, is_shown in (
-            (self.attribute, mode in (StyleMode.CATEGORIES, *_NUMERIC_MODES)),
-            (self.ramp, mode in _NUMERIC_MODES), (self.reverse, mode in _NUMERIC_MODES),
+            (self.attribute, mode in (StyleMode.CATEGORIES, *NUMERIC_MODES)),
+            (self.ramp, mode in NUMERIC_MODES), (self.reverse, mode in NUMERIC_MODES),
             (self.method, classed), (self.classes, classed and style.method is not Method.MANUAL), (self.limits, classed),
             (self.clip, mode is StyleMode.CONTINUOUS), (self.log, mode is StyleMode.CONTINUOUS),
             (self.symbol_size, self.panel.layer.kind in (LayerKind.SENSORS, LayerKind.VECTOR, LayerKind.NETWORK)),
@@ -218,7 +217,7 @@ class ColorsPage(Page):
         self.rules.setVisible(mode is StyleMode.RULES)
 
     def _show_histogram(self, style: Style, values: Any) -> None:
-        is_shown = style.mode in _NUMERIC_MODES and values is not None and is_number(values)
+        is_shown = style.mode in NUMERIC_MODES and values is not None and is_number(values)
         self.histogram.setVisible(is_shown)
         if not is_shown:
             return
@@ -240,7 +239,10 @@ class ColorsPage(Page):
             self.histogram.show_colors(levels[codes], (low, high))
 
     def _show_swatches(self, style: Style, table: FeatureTable | None) -> None:
-        shown = self._swatches_of(style, table)
+        points = self.panel.points()
+        shown = self._swatches_of(settled_by(style, points), table)
+        if style.mode in MODES and style.attribute in points:
+            shown = of_points(shown, style.attribute)
         if shown != self.swatches.swatches():
             self.swatches.show_swatches(shown)
         self.swatches.setVisible(bool(shown))
@@ -252,9 +254,11 @@ class ColorsPage(Page):
             return []
         values = table.columns.get(style.attribute)
         if style.mode is StyleMode.CATEGORIES and values is not None:
-            return _category_swatches(style, values)
+            return category_swatches(style, values)
         if style.mode is StyleMode.GRADUATED and values is not None and is_number(values):
-            return _class_swatches(style, values)
+            return class_swatches(style, values)
+        # Rules are for features alone.
+        table = table if style.mode is StyleMode.CONTINUOUS else self.panel.table() or table
         legend = color_table(
             self._desk.session.workspace, self.panel.layer.but(style=style), table, self._desk.session.clock.time
         ).legend
@@ -273,21 +277,21 @@ class ColorsPage(Page):
             return
         mode = StyleMode(str(self.mode.currentData()))
         fields: dict[str, Any] = {"mode": mode}
-        style, table = self.panel.style_, self.panel.table()
+        style, table = self.panel.style_, self.panel.colored()
         names = self._names(Style(mode=mode), table)
-        if mode in (StyleMode.CATEGORIES, *_NUMERIC_MODES) and style.attribute not in names and names:
-            fields |= _fresh(_likely(mode, table, names))
+        if mode in (StyleMode.CATEGORIES, *NUMERIC_MODES) and style.attribute not in names and names:
+            fields |= fresh(likely(mode, table, names))
         self.choose(**fields)
 
     def _on_attribute(self, _row: int) -> None:
         if not self._busy and self.attribute.currentData():
-            self.choose(**_fresh(str(self.attribute.currentData())))
+            self.choose(**fresh(str(self.attribute.currentData())))
 
     def _on_classes(self, _value: int) -> None:
         if self._busy:
             return
         method = Method(str(self.method.currentData()))
-        style, table = self.panel.style_, self.panel.table()
+        style, table = self.panel.style_, self.panel.colored()
         breaks: tuple[float, ...] = ()
         if method is Method.MANUAL and table is not None and style.attribute in table.columns:
             breaks = class_breaks(style, table.columns[style.attribute])
@@ -307,7 +311,7 @@ class ColorsPage(Page):
         except ValueError:
             self.panel.refresh()
             return
-        table, style = self.panel.table(), self.panel.style_
+        table, style = self.panel.colored(), self.panel.style_
         now = class_breaks(style, table.columns[style.attribute]) if table is not None else ()
         if breaks and [f"{b:.6g}" for b in breaks] != [f"{b:.6g}" for b in now]:
             self.choose(method=Method.MANUAL, breaks=breaks, class_colors=())
@@ -325,8 +329,10 @@ class ColorsPage(Page):
         self.choose(rules=rules)
 
     def _on_recolored(self, key: str, color: str) -> None:
-        style = self.panel.style_
-        if key in ("color", "missing", "other"):
+        style = settled_by(self.panel.style_, self.panel.points())
+        if key == "other":
+            self.choose(other=color, categories=style.categories)
+        elif key in ("color", "missing"):
             self.choose(**{key: color})
         elif key.startswith("class:"):
             shown = [swatch.color for swatch in self.swatches.swatches() if swatch.key.startswith("class:")]
@@ -334,51 +340,6 @@ class ColorsPage(Page):
             self.choose(class_colors=tuple(shown))
         elif key.startswith("category:"):
             self.choose(categories={**(style.categories or {}), key.removeprefix("category:"): color})
-
-
-def _fresh(attribute: str) -> dict[str, Any]:
-    """Return the fields of a style that another attribute makes invalid, as by default."""
-    plain = Style()
-    return {
-        "attribute": attribute, "categories": None, "breaks": (), "class_colors": (), "low": plain.low, "high": plain.high,
-        "other": "", "method": Method.QUANTILE,
-    }  # fmt: skip
-
-
-def _likely(mode: StyleMode, table: FeatureTable | None, names: list[str]) -> str:
-    """Return the attribute that a person probably wants: few different texts, or numbers that differ."""
-    assert table is not None
-    for name in names:
-        values = table.columns[name]
-        if mode is StyleMode.CATEGORIES and not is_number(values) and 2 <= len(encode(values).names) <= 20:
-            return name
-        if mode in _NUMERIC_MODES and len(np.unique(values[:5000])) > 4:
-            return name
-    return names[0]
-
-
-def _category_swatches(style: Style, values: Any) -> list[Swatch]:
-    encoded = encode(values)
-    colors, counts = category_colors(style, encoded), encoded.counts
-    fixed = dict(style.categories or {})
-    order = [k for k in np.argsort(-counts, kind="stable").tolist() if not style.other or encoded.names[k] in fixed]
-    shown = [Swatch(f"category:{encoded.names[k]}", encoded.names[k], colors[k], int(counts[k])) for k in order[:MOST_CATEGORIES]]
-    rest = int(counts.sum()) - sum(swatch.count for swatch in shown)
-    if rest or style.other:
-        shown.append(Swatch("other", tr(OTHER_LABEL), style.other or MISSING, rest))
-    if encoded.missing:
-        shown.append(Swatch("missing", tr(NO_DATA_LABEL), style.missing, encoded.missing))
-    return shown
-
-
-def _class_swatches(style: Style, values: Any) -> list[Swatch]:
-    breaks = class_breaks(style, values)
-    colors = palette_of_classes(style, len(breaks) + 1)
-    counts = np.bincount(classify(values, breaks), minlength=len(breaks) + 2)
-    parts = zip(class_labels(breaks), colors, counts[: len(breaks) + 1], strict=True)
-    shown = [Swatch(f"class:{k}", label, hex_color(color), int(n)) for k, (label, color, n) in enumerate(parts)]
-    shown.append(Swatch("missing", tr(NO_DATA_LABEL), style.missing, int(counts[len(breaks) + 1])))
-    return shown
 
 
 class FilterPage(Page):
