@@ -22,7 +22,7 @@ from cimdesk.formats.tiles3d_content import ContentReader, TileContent
 from cimdesk.formats.tiles3d_entities import add_entity_columns
 from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, JSON_BYTES, BrokenPart, TilePlace, TilesetFolder, is_json
 from cimdesk.formats.tiles3d_points import points_source
-from cimdesk.formats.tiles3d_ranges import stated_ranges
+from cimdesk.formats.tiles3d_ranges import stated_names, stated_ranges
 from cimdesk.formats.tiles3d_rows import TileTree
 from cimdesk.formats.tiles3d_stated import stated_error
 from cimdesk.formats.tiles3d_tree import KNOWN_VERSIONS, TreeReader
@@ -240,6 +240,7 @@ def tileset_of(
             "extras": document.get("extras"),
             "metadata": tree.entity,
             "ranges": stated_ranges(document),
+            "values": stated_names(document),
             "explicit_tiles": tree.explicit_here,
             "implicit_roots": tree.implicit_roots,
             "external_tilesets": tree.external,

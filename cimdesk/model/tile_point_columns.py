@@ -20,6 +20,7 @@ SAMPLED = 20_000
 """Values kept of each column; up to twice as many."""
 MOST_COLUMNS = 200
 MOST_DISTINCT = 256
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 """Different values of a column up to which all of them are known, however rare."""
 
 
@@ -52,11 +53,11 @@ class _Sample:
             self.pieces = [np.concatenate(self._alike())[::2]]
             self.step, self.count = self.step * 2, len(self.pieces[0])
 
-    def whole(self, stated: tuple[float, float] | None) -> AnyArray:
+    def whole(self, stated: tuple[float, float] | None, named: tuple[str, ...] = ()) -> AnyArray:
         """Return the sample with what must not be missing from it: ends, and values that are rare."""
         pieces = self._alike()
         if pieces[0].dtype == object:
-            return np.concatenate([*pieces, np.array([*(self.distinct or ())], dtype=object)])
+            return np.concatenate([*pieces, np.array([*(self.distinct or ()), *named], dtype=object)])
         ends = [value for value in (self.low, self.high, *(stated or ())) if np.isfinite(value)]
         kind = np.result_type(*pieces)
         if kind.kind != "f" and all(float(value).is_integer() for value in ends):
@@ -97,14 +98,24 @@ class PointColumns(Mapping[str, AnyArray]):
     ----------
     stated : mapping of str to (float, float)
         Least and greatest value of a property in the whole tileset, where it says so.
+    named : mapping of str to tuple of str
+        Names of all values of a property that occur in the tileset, where it says so.
     """
 
-    def __init__(self, stated: Mapping[str, tuple[float, float]] = MappingProxyType({})) -> None:
+    def __init__(
+        self, stated: Mapping[str, tuple[float, float]] = _NOTHING, named: Mapping[str, tuple[str, ...]] = _NOTHING
+    ) -> None:
         self.stated = stated
+        self.named = named
         self._lock = threading.Lock()
         self._seen: set[int] = set()
         self._samples: dict[str, _Sample] = {}
         self._whole: dict[str, AnyArray] = {}
+
+    @staticmethod
+    def of(metadata: Mapping[str, Any]) -> PointColumns:
+        """Return the columns of a tileset, of which no point is known yet."""
+        return PointColumns(metadata.get("ranges") or {}, metadata.get("values") or {})
 
     def note(self, row: int, cloud: TilePoints | None, origin: Float) -> None:
         """Take note of the points of a tile, the first time it comes."""
@@ -132,7 +143,7 @@ class PointColumns(Mapping[str, AnyArray]):
     def __getitem__(self, name: str) -> AnyArray:
         with self._lock:
             if name not in self._whole:
-                self._whole[name] = self._samples[name].whole(self.stated.get(name))
+                self._whole[name] = self._samples[name].whole(self.stated.get(name), self.named.get(name, ()))
             return self._whole[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -62,7 +62,8 @@ def settled_by(style: Style, samples: Mapping[str, AnyArray]) -> Style:
     values = samples.get(style.attribute)
     if values is None or style.mode not in MODES:
         return style
-    if style.mode is StyleMode.CATEGORIES and is_class_column(style.attribute) and not style.other:
+    is_coded = is_class_column(style.attribute) and values.dtype != object
+    if style.mode is StyleMode.CATEGORIES and is_coded and not style.other:
         style = replace(style, categories={**class_categories(), **(style.categories or {})})
     return settled(style, _table(style.attribute, values), MOST_CATEGORIES)
 

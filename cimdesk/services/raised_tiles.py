@@ -35,7 +35,7 @@ class RaisedTiles:
         self.base = base
         self.lift = lift
         self.notes: PointNotes = NotedPoints(self.block)
-        self.point_columns = PointColumns(base.point_columns.stated)
+        self.point_columns = PointColumns.of(base.tileset.metadata)
         self._tree: tuple[Tileset, Tileset] | None = None
         self._blocks: dict[int, tuple[TileBlock, TileBlock]] = {}
 

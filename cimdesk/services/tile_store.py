@@ -61,7 +61,7 @@ class TileStore(BlockStore[TileBlock]):
         self.decode: Callable[[int], DecodedTile] = stream.decode
         self.features = FeaturePool()
         self.notes = NotedPoints(self.block)
-        self.point_columns = PointColumns(stream.tileset.metadata.get("ranges") or {})
+        self.point_columns = PointColumns.of(stream.tileset.metadata)
         self._whole: weakref.ref[CityModel] | None = None
 
     def aim(self, own: Crs | None, target: Crs | None) -> Tileset:

@@ -108,6 +108,9 @@ class ColorsPage(Page):
         for mode in modes_for(panel.layer):
             self.mode.addItem(tr(MODE_NAMES[mode]), str(mode))
         self.attribute = QComboBox()
+        # Long titles of columns do not make the panel wider than it is.
+        self.attribute.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.attribute.setMinimumContentsLength(12)
         self.method = QComboBox()
         for method in Method:
             self.method.addItem(tr(METHOD_NAMES[method]), str(method))
