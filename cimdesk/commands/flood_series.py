@@ -11,6 +11,7 @@ from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError
 from cimdesk.formats.hydrograph_files import chosen, entering, read_hydrographs
+from cimdesk.formats.registry import ReadOptions
 from cimdesk.formats.scenario_inputs import Driving, InflowInput, Points, SeriesInput
 from cimdesk.formats.series import read_series
 from cimdesk.model.flood import EdgeBoundary, Inflow, Series
@@ -73,14 +74,20 @@ class OtherSeries:
         return chosen(asked.source, self._files[asked.source], quantity, asked.series, asked.reverse)
 
 
-def of_file(path: Path) -> list[Hydrograph]:
+def of_file(path: Path, options: ReadOptions | None = None) -> list[Hydrograph]:
     """Return the discharges and levels of a file.
+
+    Parameters
+    ----------
+    path : Path
+    options : ReadOptions or None
+        Who is told how far it is, and asked whether to stop.
 
     Raises
     ------
     DataError
     """
-    return read_hydrographs(path)
+    return read_hydrographs(path, options)
 
 
 def on_run(one: Hydrograph, start: float, duration: float) -> Series:

@@ -11,6 +11,7 @@ import numpy as np
 
 from cimdesk.base.errors import DataError
 from cimdesk.formats import registry
+from cimdesk.formats.registry import ReadOptions
 from cimdesk.model.hydrographs import LEVEL, Hydrograph, cleaned, hydrographs_of
 
 _UNSTEADY = re.compile(r"\.u\d\d$", re.IGNORECASE)
@@ -18,8 +19,14 @@ NOISE = 0.01
 """Discharges against the stream up to this share of the largest are noise, and none."""
 
 
-def read_hydrographs(path: Path) -> list[Hydrograph]:
+def read_hydrographs(path: Path, options: ReadOptions | None = None) -> list[Hydrograph]:
     """Return the discharges and levels of a file: of HEC-RAS plans and unsteady flow files, flood results, and readings.
+
+    Parameters
+    ----------
+    path : Path
+    options : ReadOptions or None
+        Who is told how far it is, and asked whether to stop.
 
     Raises
     ------
@@ -36,7 +43,7 @@ def read_hydrographs(path: Path) -> list[Hydrograph]:
     elif is_hecras(path):
         found = plan_hydrographs(path)
     else:
-        found = [one for source in registry.read(path).sources for one in hydrographs_of(source.data, source.crs)]
+        found = [one for source in registry.read(path, options).sources for one in hydrographs_of(source.data, source.crs)]
     found = [one for one in map(cleaned, found) if len(one.times)]
     if not found:
         raise DataError(path, "it holds neither discharges nor levels by time.", remedy="Name a file with hydrographs.")

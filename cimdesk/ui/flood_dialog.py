@@ -79,6 +79,7 @@ class FloodDialog(FormDialog):
             box.currentIndexChanged.connect(self._on_changed)
         for field in (self.intensity, self.rain_hours, self.hours, self.cell):
             field.valueChanged.connect(self._on_changed)
+        self.driving.reading.changed.connect(self._allow_run)
         self._on_changed()
 
     def _add_rows(self) -> None:
@@ -250,7 +251,11 @@ class FloodDialog(FormDialog):
                 more = tr("Computed on {cells} coarse ones; gates and breaches need full detail.")
                 words = f"{words} {more.format(cells=f'{cells / factor**2:,.0f}')}"
             self.note.setText(words)
-        self.accept_button.setEnabled(terrain is not None)
+        self._allow_run()
+
+    def _allow_run(self) -> None:
+        """Run with a terrain, and not before the file that was asked for has been read."""
+        self.accept_button.setEnabled(self._terrain() is not None and not self.driving.reading.is_reading)
 
 
 class RainPicture(QWidget):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
-from cimdesk.base.errors import CimdeskError
 from cimdesk.base.i18n import tr
-from cimdesk.commands.flood_series import EDGES, is_on, of_file
+from cimdesk.commands.flood_series import EDGES, is_on
 from cimdesk.model.hydrographs import DISCHARGE, Hydrograph, hydrographs_of
 from cimdesk.model.terrain import Terrain
 from cimdesk.ui.desk import Desk
+from cimdesk.ui.hydrograph_reading import HydrographReading
 
 EDGE_NAMES = {"north": "northern edge", "east": "eastern edge", "south": "southern edge", "west": "western edge"}
 SEEN, CLICKED = "seen", "clicked"
@@ -39,6 +41,11 @@ class DrivingRows(QWidget):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self.rows: list[DrivingRow] = []
+        self._asking: DrivingRow | None = None
+        self.reading = HydrographReading(desk.runner)
+        self.reading.found.connect(self._on_read)
+        self.reading.changed.connect(self.changed)
+        self._column.addWidget(self.reading)
         self._add_row()
 
     def show_terrain(self, terrain: Terrain | None) -> None:
@@ -68,26 +75,25 @@ class DrivingRows(QWidget):
         frame = self._desk.session.workspace.frame
         return series.place_in(frame.crs if frame is not None else None) if series.has_place else None
 
-    def read_file(self) -> Hydrograph | None:
-        """Ask for a file and offer its series; return the first of them."""
+    def read_file(self, row: DrivingRow) -> None:
+        """Ask for a file; when it has been read, its series are offered, and the row takes the first of them."""
         files = self._desk.ask.files(tr("Hydrographs of a file"))
-        if not files:
-            return None
-        try:
-            found = [(files[0].name, one) for one in of_file(files[0])]
-        except CimdeskError as error:
-            self._desk.show_error(error)
-            return None
-        self.series += found
+        if files:
+            self._asking = row
+            self.reading.read(files[0])
+
+    def _on_read(self, path: Path, found: list[Hydrograph]) -> None:
+        self.series += [(path.name, one) for one in found]
         for row in self.rows:
             row.offer_series()
-        return found[0][1]
+        if self._asking is not None:
+            self._asking.take(found[0])
 
     def _add_row(self) -> None:
         row = DrivingRow(self)
         row.changed.connect(self._on_changed)
         self.rows.append(row)
-        self._column.addWidget(row)
+        self._column.insertWidget(len(self.rows) - 1, row)
 
     def _on_changed(self) -> None:
         if self.rows[-1].entry() is not None and len(self.rows) < MOST_ROWS:
@@ -160,9 +166,16 @@ class DrivingRow(QWidget):
 
     def _on_what(self, _row: int) -> None:
         if self.what.currentData() == _FILE:
-            # Who asks for no file after all keeps what he had.
-            self.choose(self._host.read_file() or self._kept)
-        self._kept = self.chosen()
+            # Until there is another one, and for who asks for no file after all, it stays as it was.
+            self.choose(self._kept)
+            self._host.read_file(self)
+        else:
+            self.take(self.chosen())
+
+    def take(self, series: Hydrograph | None) -> None:
+        """Choose a series, and offer where it can enter."""
+        self.choose(series)
+        self._kept = series
         self.offer_places()
         self.changed.emit()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import rasterio
@@ -9,11 +11,18 @@ from rasterio.transform import from_origin
 
 from cimdesk.commands.flood_scenario import scenario_from_session
 from cimdesk.commands.sources import import_files
+from cimdesk.formats.hydrograph_files import read_hydrographs
+from cimdesk.ui import hydrograph_reading
 from cimdesk.ui.flood_dialog import FloodDialog
 from tests.gui.windows import open_sample, open_window
 from tests.unit.formats.test_hydrograph_files import unsteady
 
 pytestmark = pytest.mark.gui
+
+
+def ask_for_a_file(row) -> None:
+    row.what.setCurrentIndex(row.what.count() - 1)
+    row.what.activated.emit(row.what.currentIndex())
 
 
 def dialog_of(qtbot, window) -> FloodDialog:
@@ -105,14 +114,15 @@ def test_a_hydrograph_of_a_file_drives_the_flood_where_it_is_asked_to(qtbot, tmp
     driving = dialog.driving
     assert dialog.form().hydrographs == ()
     row = driving.rows[0]
-    row.what.setCurrentIndex(row.what.count() - 1)
-    row.what.activated.emit(row.what.currentIndex())
+    ask_for_a_file(row)
+    assert not dialog.accept_button.isEnabled()
+    qtbot.waitUntil(lambda: not driving.reading.is_reading)
+    assert dialog.accept_button.isEnabled()
     assert row.what.currentText().startswith("Upstream Inflow, discharge up to")
     assert [row.where.itemData(k) for k in range(row.where.count())] == ["clicked", "north", "east", "south", "west"]
     assert len(driving.rows) == 2
     window.desk.ask.answers["files"] = []
-    row.what.setCurrentIndex(row.what.count() - 1)
-    row.what.activated.emit(row.what.currentIndex())
+    ask_for_a_file(row)
     assert row.what.currentText().startswith("Upstream Inflow"), "who asks for no file after all keeps what he had"
     second = driving.rows[1]
     second.choose(next(one for _, one in driving.series if one.quantity == "level"))
@@ -133,9 +143,56 @@ def test_a_file_without_hydrographs_is_told_and_nothing_is_chosen(qtbot, tmp_pat
     (tmp_path / "a.u01").write_text("Flow Title=none\n")
     window.desk.ask.answers["files"] = [tmp_path / "a.u01"]
     dialog = dialog_of(qtbot, window)
-    row = dialog.driving.rows[0]
-    row.what.setCurrentIndex(row.what.count() - 1)
-    row.what.activated.emit(row.what.currentIndex())
+    dialog.show()
+    row, reading = dialog.driving.rows[0], dialog.driving.reading
+    ask_for_a_file(row)
+    qtbot.waitUntil(lambda: not reading.is_reading)
     assert row.entry() is None
-    assert "feet or metres" in str(window.desk.ask.errors[0])
-    window.desk.ask.errors.clear()
+    assert "feet or metres" in reading.words.text()
+    assert reading.words.text().startswith("a.u01: ")
+    assert reading.words.isVisible()
+    assert not reading.bar.isVisible()
+    assert not window.desk.ask.errors
+
+
+def test_a_large_file_of_hydrographs_does_not_hold_up_the_form(qtbot, tmp_path, monkeypatch):
+    window = open_window(qtbot)
+    open_sample(qtbot, window, tmp_path, "city", "terrain")
+    window.desk.ask.answers["files"] = [unsteady(tmp_path)]
+    go_on, asked_to_stop = threading.Event(), threading.Event()
+
+    def slow(path, options):
+        assert threading.current_thread() is not threading.main_thread()
+        options.progress(0.4)
+        while not go_on.wait(0.01):
+            if options.cancel.cancelled:
+                asked_to_stop.set()
+                options.cancel.raise_if_cancelled()
+        return read_hydrographs(path, options)
+
+    monkeypatch.setattr(hydrograph_reading, "of_file", slow)
+    dialog = dialog_of(qtbot, window)
+    dialog.show()
+    row, reading = dialog.driving.rows[0], dialog.driving.reading
+    ask_for_a_file(row)
+    qtbot.waitUntil(lambda: reading.bar.value() == 400)
+    assert reading.words.text().startswith("Reading ")
+    assert row.what.currentText() == "none"
+    dialog.hours.setValue(7.0)
+    assert dialog.form().duration == 7.0 * 3600.0
+    reading.stop_button.click()
+    qtbot.waitUntil(asked_to_stop.is_set)
+    assert not reading.isVisible()
+    assert row.entry() is None
+    asked_to_stop.clear()
+    ask_for_a_file(row)
+    qtbot.waitUntil(lambda: reading.bar.value() == 400)
+    dialog.reject()
+    qtbot.waitUntil(asked_to_stop.is_set)
+    qtbot.waitUntil(lambda: not window.desk.runner.jobs)
+    dialog.show()
+    go_on.set()
+    ask_for_a_file(row)
+    qtbot.waitUntil(lambda: row.entry() is not None)
+    assert not reading.isVisible()
+    assert not window.desk.ask.errors
