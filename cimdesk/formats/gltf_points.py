@@ -16,6 +16,9 @@ from cimdesk.formats.gltf_textures import base_color, to_screen
 from cimdesk.formats.pnts import PointPart
 from cimdesk.formats.tiles3d_paths import BrokenPart
 
+_NUMBERED = ("FEATURE_ID_", "BATCHID")
+"""How attributes begin that only number features."""
+
 
 def point_part(
     document: Mapping[str, Any],
@@ -50,6 +53,8 @@ def point_part(
         columns["feature_id"] = ids
         columns.update(_of_table(tables, extensions, attribute, ids, findings, where))
     columns.update(_by_point(tables, extensions, attribute, count))
+    for name, values in _undescribed(entry, attribute, count, findings, where).items():
+        columns.setdefault(name, values)
     return PointPart(positions.astype(np.float64), columns)
 
 
@@ -100,4 +105,22 @@ def _by_point(
         values = attribute(str(entry.get("attribute")))
         if values is not None and values.ndim == 1 and len(values) == count:
             found[name] = tables.scaled_numbers(values, kind, entry)
+    return found
+
+
+def _undescribed(entry: Mapping[str, Any], attribute: Attribute, count: int, findings: Findings, where: str) -> dict[str, AnyArray]:
+    """Return numbers that points have without any metadata that says what they are: ``_INTENSITY`` is called INTENSITY."""
+    used = as_list(as_dict(as_dict(entry.get("extensions")).get("EXT_structural_metadata")).get("propertyAttributes"))
+    found: dict[str, AnyArray] = {}
+    for key in as_dict(entry.get("attributes")):
+        name = str(key).removeprefix("_")
+        if used or name == key or not name or name.startswith(_NUMBERED):
+            continue
+        try:
+            values = attribute(str(key))
+        except BrokenPart as broken:
+            findings.add(broken.code, where, broken.template, remedy=broken.remedy, **broken.values)
+            continue
+        if values is not None and values.ndim == 1 and len(values) == count:
+            found[name] = values
     return found

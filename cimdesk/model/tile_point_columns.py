@@ -58,12 +58,14 @@ class _Sample:
         pieces = self._alike()
         if pieces[0].dtype == object:
             return np.concatenate([*pieces, np.array([*(self.distinct or ()), *named], dtype=object)])
-        ends = [value for value in (self.low, self.high, *(stated or ())) if np.isfinite(value)]
+        seen = [self.low, self.high] if self.distinct is None else [*map(float, self.distinct)]
+        extra = np.unique([value for value in (*seen, *(stated or ())) if np.isfinite(value)])
         kind = np.result_type(*pieces)
-        if kind.kind != "f" and all(float(value).is_integer() for value in ends):
-            kind = np.dtype(np.int64) if kind.kind in "iu" else kind
-            return np.concatenate([piece.astype(kind) for piece in (*pieces, np.array([*(self.distinct or ()), *ends]))])
-        return np.concatenate([piece.astype(np.float64) for piece in (*pieces, np.array([*(self.distinct or ()), *ends]))])
+        if kind.kind == "f" or (extra != np.floor(extra)).any():
+            kind = np.dtype(np.float64)
+        elif kind.kind != "b":
+            kind = np.dtype(np.int64)
+        return np.concatenate([piece.astype(kind) for piece in (*pieces, extra)])
 
     def _alike(self) -> list[AnyArray]:
         """Return the pieces all as numbers, or all as texts where some are."""

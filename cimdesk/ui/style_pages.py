@@ -28,7 +28,8 @@ from cimdesk.model.features import FeatureTable
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.ramps import RAMPS, ramp_levels
 from cimdesk.model.style import MOST_CLASSES, Style, StyleMode
-from cimdesk.model.tile_point_style import MODES, settled_by
+from cimdesk.model.tile_point_columns import POINT_HEIGHT
+from cimdesk.model.tile_point_style import MODES, point_title, settled_by
 from cimdesk.ui.column_box import ColumnBox, column_titles
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.expression_edit import ExpressionEdit
@@ -186,8 +187,9 @@ class ColorsPage(Page):
         if [self.attribute.itemData(k) for k in range(self.attribute.count())] != names:
             data = self._desk.session.workspace.data(self.panel.layer.id)
             self.attribute.clear()
+            points = self.panel.points()
             for name, title in zip(names, column_titles(names, data), strict=True):
-                self.attribute.addItem(title, name)
+                self.attribute.addItem(point_title(name) if name in points and name != POINT_HEIGHT else title, name)
 
     @staticmethod
     def _names(style: Style, table: FeatureTable | None) -> list[str]:
