@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,12 @@ import numpy as np
 from cimdesk.base.arrays import AnyArray, Bool, Float, Int
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.surface_arrays import PicturedSurfaces, SurfaceArrays
-from cimdesk.model.pictured import FacePictures, PictureFile
+from cimdesk.model.pictured import PICTURE_FORMATS, FacePictures, PictureFile
 
 LARGEST = 1e4
 """Places in a picture beyond this are damage: none is repeated so often."""
+MAX_PIXELS = 64_000_000
+"""Pixels that one picture may have."""
 DO_NOT_FIT = "Pictures whose places do not fit the corners of their surfaces are left out: {count}."
 
 
@@ -43,9 +47,10 @@ class PictureFolder:
         key = name, is_repeated
         if key not in self._numbers:
             path = self._path(name)
-            self._numbers[key] = -1 if path is None else len(self.files)
-            if path is not None:
-                self.files.append(PictureFile(path, is_repeated))
+            size = None if path is None else self._size(path, name)
+            self._numbers[key] = -1 if size is None else len(self.files)
+            if path is not None and size is not None:
+                self.files.append(PictureFile(path, size, is_repeated))
         return self._numbers[key]
 
     def _path(self, name: str) -> Path | None:
@@ -61,6 +66,17 @@ class PictureFolder:
             (self._missing if is_beside else self._outside).append(name.strip()[:80])
         return path if is_there else None
 
+    def _size(self, path: Path, name: str) -> tuple[int, int] | None:
+        size = picture_size(path)
+        if size is None:
+            text = "A picture of surfaces is damaged, or of no kind that is known."
+            self._findings.add("bad-picture", name[:80], text)
+        elif size[0] * size[1] > MAX_PIXELS:
+            text = "A picture of surfaces has more than {count} million pixels, which is too large."
+            self._findings.add("bad-picture", name[:80], text, count=MAX_PIXELS // 1_000_000)
+            return None
+        return size
+
     def tell(self) -> None:
         """Add what could not be read to the findings."""
         for code, names, text in (
@@ -69,6 +85,22 @@ class PictureFolder:
         ):
             if names:
                 self._findings.info(code, "", text, count=len(names), name=names[0])
+
+
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Return the width and height of a picture [px], looking at its head only; None if it is none of `PICTURE_FORMATS`."""
+    from PIL import Image
+
+    try:
+        with (
+            warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+            Image.open(path, formats=PICTURE_FORMATS) as image,
+        ):
+            return int(image.width), int(image.height)
+    except Image.DecompressionBombError:
+        return MAX_PIXELS, MAX_PIXELS
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error):
+        return None
 
 
 def face_pictures(

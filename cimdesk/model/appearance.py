@@ -82,6 +82,8 @@ TYPE_COLORS: dict[str, str] = {
     "TINRelief": "#cfd3bf", "CityFurniture": "#a8a49b", "GenericCityObject": "#d6d2c8", "OtherConstruction": "#d6d2c8",
 }  # fmt: skip
 """Quiet colours of city objects by type, for city models that hold more than buildings."""
+OWN_COLORS = 0.5
+"""Share of its faces to which a model gives colours or pictures, from which on it is shown as its source has it."""
 
 _LINK_NAMES: dict[tuple[Utility, LinkKind] | LinkKind, str] = {
     (Utility.WATER, LinkKind.PIPE): "Water pipe",
@@ -397,9 +399,12 @@ def default_opacity(data: Any) -> float:
 
 
 def _city_style(data: Any) -> Style:
-    """Return neutral clay for buildings alone, and quiet colours by type where a model holds land, water or plants too."""
+    """Return the colours of the source where it has them, else neutral clay for buildings alone.
+
+    Where a model holds land, water or plants too, and no colours of its own, it gets quiet ones by type.
+    """
     city = data.city if isinstance(data, TiledCity) else data
-    if isinstance(city, CityModel) and "type" in city.features.columns:
+    if isinstance(city, CityModel) and "type" in city.features.columns and city.finest.colored_share < OWN_COLORS:
         types = {str(name) for name in city.features.columns["type"].tolist()}
         if {name for name in types if TYPE_COLORS.get(name, NEUTRAL) != NEUTRAL}:
             colors = {name: TYPE_COLORS.get(name, "#d6d2c8") for name in sorted(types)}

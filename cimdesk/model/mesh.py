@@ -75,6 +75,16 @@ class TriangleMesh:
             return np.full((2, 3), np.nan)
         return np.array([self.vertices.min(axis=0), self.vertices.max(axis=0)], dtype=np.float64) + self.origin
 
+    @property
+    def colored_share(self) -> float:
+        """Share of the triangles to which the source gives a colour other than white, or a picture; 0 for an empty mesh."""
+        has = np.zeros(len(self.triangles), dtype=bool)
+        if self.colors is not None:
+            has = (self.colors[:, :3] != 255).any(axis=1)
+        if self.pictures is not None:
+            has[self.pictures.triangles] = True
+        return float(has.mean()) if len(has) else 0.0
+
     def world_vertices(self) -> Float:
         """Return (V, 3) float64 world coordinates."""
         return self.vertices.astype(np.float64) + self.origin

@@ -10,6 +10,9 @@ import numpy as np
 
 from cimdesk.base.arrays import Bool, Float32, Int, Int32, UInt8, require_shape
 
+PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+"""What Pillow is allowed to take a picture for."""
+
 
 @dataclass(frozen=True, eq=False)
 class PictureFile:
@@ -19,6 +22,8 @@ class PictureFile:
     ----------
     path : Path
         A file; what holds the picture where ``data`` is given.
+    size : (int, int)
+        Width and height [px].
     is_repeated : bool
         Whether it goes on beyond its rim: else its last pixels do.
     data : bytes or None
@@ -28,6 +33,7 @@ class PictureFile:
     """
 
     path: Path
+    size: tuple[int, int]
     is_repeated: bool = True
     data: bytes | None = None
     pixels: UInt8 | None = None

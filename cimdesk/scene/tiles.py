@@ -16,6 +16,7 @@ from cimdesk.model.layers import Layer
 from cimdesk.model.mesh import Surface, TriangleMesh
 from cimdesk.model.style import NEUTRAL, Coloring, Style, StyleMode, rgba
 from cimdesk.scene.cells import CellIndex, meets_box
+from cimdesk.scene.facades import Facades
 from cimdesk.scene.geometry import (
     actor_of,
     hide_lines_by_texels,
@@ -28,6 +29,7 @@ from cimdesk.scene.geometry import (
 )
 from cimdesk.scene.highlight import MOST_OUTLINED, marked_pair
 from cimdesk.scene.look import Look, unit_rgb
+from cimdesk.scene.source_colors import SourceColors, source_colors
 from cimdesk.scene.textures import FeatureTexture
 from cimdesk.scene.visual import Context, Hit, View, Visual
 
@@ -64,8 +66,11 @@ class CityVisual(Visual):
         self.city = city
         self.mesh = _local_mesh(city.finest, context.origin)
         self.count = len(city.features)
-        self._sources = _source_colors(self.mesh) if _shows_source_colors(layer.style) else None
+        self._sources = source_colors(self.mesh) if _shows_source_colors(layer.style) else None
         extra = 0 if self._sources is None else len(self._sources.colors)
+        self._facades: Facades | None = None
+        if self._sources is not None and self.mesh.pictures is not None:
+            self._facades = Facades(self.mesh, self.mesh.pictures, context.wake)
         self.texture = FeatureTexture(2 * self.count + extra)
         self.tiles: list[Tile] = []
         self._hides = False
@@ -87,9 +92,19 @@ class CityVisual(Visual):
             joined += [tile.actor, tile.edges]
             if perf_counter() > deadline:
                 break
-        self.is_pending = bool(self._waiting)
+        joined += self._advance_facades()
         self.actors += joined
         return joined
+
+    def _advance_facades(self) -> list[Any]:
+        """Return the actor of the next page of pictures that is ready; what it shows is not drawn twice."""
+        actor = None if self._facades is None or self._waiting else self._facades.advance()
+        self.is_pending = bool(self._waiting) or actor is not None
+        if self._facades is None or actor is None:
+            return []
+        self._facades.style(*self._seen())
+        self.recolor()
+        return [actor]
 
     def _entries(self) -> Int:
         """Return (T,) texels: two per feature (walls, roofs), or one per material where the source gives colours."""
@@ -144,11 +159,18 @@ class CityVisual(Visual):
         super().sync(layer)
         for tile in self.tiles:
             self._style(tile)
+        if self._facades is not None:
+            self._facades.style(*self._seen())
         self.recolor()
 
+    def _seen(self) -> tuple[bool, float]:
+        """Return whether anything is drawn, and how opaque."""
+        opacity = self._opacity()
+        return self.layer.visible and opacity > 0.0, opacity
+
     def _style(self, tile: Tile) -> None:
-        look, opacity = self.context.look, self._opacity()
-        tile.actor.SetVisibility(self.layer.visible and opacity > 0.0)
+        look, (is_seen, opacity) = self.context.look, self._seen()
+        tile.actor.SetVisibility(is_seen)
         tile.edges.SetVisibility(False)
         surface = tile.actor.GetProperty()
         surface.SetAmbient(0.42)
@@ -163,7 +185,8 @@ class CityVisual(Visual):
         return self.layer.opacity * (XRAY_OPACITY if self.context.xray else 1.0)
 
     def fits(self, layer: Layer) -> bool:
-        return self.mesh.colors is None or _shows_source_colors(layer.style) == (self._sources is not None)
+        has_own = self.mesh.colors is not None or self.mesh.pictures is not None
+        return not has_own or _shows_source_colors(layer.style) == (self._sources is not None)
 
     def set_time(self, time: float) -> bool:
         if self.style_moves(time):
@@ -185,20 +208,25 @@ class CityVisual(Visual):
         self.texture.write_pairs(walls, roofs, coloring.codes)
         if len(self._marked_rows):
             self.texture.tint_pairs(*marked_pair(self.context.look.accent), self._marked_rows)
-        if self._sources is not None:
-            colors = self._sources.colors.copy()
-            colors[np.take(coloring.palette[:, 3], coloring.codes)[self._sources.owners] == 0, 3] = 0
-            if len(self._marked_rows):
-                is_marked = np.zeros(self.count, dtype=bool)
-                is_marked[self._marked_rows] = True
-                colors[is_marked[self._sources.owners], :3] = marked_pair(self.context.look.accent)[0][:3]
-            self.texture.write(colors, 2 * self.count)
-        self.texture.flush()
         hides = len(coloring) > 0 and int(coloring.palette[:, 3].min()) == 0
+        if self._sources is not None:
+            hides |= self._show_sources(self._sources, np.take(coloring.palette[:, 3], coloring.codes) == 0)
+        self.texture.flush()
         if hides and not self._hides:
             for tile in self.tiles:
                 hide_transparent_texels(tile.actor)
             self._hides = True
+
+    def _show_sources(self, sources: SourceColors, is_hidden: Bool) -> bool:
+        """Write the colours of the source and leave out pictures of hidden and marked features; return whether some are drawn."""
+        is_marked = np.zeros(self.count, dtype=bool)
+        is_marked[self._marked_rows] = True
+        is_drawn = np.zeros(0, dtype=bool) if self._facades is None else self._facades.is_drawn
+        mark = marked_pair(self.context.look.accent)[0]
+        self.texture.write(sources.seen(self.context.look, is_hidden, is_marked, mark, is_drawn), 2 * self.count)
+        if self._facades is not None:
+            self._facades.leave_out(is_hidden | is_marked)
+        return bool(is_drawn.any())
 
     def mark(self, features: AbstractSet[str], rows: Int) -> bool:
         if features is self._marked or not (features or self._marked):
@@ -215,6 +243,9 @@ class CityVisual(Visual):
 
     def prepare(self, view: View) -> None:
         shown = self.layer.visible and self.layer.opacity > 0.0
+        if self._facades is not None and shown:
+            self._facades.start()
+            self.is_waiting = self._facades.is_waiting
         for tile in self.tiles:
             nearest = np.clip(view.eye, tile.low, tile.high)
             limit = MOVING_METRES_PER_PIXEL if view.is_moving else EDGE_METRES_PER_PIXEL
@@ -251,6 +282,14 @@ class CityVisual(Visual):
         top = np.full(self.count, -np.inf)
         np.maximum.at(top, owner, corners[:, 2])
         return np.column_stack([*mean, np.where(np.isfinite(top), top, np.nan)])
+
+    def stop(self) -> None:
+        if self._facades is not None:
+            self._facades.stop()
+
+    def release(self) -> None:
+        self.stop()
+        super().release()
 
     def outline(self, rows: Int) -> tuple[Float32, Int] | None:
         wanted = np.zeros(self.count, dtype=bool)
@@ -308,35 +347,3 @@ def _tile_rows(mesh: TriangleMesh, count: int) -> list[Int]:
 
 def _shows_source_colors(style: Style) -> bool:
     return style.mode is StyleMode.SINGLE and style.color == NEUTRAL
-
-
-@dataclass(frozen=True)
-class SourceColors:
-    """Colours that the source gives, one for each feature that has it, so that a feature can be hidden.
-
-    Attributes
-    ----------
-    colors : (M, 4) uint8
-    owners : (M,) int64
-        Feature of each.
-    rows : (T,) int64
-        Row of ``colors`` of each triangle.
-    has : (T,) bool
-        Whether the source gives the triangle a colour.
-    """
-
-    colors: UInt8
-    owners: Int
-    rows: Int
-    has: Bool
-
-
-def _source_colors(mesh: TriangleMesh) -> SourceColors | None:
-    """Return the colours of the source; None when it gives none."""
-    if mesh.colors is None or not len(mesh.colors):
-        return None
-    packed = np.ascontiguousarray(mesh.colors).view(np.uint32).ravel().astype(np.int64)
-    unique, rows = np.unique(packed + (mesh.feature_index.astype(np.int64) << 32), return_inverse=True)
-    colors = (unique & 0xFFFFFFFF).astype(np.uint32).view(np.uint8).reshape(-1, 4).copy()
-    has: Bool = np.asarray(~((mesh.colors[:, :3] == 255).all(axis=1)))
-    return SourceColors(colors, unique >> 32, rows.astype(np.int64), has)

@@ -113,15 +113,15 @@ class PicturePlaces:
                 wrap = text
             elif local == "isFront":
                 is_front = text not in ("false", "0")
-            elif local == "target":
+            elif local in ("target", "textureParameterization"):
                 targets.append(part)
         found: dict[str, int] = {}
         number = -1
         if self._folder is not None and is_front and targets:
             number = self._folder.number(name, wrap in ("wrap", "mirror"))
         for part in targets:
-            inner = next(part.iter("{*}TextureAssociation"), None)
-            target = _target(part if inner is None else next(inner.iter("{*}target"), part))
+            # In CityGML 3 the surface is named inside of an association, before it in what it is laid with.
+            target = _target(next(part.iterdescendants("{*}target"), part))
             texts = [each.text or "" for each in part.iter("{*}textureCoordinates")]
             row = -1
             if number >= 0 and texts:

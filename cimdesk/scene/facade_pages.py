@@ -1,0 +1,145 @@
+"""Pictures of faces put together on pages, made smaller where there are more of them than memory is for."""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cimdesk.base.arrays import Bool, Float, UInt8
+from cimdesk.model.pictured import PICTURE_FORMATS, PictureFile
+
+PAGE = 2048
+"""Pixels along a side."""
+RIM = 4
+"""Pixels around each picture that repeat its last ones, so that nothing of its neighbours shows."""
+BUDGET = 24 << 20
+"""Pixels that all pages of a layer may have."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where a picture is on its page [px]: from the left, from the top, width and height."""
+
+    picture: int
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass
+class Page:
+    """Pictures side by side, or a single one that goes on beyond its rim.
+
+    Attributes
+    ----------
+    width, height : int
+    is_repeated : bool
+    spots : list of Spot
+    """
+
+    width: int
+    height: int
+    is_repeated: bool = False
+    spots: list[Spot] = field(default_factory=list)
+
+    def placed(self, spot: Spot, places: Float) -> Float:
+        """Return where (..., 2) places of a picture are on the page, both from the left and from the bottom."""
+        if self.is_repeated:
+            return places
+        inside = np.clip(places, 0.0, 1.0)
+        x = (spot.left + inside[..., 0] * spot.width) / self.width
+        y = 1.0 - (spot.top + (1.0 - inside[..., 1]) * spot.height) / self.height
+        return np.stack([x, y], axis=-1)
+
+
+def plan_pages(files: Sequence[PictureFile], goes_on: Bool, is_used: Bool) -> list[Page]:
+    """Return pages for the files that are used.
+
+    Parameters
+    ----------
+    files : sequence of PictureFile
+    goes_on : (F,) bool
+        Pictures that are used beyond their rim: each has a page of its own.
+    is_used : (F,) bool
+    """
+    used = {k: each.size for k, each in enumerate(files) if is_used[k]}
+    scale = min(1.0, float(np.sqrt(BUDGET / max(sum(width * height for width, height in used.values()), 1))))
+    fitted = {k: _fitted(size, scale) for k, size in used.items()}
+    alone = [Page(*fitted[k], True, [Spot(k, 0, 0, *fitted[k])]) for k in fitted if goes_on[k]]
+    return alone + _shelves({k: size for k, size in fitted.items() if not goes_on[k]})
+
+
+def _fitted(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Return a size made smaller by ``scale`` at least, and so far that it fits on a page."""
+    most = PAGE - 2 * RIM
+    scale = min(scale, most / size[0], most / size[1])
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _shelves(sizes: dict[int, tuple[int, int]]) -> list[Page]:
+    """Return pages filled shelf by shelf, the highest pictures first."""
+    pages: list[Page] = []
+    left = top = shelf = PAGE
+    for picture, (width, height) in sorted(sizes.items(), key=lambda item: -item[1][1]):
+        if left + width + 2 * RIM > PAGE:
+            left, top = 0, top + shelf
+            shelf = height + 2 * RIM
+        if top + height + 2 * RIM > PAGE:
+            pages.append(Page(0, 0))
+            left, top, shelf = 0, 0, height + 2 * RIM
+        page = pages[-1]
+        page.spots.append(Spot(picture, left + RIM, top + RIM, width, height))
+        left += width + 2 * RIM
+        page.width, page.height = max(page.width, left), max(page.height, top + shelf)
+    return pages
+
+
+def painted_page(page: Page, files: Sequence[PictureFile], is_wanted: Any = lambda: True) -> UInt8 | None:
+    """Return the (H, W, 3 or 4) pixels of a page, row 0 at the top; None when nobody wants it any longer.
+
+    A picture that cannot be read is left out, and taken from ``page.spots``.
+    """
+    found: list[tuple[Spot, UInt8]] = []
+    for spot in page.spots:
+        if not is_wanted():
+            return None
+        if (pixels := _pixels_of(files[spot.picture], spot)) is not None:
+            found.append((spot, pixels))
+    page.spots[:] = [spot for spot, _ in found]
+    channels = 4 if any(pixels[..., 3].min() < 255 for _, pixels in found) else 3
+    whole = np.zeros((page.height, page.width, channels), dtype=np.uint8)
+    for spot, pixels in found:
+        rim = 0 if page.is_repeated else RIM
+        rows = np.clip(np.arange(-rim, spot.height + rim), 0, spot.height - 1)
+        columns = np.clip(np.arange(-rim, spot.width + rim), 0, spot.width - 1)
+        top, left = spot.top - rim, spot.left - rim
+        whole[top : top + len(rows), left : left + len(columns)] = pixels[rows[:, None], columns, :channels]
+    return whole
+
+
+def _pixels_of(file: PictureFile, spot: Spot) -> UInt8 | None:
+    """Return (height, width, 4) pixels; None, and a line in the log, where the picture is damaged after its head."""
+    from PIL import Image
+
+    size = spot.width, spot.height
+    try:
+        if file.pixels is not None:
+            image: Any = Image.fromarray(file.pixels)
+        else:
+            image = Image.open(file.path if file.data is None else io.BytesIO(file.data), formats=PICTURE_FORMATS)
+        with image:
+            # A JPEG can be read at a half, a quarter or an eighth of its size in a fraction of the time.
+            image.draft("RGB", size)
+            whole = image.convert("RGBA")
+            return np.asarray(whole if whole.size == size else whole.resize(size, reducing_gap=2.0))
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        log.warning("%s: %s", file.path, error)
+        return None
