@@ -15,7 +15,7 @@ from cimdesk.formats.tiles3d_entities import StatedTile, SubtreeEntities
 from cimdesk.formats.tiles3d_paths import SUBTREE_BYTES, BrokenPart
 from cimdesk.formats.tiles3d_rows import Growing, Pending, Stub, content_entries
 from cimdesk.formats.tiles3d_subtree import from_morton, read_subtree, tiles_in_levels
-from cimdesk.formats.tiles3d_volumes import Volume, implicit_sphere, read_volume
+from cimdesk.formats.tiles3d_volumes import FoundVolume, Volume, implicit_sphere, read_volumes
 
 
 @dataclass
@@ -91,12 +91,14 @@ class ImplicitWork:
             start = tiles_in_levels(depth, branching)
             codes = np.flatnonzero(subtree.tiles[start : start + branching**depth])
             below = from_morton(codes, self.dimensions) + np.array(place) * 2**depth
-            for code, coordinates in zip((codes + start).tolist(), below.tolist(), strict=True):
+            stated = [entities.stated(code) for code in (codes + start).tolist()]
+            volumes = read_volumes([each.volume for each in stated], self.matrix)
+            for code, coordinates, said, own in zip((codes + start).tolist(), below.tolist(), stated, volumes, strict=True):
                 if not self.reader.has_room:
                     self.reader.stop()
                     return []
                 has = [content[code] for content in subtree.contents]
-                row = self._tile(level + depth, tuple(coordinates), has, entities.stated(code))
+                row = self._tile(level + depth, tuple(coordinates), has, said, own)
                 if entities:
                     self._describe(row, code, level + depth, tuple(coordinates), entities)
         if level + self.levels >= self.available:
@@ -123,13 +125,12 @@ class ImplicitWork:
             whole = {"region": [*region[:4], *heights]}
         return implicit_sphere(whole, level, place, self.matrix)
 
-    def _tile(self, level: int, place: tuple[int, ...], has: list[Any], stated: StatedTile) -> int:
+    def _tile(self, level: int, place: tuple[int, ...], has: list[Any], stated: StatedTile, own: FoundVolume | None) -> int:
         uris = [_filled(uri, level, place) for uri, there in zip(self.uris, has, strict=False) if there and isinstance(uri, str)]
         pending = Pending({}, -1, self.replaces, self.matrix, self.error, self.at.base, f"tile {level} {place}", self.at.entities)
         drawn, nested = self.reader.sorted_references(uris, pending)
         above = self.above.get((level, *place))
         parent = self.rows.get((level - 1, *(axis >> 1 for axis in place)), self.at.parent) if above is None else above
-        own = read_volume(stated.volume, self.matrix) if stated.volume else None
         self.states_volumes |= own is not None
         volume = own.volume if own is not None and np.isfinite(own.volume[1]) else self._share(level, place, stated.heights)
         error = self.error / 2.0**level if stated.geometric_error is None else stated.geometric_error

@@ -169,7 +169,9 @@ def inner_path(uri: object, base: str) -> str:
     if _SCHEME.match(plain) or plain.startswith("/") or "\\" in plain or "\0" in plain:
         raise unsafe
     parts: list[str] = []
-    for part in PurePosixPath(base, plain).parts:
+    for part in f"{base}/{plain}".split("/"):
+        if part in ("", "."):
+            continue
         if part != "..":
             parts.append(part)
         elif parts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -42,6 +42,23 @@ def read_volume(entry: Mapping[str, Any], matrix: Float) -> FoundVolume | None:
     if (region := number_list(entry.get("region"), 6)) is not None:
         return FoundVolume(region_sphere(region), True) if _is_region(region) else FoundVolume(NO_VOLUME)
     return None
+
+
+def read_volumes(entries: Sequence[Mapping[str, Any]], matrix: Float) -> list[FoundVolume | None]:
+    """Return what `read_volume` gives of each entry; regions are looked at all at once."""
+    regions = [_only_region(entry) for entry in entries]
+    known = [region for region in regions if region is not None]
+    spheres = iter(region_spheres(np.array(known)) if known else ())
+    return [
+        read_volume(entry, matrix) if region is None else FoundVolume(next(spheres), True)
+        for entry, region in zip(entries, regions, strict=True)
+    ]
+
+
+def _only_region(entry: Mapping[str, Any]) -> list[float] | None:
+    """Return the region of an entry that has nothing else and lies on the globe."""
+    region = number_list(entry.get("region"), 6) if len(entry) == 1 else None
+    return region if region is not None and _is_region(region) else None
 
 
 def _s2_entry(entry: Mapping[str, Any]) -> tuple[S2Cell, float, float] | None:
@@ -120,16 +137,36 @@ def _is_region(region: list[float]) -> bool:
 
 def region_sphere(region: list[float]) -> Volume:
     """Return the earth-centred sphere around west, south, east, north [rad] and the two heights [m], and half its height."""
-    west, south, east, north, low, high = region
-    if east < west:
-        east += 2 * np.pi
-    longitudes, latitudes = np.meshgrid(np.linspace(west, east, 3), np.linspace(south, north, 3))
-    points = np.concatenate([geocentric(longitudes.ravel(), latitudes.ravel(), height) for height in (low, high)])
-    centre = geocentric(np.array([(west + east) / 2]), np.array([(south + north) / 2]), (low + high) / 2)[0]
-    return _volume_of(points, centre, abs(high - low) / 2.0)
+    return region_spheres(np.array([region]))[0]
 
 
-def geocentric(longitudes: Float, latitudes: Float, height: float) -> Float:
+def region_spheres(regions: Float) -> list[Volume]:
+    """Return what `region_sphere` gives of each of (N, 6) regions: a subtree has some hundred, and each step costs as much for one.
+
+    Around each are (N, 19, 3) points: nine at either height, then the middle.
+    """
+    west, south, east, north, low, high = regions.T
+    east = np.where(east < west, east + 2 * np.pi, east)
+    steps = np.array([0.0, 0.5, 1.0])
+    rows, columns = np.repeat(steps, 3), np.tile(steps, 3)
+    longitudes = west[:, None] + (east - west)[:, None] * np.concatenate([columns, columns, [0.5]])
+    latitudes = south[:, None] + (north - south)[:, None] * np.concatenate([rows, rows, [0.5]])
+    heights = np.column_stack([*[low] * 9, *[high] * 9, (low + high) / 2])
+    points = geocentric(longitudes.ravel(), latitudes.ravel(), heights.ravel()).reshape(-1, 19, 3)
+    centres, half_heights = points[:, 18], np.abs(high - low) / 2
+    away = points[:, :18] - centres[:, None]
+    radii = np.sqrt(np.einsum("nij,nij->ni", away, away).max(axis=1))
+    ups = centres / np.maximum(np.sqrt(np.einsum("ni,ni->n", centres, centres)), 1.0)[:, None]
+    flat = np.maximum(np.hypot(ups[:, 0], ups[:, 1]), 1e-9)
+    easts = np.column_stack([-ups[:, 1] / flat, ups[:, 0] / flat, np.zeros(len(ups))])
+    directions = np.stack([easts, np.cross(ups, easts), ups], axis=1)
+    axes = directions * np.abs(np.einsum("nij,nkj->nik", away, directions)).max(axis=1)[:, :, None]
+    # Over a wide area the ground itself bends away.
+    rises = np.minimum(half_heights + radii**2 / 1.27e7, radii)
+    return list(zip(centres, radii.tolist(), rises.tolist(), axes, strict=True))
+
+
+def geocentric(longitudes: Float, latitudes: Float, height: float | Float) -> Float:
     """Return (N, 3) earth-centred metres on the WGS 84 ellipsoid of angles [rad]."""
     a, e2 = 6378137.0, 6.69437999014e-3
     normal = a / np.sqrt(1 - e2 * np.sin(latitudes) ** 2)
