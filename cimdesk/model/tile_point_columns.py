@@ -150,7 +150,7 @@ class PointColumns(Mapping[str, AnyArray]):
 
     def __iter__(self) -> Iterator[str]:
         with self._lock:
-            return iter(list(self._samples))
+            return iter(sorted(self._samples, key=lambda name: (name == POINT_HEIGHT, name.casefold())))
 
     def __len__(self) -> int:
         return len(self._samples)

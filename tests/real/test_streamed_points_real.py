@@ -12,7 +12,12 @@ from cimdesk.formats import registry
 from cimdesk.formats.tiles3d import place_of
 from cimdesk.formats.tiles3d_stream import TileStream
 from cimdesk.model.layers import LayerKind
+from cimdesk.model.point_style import RAMP_STEPS
 from cimdesk.model.points import COLOR
+from cimdesk.model.style import Style, StyleMode
+from cimdesk.model.tile_point_columns import POINT_HEIGHT, PointColumns
+from cimdesk.model.tile_point_style import legend_of, painter_of, settled_by
+from cimdesk.services.tile_store import TileStore
 
 pytestmark = pytest.mark.real
 
@@ -66,3 +71,29 @@ def test_points_of_gltf_come_with_their_properties(tmp_path, real_data):
     assert all(cloud.columns for cloud in clouds)
     said = clouds[0].attributes(0, np.zeros(3))
     assert len(said) > 3
+
+
+def test_real_points_can_be_coloured_by_what_each_says(real_data):
+    folder = real_data / "3dtiles" / "samples" / "glTF" / "EXT_structural_metadata" / "PropertyAttributesPointCloud"
+    place, name, _ = place_of(folder / "tileset.json")
+    store = TileStore(TileStream(place, name))
+    wanted = dict.fromkeys(np.flatnonzero(~store.tileset.is_empty).tolist(), 1.0)
+    store.want(store, wanted, ())
+    assert store.wait(30.0)
+    columns = store.point_columns
+    assert set(columns) == {"intensity", "classification", POINT_HEIGHT}
+    assert set(columns["classification"].tolist()) == {"Buildings", "MediumVegetation"}
+    ramp = Style(StyleMode.CONTINUOUS, attribute="intensity", clip=(0.0, 100.0))
+    # The tileset states the range.
+    assert [entry.label for entry in legend_of(ramp, columns)][:: RAMP_STEPS - 1] == ["0", "0.633"]
+
+
+def test_real_properties_by_point_can_be_coloured(tmp_path, real_data):
+    tile = streamed(tmp_path, real_data / "3dtiles" / "cesium-native" / "PointCloud" / "pointCloudWithPerPointProperties.pnts")
+    columns = PointColumns()
+    columns.note(0, tile.block.cloud, tile.block.origin)
+    assert set(columns) == {*tile.block.cloud.columns, POINT_HEIGHT}
+    for column in tile.block.cloud.own:
+        style = settled_by(Style(StyleMode.CONTINUOUS, attribute=column), columns)
+        colors = painter_of(style, tile.block.cloud.columns[column])(0, len(tile.block.cloud))
+        assert len(np.unique(colors, axis=0)) > 1
