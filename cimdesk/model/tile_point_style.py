@@ -72,16 +72,18 @@ class SteadyStyles:
     """Remembers what was found for the styles of one layer, so that it stays while more points come."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[Style, Style]] = []
+        self._found: list[tuple[dict[str, Any], Style]] = []
 
     def settled(self, style: Style, columns: PointColumns) -> Style:
         """Return a style with everything it finds in the points written down; as it is while no point has its column."""
         if style.mode not in MODES or style.attribute not in columns:
             return style
+        # Records are alike where numbers are missing; styles are not.
+        wanted = style.to_record()
         for asked, found in self._found:
-            if asked == style:
+            if asked == wanted:
                 return found
-        self._found = [(style, settled_by(style, columns)), *self._found[:MOST_KEPT]]
+        self._found = [(wanted, settled_by(style, columns)), *self._found[:MOST_KEPT]]
         return self._found[0][1]
 
 

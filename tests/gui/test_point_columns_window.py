@@ -48,7 +48,7 @@ def test_the_panel_offers_the_columns_of_points_and_previews_them(qtbot, surveye
     panel.colors.attribute.setCurrentIndex(offered(panel).index("Intensity"))
     assert panel.colors.histogram.isVisibleTo(panel)
     panel.cancel()
-    assert window.desk.session.workspace.layer(layer.id).style == Style(attribute="")
+    assert window.desk.session.workspace.layer(layer.id).style.to_record() == Style().to_record()
 
 
 def test_what_is_applied_is_kept_with_its_limits(qtbot, surveyed):
