@@ -12,6 +12,7 @@ import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.model.features import FeatureTable
+from cimdesk.model.style import Style
 from cimdesk.model.tile_points import PointValues, TextColumn, TilePoints
 
 POINT_HEIGHT = "point_height"
@@ -96,6 +97,11 @@ class _Sample:
 class PointColumns(Mapping[str, AnyArray]):
     """Samples of the columns that tell points apart; safe to ask from several threads.
 
+    Attributes
+    ----------
+    settled : list of (dict, Style)
+        What was found for styles, by the records of those; of the thread that draws.
+
     Parameters
     ----------
     stated : mapping of str to (float, float)
@@ -109,6 +115,7 @@ class PointColumns(Mapping[str, AnyArray]):
     ) -> None:
         self.stated = stated
         self.named = named
+        self.settled: list[tuple[dict[str, Any], Style]] = []
         self._lock = threading.Lock()
         self._seen: set[int] = set()
         self._samples: dict[str, _Sample] = {}

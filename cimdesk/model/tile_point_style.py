@@ -68,23 +68,20 @@ def settled_by(style: Style, samples: Mapping[str, AnyArray]) -> Style:
     return settled(style, _table(style.attribute, values), MOST_CATEGORIES)
 
 
-class SteadyStyles:
-    """Remembers what was found for the styles of one layer, so that it stays while more points come."""
+def steady_style(style: Style, columns: PointColumns) -> Style:
+    """Return a style with everything it finds in the points written down, and the same again while more points come.
 
-    def __init__(self) -> None:
-        self._found: list[tuple[dict[str, Any], Style]] = []
-
-    def settled(self, style: Style, columns: PointColumns) -> Style:
-        """Return a style with everything it finds in the points written down; as it is while no point has its column."""
-        if style.mode not in MODES or style.attribute not in columns:
-            return style
-        # Records are alike where numbers are missing; styles are not.
-        wanted = style.to_record()
-        for asked, found in self._found:
-            if asked == wanted:
-                return found
-        self._found = [(wanted, settled_by(style, columns)), *self._found[:MOST_KEPT]]
-        return self._found[0][1]
+    It is returned as it is while no point has its column.
+    """
+    if style.mode not in MODES or style.attribute not in columns:
+        return style
+    # Records are alike where numbers are missing; styles are not.
+    wanted = style.to_record()
+    for asked, found in columns.settled:
+        if asked == wanted:
+            return found
+    columns.settled[:] = [(wanted, settled_by(style, columns)), *columns.settled[:MOST_KEPT]]
+    return columns.settled[0][1]
 
 
 def painter_of(style: Style, values: PointValues) -> Painter:
@@ -144,7 +141,7 @@ def legend_of(style: Style, columns: PointColumns) -> tuple[LegendEntry, ...]:
     Ends of a ramp say that what lies beyond looks like them, unless the tileset states that nothing does.
     """
     name = style.attribute
-    style = settled_by(style, columns)
+    style = steady_style(style, columns)
     entries = color_features(style, _table(name, columns[name])).legend
     is_ramp = style.mode is StyleMode.CONTINUOUS and columns[name].dtype.kind in "iuf"
     if is_ramp and not columns.spans_all(name, style.low, style.high):

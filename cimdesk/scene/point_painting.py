@@ -13,7 +13,7 @@ from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int, UInt8
 from cimdesk.model.layers import Layer
 from cimdesk.model.style import Style
 from cimdesk.model.tile_point_columns import values_of
-from cimdesk.model.tile_point_style import MODES, SteadyStyles, painter_of
+from cimdesk.model.tile_point_style import MODES, painter_of, steady_style
 from cimdesk.model.tile_points import PointValues, TilePoints
 from cimdesk.model.tileset import TileBlock, TileSource
 from cimdesk.scene.geometry import cell_of_points, set_point_array
@@ -57,7 +57,6 @@ class PointPainting:
         self._context = context
         self._colors = colors
         self._columns = source.point_columns
-        self._steady = SteadyStyles()
         self._asked = self._style = Style()
         self._behind: dict[int, Iterator[None]] = {}
 
@@ -69,14 +68,14 @@ class PointPainting:
     def styled(self, layer: Layer) -> Layer:
         """Follow the style of a layer from now on; return the layer with the limits that its points gave."""
         self._asked = layer.style
-        self._style = self._steady.settled(layer.style, self._columns)
+        self._style = steady_style(layer.style, self._columns)
         return layer if self._style is layer.style else layer.but(style=self._style)
 
     def is_news(self) -> bool:
         """Return whether the first points with the column that decides have come, so that limits are known from now on."""
         before = self._style
         if before is self._asked:
-            self._style = self._steady.settled(self._asked, self._columns)
+            self._style = steady_style(self._asked, self._columns)
         return self._style is not before
 
     def is_behind(self, shown: frozenset[int]) -> bool:

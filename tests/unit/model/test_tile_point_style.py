@@ -17,11 +17,11 @@ from cimdesk.model.point_style import CLASS_NAMES
 from cimdesk.model.style import MISSING, Coloring, LegendEntry, Style, StyleMode, hex_color, rgba
 from cimdesk.model.tile_point_columns import POINT_HEIGHT, PointColumns
 from cimdesk.model.tile_point_style import (
-    SteadyStyles,
     category_text,
     legend_of,
     painter_of,
     settled_by,
+    steady_style,
     title_of,
     value_of_point,
     with_point_legend,
@@ -94,12 +94,13 @@ def test_class_names_are_only_for_columns_of_classes():
 
 
 def test_limits_stay_while_points_come_that_lie_beyond():
-    columns, steady = PointColumns(), SteadyStyles()
-    assert steady.settled(RAMP, columns) is RAMP
+    columns = PointColumns()
+    assert steady_style(RAMP, columns) is RAMP
     columns.note(0, cloud(intensity=np.arange(100)), ZERO)
-    first = steady.settled(RAMP, columns)
+    first = steady_style(RAMP, columns)
     columns.note(1, cloud(intensity=np.arange(1000)), ZERO)
-    assert steady.settled(RAMP, columns) is first
+    assert steady_style(RAMP, columns) is first
+    assert [entry.label for entry in legend_of(RAMP, columns)][-1] == "≥ 99.0"
     assert (first.low, first.high) == (0.0, 99.0)
     assert colors(first, np.array([99, 5000])) == [colors(first, np.array([99]))[0]] * 2
 
