@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 
 from cimdesk.base.arrays import AnyArray, Float32, Int, Int32, UInt8
+from cimdesk.base.srgb import to_linear
 from cimdesk.formats.metadata_write import MetadataClass
 from cimdesk.model.features import FeatureTable
 
@@ -183,10 +184,8 @@ def _palette(mesh: TileMesh) -> tuple[list[AnyArray], AnyArray]:
 
 
 def _material(color: AnyArray) -> dict[str, Any]:
-    share = color.astype(np.float64) / 255.0
     # Factors are linear light.
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-    factor = [*(round(float(v), 6) for v in linear[:3]), round(float(share[3]), 6)]
+    factor = [*(round(float(v), 6) for v in to_linear(color[:3])), round(float(color[3]) / 255.0, 6)]
     material: dict[str, Any] = {
         "pbrMetallicRoughness": {"baseColorFactor": factor, "metallicFactor": 0.0, "roughnessFactor": 0.9},
         "doubleSided": True,

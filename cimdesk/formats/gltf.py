@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Int
+from cimdesk.base.arrays import AnyArray, Bool, Float, Int
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_buffers import Buffers, Resolver, accessor, item_of
 from cimdesk.formats.gltf_instances import Primitive, read_crowd, repeated
@@ -77,7 +77,9 @@ class _Work:
     where: str
 
 
-def read_gltf(data: bytes, resolve: Resolver, findings: Findings, where: str, copies: int = 1) -> GltfModel:
+def read_gltf(
+    data: bytes, resolve: Resolver, findings: Findings, where: str, copies: int = 1, lays_pictures: bool = False
+) -> GltfModel:
     """Read a GLB or glTF JSON file.
 
     Parameters
@@ -89,6 +91,8 @@ def read_gltf(data: bytes, resolve: Resolver, findings: Findings, where: str, co
         Told of primitives that cannot be used; ``where`` is their place.
     copies : int
         How often it is going to be drawn: pictures on a crowd are shown less finely.
+    lays_pictures : bool
+        Keep pictures as they are on whole triangles, instead of cutting these into small ones of one colour.
 
     Raises
     ------
@@ -106,7 +110,7 @@ def read_gltf(data: bytes, resolve: Resolver, findings: Findings, where: str, co
     model.tables = _tables(model, findings, where)
     rtc = number_list(as_dict(as_dict(document.get("extensions")).get("CESIUM_RTC")).get("center"), 3)
     model.center = None if rtc is None else np.array(rtc)
-    surface = Surface(document, Textures(document, model.buffers), model.tables, findings, where, copies)
+    surface = Surface(document, Textures(document, model.buffers), model.tables, findings, where, copies, lays_pictures)
     work = _Work(model, surface, findings, where)
     for matrix, node, mesh in _placed_meshes(document, findings, where):
         _add_mesh(work, matrix, node, mesh)
@@ -280,6 +284,7 @@ def _primitive(work: _Work, entry: dict[str, Any]) -> Primitive | None:
         painted.further,
         added=len(cells.triangles) - len(triangles),
         has_outline=not painted.is_cut_out,
+        laid=painted.laid,
     )
 
 
@@ -302,12 +307,12 @@ def _placed(primitive: Primitive, matrix: Float) -> Primitive:
     with np.errstate(over="ignore", invalid="ignore"):
         points = primitive.points @ matrix[:3, :3].T + matrix[:3, 3]
         usable = np.asarray((np.abs(points) < FARTHEST).all(axis=1))
-    triangles = primitive.triangles
+    triangles, laid = primitive.triangles, primitive.laid
     if np.linalg.det(matrix[:3, :3]) < 0:
-        triangles = triangles[:, ::-1]
+        triangles, laid = triangles[:, ::-1], laid and laid.turned()
     if usable.all():
-        return replace(primitive, points=points, triangles=triangles)
-    kept = usable[triangles].all(axis=1)
+        return replace(primitive, points=points, triangles=triangles, laid=laid)
+    kept: Bool = np.asarray(usable[triangles].all(axis=1))
     return replace(
         primitive,
         points=np.where(usable[:, None], points, points[usable][0] if usable.any() else 0.0),
@@ -316,6 +321,7 @@ def _placed(primitive: Primitive, matrix: Float) -> Primitive:
         feature_ids=None if primitive.feature_ids is None else primitive.feature_ids[kept],
         values={name: column[kept] for name, column in primitive.values.items()},
         further={table: rows[kept] for table, rows in primitive.further.items()},
+        laid=laid and laid.kept(kept),
     )
 
 

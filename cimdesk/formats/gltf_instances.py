@@ -13,6 +13,7 @@ from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_buffers import Buffers, accessor, item_of
 from cimdesk.formats.gltf_json import as_dict, as_int, as_list
 from cimdesk.formats.gltf_surface import whole_ids
+from cimdesk.formats.picture_places import LaidPicture
 from cimdesk.formats.tiles3d_paths import BrokenPart
 
 MAX_TRIANGLES = 2_000_000
@@ -53,6 +54,8 @@ class Primitive:
         Whether its creases read as outlines of what it shows.
     part : str
         Name of the node it belongs to.
+    laid : LaidPicture or None
+        What lies on the triangles.
     """
 
     points: Float
@@ -66,6 +69,7 @@ class Primitive:
     added: int = 0
     has_outline: bool = True
     part: str = ""
+    laid: LaidPicture | None = None
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,7 @@ def repeated(primitive: Primitive, crowd: Crowd, findings: Findings, where: str)
         family=crowd.family,
         added=shape.added * count,
         has_outline=shape.has_outline and size <= OUTLINED,
+        laid=None if shape.laid is None else shape.laid.repeated(is_mirrored),
     )
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Int
+from cimdesk.base.srgb import to_screen
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_json import as_dict, as_int, as_list
 from cimdesk.formats.gltf_metadata import PropertyTables
 from cimdesk.formats.gltf_surface import Attribute, feature_set, vertex_colors, whole_ids
-from cimdesk.formats.gltf_textures import base_color, to_screen
+from cimdesk.formats.gltf_textures import base_color
 from cimdesk.formats.pnts import PointPart
 from cimdesk.formats.tiles3d_paths import BrokenPart
 

@@ -7,17 +7,21 @@ feature need nothing but triangles. Clear parts of pictures (leaves of trees on 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Bool, Float, Int
+from cimdesk.base.srgb import to_linear, to_screen
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_json import as_dict, as_int, as_list
 from cimdesk.formats.gltf_metadata import PropertyTables
-from cimdesk.formats.gltf_textures import Texture, Textures, base_color, to_linear, to_screen
+from cimdesk.formats.gltf_textures import CLAMP, Texture, Textures, base_color
+from cimdesk.formats.picture_places import LaidPicture
 from cimdesk.formats.tiles3d_paths import BrokenPart
+from cimdesk.model.pictured import PictureFile
 
 Attribute = Callable[[str], AnyArray | None]
 PICTURE_CELLS = 8_000
@@ -80,6 +84,8 @@ class Painted:
         Properties kept by place rather than by feature.
     is_cut_out : bool
         Whether clear parts were cut away.
+    laid : LaidPicture or None
+        What is laid on the triangles as it is.
     """
 
     cells: Cells
@@ -89,11 +95,15 @@ class Painted:
     further: dict[int, Int]
     values: dict[str, AnyArray]
     is_cut_out: bool
+    laid: LaidPicture | None = None
 
 
 @dataclass
 class Surface:
-    """Paints the primitives of one file, which are going to be drawn ``copies`` times."""
+    """Paints the primitives of one file, which are going to be drawn ``copies`` times.
+
+    Where it ``lays_pictures`` they stay what they are, on whole triangles, unless something else wants these cut.
+    """
 
     document: Mapping[str, Any]
     textures: Textures
@@ -101,6 +111,8 @@ class Surface:
     findings: Findings
     where: str
     copies: int = 1
+    lays_pictures: bool = False
+    _files: dict[tuple[Any, ...], PictureFile] = field(default_factory=dict)
 
     def paint(self, entry: Mapping[str, Any], points: Float, triangles: Int, attribute: Attribute) -> Painted:
         """Return the triangles of a primitive with their colours, features and values."""
@@ -116,6 +128,9 @@ class Surface:
         maps = {name: found for name, (info, _) in described.items() if (found := self._texture(info, attribute)) is not None}
         picture_cells = max(PICTURE_CELLS * 8 // max(self.copies, 8), LEAST_CELLS)
         wanted = [(each, FEATURE_CELLS) for each in (feature_map, *maps.values()) if each is not None]
+        laid = None
+        if self.lays_pictures and picture is not None and not wanted and len(triangles):
+            laid, picture_cells = self._laid(picture, factor, mode, cutoff, _coordinates(picture, attribute)[triangles]), 1
         cells = _cut(points, triangles, wanted + ([(picture, picture_cells)] if picture is not None else []), attribute)
         colors, is_kept = self._colors(cells, factor, picture, mode, cutoff, attribute)
         features, table = self._features(cells, chosen, feature_map, attribute)
@@ -124,8 +139,8 @@ class Surface:
         values |= self._attribute_values(extensions, cells, attribute)
         if features is None and maps:
             features, values = _by_value(values)
-        if is_kept is None or is_kept.all():
-            return Painted(cells, colors, features, table, further, values, False)
+        if laid is not None or is_kept is None or is_kept.all():
+            return Painted(cells, colors, features, table, further, values, False, laid)
         return Painted(
             cells.take(is_kept),
             colors if colors.ndim == 1 else colors[is_kept],
@@ -135,6 +150,18 @@ class Surface:
             {name: column[is_kept] for name, column in values.items()},
             True,
         )
+
+    def _laid(self, picture: Texture, factor: Float, mode: str, cutoff: float, coordinates: Float) -> LaidPicture:
+        """Return a picture with the places of its (T, 3, 2) texture coordinates."""
+        alpha = {"MASK": cutoff, "BLEND": None}.get(mode, 0.0)
+        tint = (float(factor[0]), float(factor[1]), float(factor[2]))
+        key = (id(picture.data), picture.wraps, tint, alpha)
+        if key not in self._files:
+            height, width = picture.pixels.shape[:2]
+            is_repeated = CLAMP not in picture.wraps
+            self._files[key] = PictureFile(Path(self.where), (width, height), is_repeated, picture.data, tint, alpha)
+        placed = picture.placed(coordinates)
+        return LaidPicture(self._files[key], np.stack([placed[..., 0], 1.0 - placed[..., 1]], axis=-1).astype(np.float32))
 
     def _texture(self, info: Any, attribute: Attribute) -> Texture | None:
         try:

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Int, UInt8
+from cimdesk.base.arrays import Float, Int, UInt8
 from cimdesk.formats.gltf_buffers import Buffers, item_of
 from cimdesk.formats.gltf_json import as_dict, as_int, as_list, number_list
 from cimdesk.formats.tiles3d_paths import BrokenPart
 
 MAX_PIXELS = 64 << 20
 """Pixels that the pictures of one file may have."""
-_CLAMP, _MIRROR = 33071, 33648
+CLAMP, _MIRROR = 33071, 33648
 _SOURCES = ("EXT_texture_webp", "MSFT_texture_dds", "KHR_texture_basisu")
 
 
@@ -38,6 +38,8 @@ class Texture:
         KHR_texture_transform.
     smaller : dict of int to (H, W, 4) uint8
         The same image with blocks of so many pixels averaged, made when asked for.
+    data : bytes
+        The image as its file has it.
     """
 
     pixels: UInt8
@@ -45,10 +47,16 @@ class Texture:
     coordinates: str
     placing: Float
     smaller: dict[int, UInt8] = field(default_factory=dict)
+    data: bytes = b""
+
+    def placed(self, places: Float) -> Float:
+        """Return (..., 2) texture coordinates moved as KHR_texture_transform says."""
+        moved = places @ self.placing[:, :2].T + self.placing[:, 2]
+        return np.nan_to_num(moved, posinf=0.0, neginf=0.0)
 
     def sample(self, places: Float) -> UInt8:
         """Return (N, 4) texels nearest to (N, 2) texture coordinates."""
-        placed = np.nan_to_num(places @ self.placing[:, :2].T + self.placing[:, 2], posinf=0.0, neginf=0.0)
+        placed = self.placed(places)
         height, width = self.pixels.shape[:2]
         columns = _texel(placed[:, 0], self.wraps[0], width)
         return self.pixels[_texel(placed[:, 1], self.wraps[1], height), columns]
@@ -69,7 +77,7 @@ def _texel(values: Float, wrap: int, size: int) -> Int:
     if wrap == _MIRROR:
         turned = np.mod(values, 2.0)
         values = np.where(turned > 1.0, 2.0 - turned, turned)
-    elif wrap != _CLAMP:
+    elif wrap != CLAMP:
         # Whole numbers end a picture as often as they begin it; one at its end belongs to its last column.
         wrapped = values - np.floor(values)
         values = np.where((wrapped == 0.0) & (values >= 1.0), 1.0, wrapped)
@@ -82,7 +90,7 @@ class Textures:
 
     document: Mapping[str, Any]
     buffers: Buffers
-    _images: dict[int, tuple[UInt8, dict[int, UInt8]]] = field(default_factory=dict)
+    _images: dict[int, tuple[UInt8, dict[int, UInt8], bytes]] = field(default_factory=dict)
 
     def texture(self, info: Any) -> Texture:
         """Return the texture that a texture info object refers to.
@@ -100,16 +108,16 @@ class Textures:
         if "sampler" in described:
             sampler = item_of(self.document, "samplers", described["sampler"])
         wraps = (as_int(sampler.get("wrapS"), 0), as_int(sampler.get("wrapT"), 0))
-        pixels, smaller = self._image(_source_of(described))
-        return Texture(pixels, wraps, f"TEXCOORD_{channel}", _placing(transform), smaller)
+        pixels, smaller, data = self._image(_source_of(described))
+        return Texture(pixels, wraps, f"TEXCOORD_{channel}", _placing(transform), smaller, data)
 
-    def _image(self, index: Any) -> tuple[UInt8, dict[int, UInt8]]:
+    def _image(self, index: Any) -> tuple[UInt8, dict[int, UInt8], bytes]:
         entry = item_of(self.document, "images", index)
         if index not in self._images:
             uri = entry.get("uri")
             data = self.buffers.file(uri) if isinstance(uri, str) else self.buffers.view(as_int(entry.get("bufferView"), -1))
-            held = sum(pixels.size // 4 for pixels, _ in self._images.values())
-            self._images[index] = read_image(data, MAX_PIXELS - held), {}
+            held = sum(pixels.size // 4 for pixels, _, _ in self._images.values())
+            self._images[index] = read_image(data, MAX_PIXELS - held), {}, data
         return self._images[index]
 
 
@@ -156,26 +164,6 @@ def read_image(data: bytes, most: int) -> UInt8:
         return np.asarray(image.convert("RGBA"))
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError, Warning) as error:
         raise BrokenPart("bad-texture", "A texture cannot be read: {reason}", reason=str(error)[:120]) from error
-
-
-def to_linear(codes: AnyArray) -> Float:
-    """Return linear light 0..1 of sRGB bytes."""
-    return _LINEAR[codes]
-
-
-def to_screen(light: Float) -> UInt8:
-    """Return sRGB bytes of linear light, clipped to 0..1."""
-    clipped = np.clip(light, 0.0, 1.0)
-    encoded = np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** (1 / 2.4) - 0.055)
-    return np.round(encoded * 255.0).astype(np.uint8)
-
-
-def _linear_table() -> Float:
-    codes = np.arange(256) / 255.0
-    return np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)
-
-
-_LINEAR = _linear_table()
 
 
 def base_color(document: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[Float, dict[str, Any], str, float]:

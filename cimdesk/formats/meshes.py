@@ -5,6 +5,7 @@ They lie in coordinates of their own; only people know where on earth that is.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import struct
@@ -20,11 +21,13 @@ from cimdesk.base.errors import DataError
 from cimdesk.formats.atomic import replacing
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_model import GENERATOR, LOD, read_model
+from cimdesk.formats.picture_places import MAX_PIXELS, LaidPicture
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source, refuse_larger
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.mesh import TriangleMesh
+from cimdesk.model.pictured import PictureFile
 
 TRIMESH_SUFFIXES = (".obj", ".ply", ".stl")
 SUFFIXES = (".glb", ".gltf", *TRIMESH_SUFFIXES)
@@ -76,12 +79,13 @@ READER = MeshReader()
 
 @dataclass(frozen=True)
 class _Part:
-    """One mesh of a scene, placed: vertices (V, 3), faces (T, 3), colours (T, 4) or None."""
+    """One mesh of a scene, placed: vertices (V, 3), faces (T, 3), colours (T, 4) or None, and what is laid on the faces."""
 
     name: str
     vertices: Float
     faces: Int
     colors: UInt8 | None
+    laid: LaidPicture | None
 
 
 def _load(path: Path) -> list[_Part]:
@@ -99,7 +103,7 @@ def _load(path: Path) -> list[_Part]:
                 vertices = np.asarray(shape.vertices, dtype=np.float64).reshape(-1, 3)
                 faces = np.asarray(shape.faces, dtype=np.int64).reshape(-1, 3)
                 placed = vertices @ placement[:3, :3].T + placement[:3, 3]
-                found.append(_Part(str(node), placed, faces, _colors(shape, len(faces))))
+                found.append(_Part(str(node), placed, faces, _colors(shape, len(faces)), _laid(path, shape, faces)))
     except PARSING_ERRORS as error:
         log.info("%s: %r", path, error)
         raise DataError(path, "the model cannot be read; it is damaged, or not what its name says.", remedy=remedy) from error
@@ -144,6 +148,7 @@ def _mesh(part: _Part, feature: int) -> TriangleMesh:
         origin,
         _sharp_edges(placed, faces[good]),
         None if part.colors is None else part.colors[good],
+        LaidPicture.joined([(part.laid and part.laid.kept(good), int(good.sum()))]),
     )
 
 
@@ -184,6 +189,23 @@ def _colors(shape: Any, count: int) -> UInt8 | None:
     except PARSING_ERRORS:
         return None
     return None if main is None or len(main) != 4 else np.tile(np.asarray(main, dtype=np.uint8), (count, 1))
+
+
+def _laid(path: Path, shape: Any, faces: Int) -> LaidPicture | None:
+    """Return the picture of the material of a mesh, laid on its faces; None where there is none that can be read."""
+    try:
+        visual = shape.visual
+        material, places = getattr(visual, "material", None), getattr(visual, "uv", None)
+        image = getattr(material, "image", None) or getattr(material, "baseColorTexture", None)
+        if image is None or places is None or len(places) != len(shape.vertices) or image.width * image.height > MAX_PIXELS:
+            return None
+        kept = io.BytesIO()
+        image.convert("RGBA").save(kept, format="PNG", compress_level=1)
+        file = PictureFile(path, (image.width, image.height), data=kept.getvalue())
+        corners = np.nan_to_num(np.asarray(places, dtype=np.float32)[:, :2])[np.clip(faces, 0, len(places) - 1)]
+    except PARSING_ERRORS:
+        return None
+    return LaidPicture(file, corners)
 
 
 def _rgba(colors: AnyArray) -> UInt8:

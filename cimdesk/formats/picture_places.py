@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import struct
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Bool, Float, Int
+from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.surface_arrays import PicturedSurfaces, SurfaceArrays
 from cimdesk.model.pictured import PICTURE_FORMATS, FacePictures, PictureFile
@@ -18,6 +20,45 @@ LARGEST = 1e4
 MAX_PIXELS = 64_000_000
 """Pixels that one picture may have."""
 DO_NOT_FIT = "Pictures whose places do not fit the corners of their surfaces are left out: {count}."
+
+
+@dataclass(frozen=True, eq=False)
+class LaidPicture:
+    """One picture on all triangles of something.
+
+    Attributes
+    ----------
+    file : PictureFile
+    places : (T, 3, 2) float32
+        As in `FacePictures`.
+    """
+
+    file: PictureFile
+    places: Float32
+
+    def turned(self) -> LaidPicture:
+        """Return it for triangles whose corners run the other way."""
+        return replace(self, places=self.places[:, ::-1])
+
+    def kept(self, is_kept: Bool) -> LaidPicture:
+        """Return it for some of the triangles."""
+        return replace(self, places=self.places[is_kept])
+
+    def repeated(self, is_mirrored: Bool) -> LaidPicture:
+        """Return it for (N,) copies one after the other, of which some run the other way."""
+        places = np.tile(self.places, (len(is_mirrored), 1, 1, 1))
+        places[is_mirrored] = places[is_mirrored][:, :, ::-1]
+        return replace(self, places=places.reshape(-1, 3, 2))
+
+    @staticmethod
+    def joined(parts: Sequence[tuple[LaidPicture | None, int]]) -> FacePictures | None:
+        """Return the pictures of all parts, given each with the number of its triangles."""
+        laid = [
+            None if part is None else FacePictures(
+                (part.file,), np.arange(count), np.zeros(count, dtype=np.int32), part.places
+            ) for part, count in parts
+        ]  # fmt: skip
+        return FacePictures.merged([(each, count) for each, (_, count) in zip(laid, parts, strict=True)])
 
 
 class PictureFolder:

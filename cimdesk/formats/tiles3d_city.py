@@ -12,6 +12,7 @@ import numpy as np
 from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, UInt8
 from cimdesk.base.crs import Crs
 from cimdesk.formats.crease_edges import face_normals
+from cimdesk.formats.picture_places import LaidPicture
 from cimdesk.formats.tiles3d_content import TileContent, merged_columns
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable, as_strings
@@ -123,6 +124,8 @@ def _mesh(opened: Sequence[tuple[str, TileContent]], crs: Crs | None) -> Triangl
     features: list[AnyArray] = []
     colors: list[AnyArray] = []
     edges: list[AnyArray] = []
+    parts = [part for _, content in opened for part in zip(content.laid, content.triangles, strict=True)]
+    laid = LaidPicture.joined([(each, len(t)) for each, t in parts])
     vertex_start = feature_start = 0
     for _, content in opened:
         edges.append(content.edges() + vertex_start)
@@ -143,7 +146,7 @@ def _mesh(opened: Sequence[tuple[str, TileContent]], crs: Crs | None) -> Triangl
     if not np.isfinite(world).all():
         finite: Bool = np.asarray(np.isfinite(world).all(axis=1))
         keep = finite[rows].all(axis=1)
-        rows, owners, paint = rows[keep], owners[keep], paint[keep]
+        rows, owners, paint, laid = rows[keep], owners[keep], paint[keep], laid and laid.kept(keep)
         world = np.where(finite[:, None], world, world[finite][0] if finite.any() else 0.0)
     origin = np.floor([axis.min() / 2 + axis.max() / 2 for axis in np.ascontiguousarray(world.T)])
     local = (world - origin).astype(np.float32)
@@ -155,6 +158,7 @@ def _mesh(opened: Sequence[tuple[str, TileContent]], crs: Crs | None) -> Triangl
         origin,
         np.concatenate(edges).astype(np.int32),
         colors=None if (paint == 255).all() else paint,
+        pictures=laid,
     )
 
 

@@ -14,6 +14,7 @@ from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf import GltfModel, read_gltf
 from cimdesk.formats.gltf_instances import Crowd, repeated
 from cimdesk.formats.i3dm import read_i3dm
+from cimdesk.formats.picture_places import LaidPicture
 from cimdesk.formats.pnts import PointPart, read_pnts
 from cimdesk.formats.tiles3d_paths import CONTENT_BYTES, BrokenPart, TilePlace
 from cimdesk.formats.tiles3d_stated import StatedBodies, named_as_written, stated_bodies
@@ -42,6 +43,8 @@ class TileContent:
         Row in this content's features, of each triangle.
     colors : list of (4,) or (T, 4) uint8
         Of all triangles or of each.
+    laid : list of LaidPicture or None
+        What lies on the triangles of each.
     outlined : list of bool
         Whether the creases of a primitive are worth drawing.
     names : list of str
@@ -62,6 +65,7 @@ class TileContent:
     triangles: list[Int] = field(default_factory=list)
     features: list[Int] = field(default_factory=list)
     colors: list[AnyArray] = field(default_factory=list)
+    laid: list[LaidPicture | None] = field(default_factory=list)
     outlined: list[bool] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     columns: dict[str, AnyArray] = field(default_factory=dict)
@@ -101,7 +105,7 @@ class ContentReader:
     up_axis : str
         ``asset.gltfUpAxis`` of old tilesets, else ``Y``.
     by_node : bool
-        Whether what belongs to no feature is told apart by the nodes of its model.
+        Whether this is a model of its own: what belongs to no feature is told apart by its nodes, and pictures stay what they are.
     """
 
     folder: TilePlace
@@ -172,7 +176,7 @@ class ContentReader:
             return self.folder.read(self.folder.reference(uri, base), CONTENT_BYTES)
 
         copies = 1 if wrapping.crowd is None else len(wrapping.crowd)
-        model = read_gltf(data, resolve, self.findings, reference, copies)
+        model = read_gltf(data, resolve, self.findings, reference, copies, self.by_node)
         content = TileContent(point_count=model.point_count, instance_count=model.instance_count)
         if wrapping.columns:
             content.names = [str(k) for k in range(wrapping.batch_length)]
@@ -191,6 +195,7 @@ class ContentReader:
             content.points.append(primitive.points @ transform[:3, :3].T + transform[:3, 3])
             content.triangles.append(primitive.triangles[:, ::-1] if is_mirrored else primitive.triangles)
             content.colors.append(primitive.color)
+            content.laid.append(primitive.laid and primitive.laid.turned() if is_mirrored else primitive.laid)
             content.outlined.append(primitive.has_outline)
             content.added_triangles += primitive.added
         return content

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cimdesk.base.arrays import Bool, Float32, Int, Int32, UInt8, require_shape
+from cimdesk.base.arrays import Bool, Float32, Int, Int32, require_shape
 
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 """What Pillow is allowed to take a picture for."""
@@ -28,15 +28,18 @@ class PictureFile:
         Whether it goes on beyond its rim: else its last pixels do.
     data : bytes or None
         The file itself, where it is part of another one.
-    pixels : (H, W, 4) uint8 or None
-        What is in it, where the source has decoded it already.
+    tint : (float, float, float)
+        By which the linear light of its colours is multiplied.
+    alpha : float or None
+        Alpha (0 to 1) below which nothing is drawn, all else being opaque; None to draw what is not quite clear.
     """
 
     path: Path
     size: tuple[int, int]
     is_repeated: bool = True
     data: bytes | None = None
-    pixels: UInt8 | None = None
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    alpha: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import logging
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from cimdesk.base.arrays import Bool, Float, UInt8
+from cimdesk.base.srgb import to_linear, to_screen
 from cimdesk.model.pictured import PICTURE_FORMATS, PictureFile
 
 PAGE = 2048
@@ -102,7 +102,7 @@ def _shelves(sizes: dict[int, tuple[int, int]]) -> list[Page]:
     return pages
 
 
-def painted_page(page: Page, files: Sequence[PictureFile], is_wanted: Any = lambda: True) -> UInt8 | None:
+def painted_page(page: Page, files: Sequence[PictureFile], is_wanted: Callable[[], bool] = lambda: True) -> UInt8 | None:
     """Return the (H, W, 3 or 4) pixels of a page, row 0 at the top; None when nobody wants it any longer.
 
     A picture that cannot be read is left out, and taken from ``page.spots``.
@@ -131,15 +131,18 @@ def _pixels_of(file: PictureFile, spot: Spot) -> UInt8 | None:
 
     size = spot.width, spot.height
     try:
-        if file.pixels is not None:
-            image: Any = Image.fromarray(file.pixels)
-        else:
-            image = Image.open(file.path if file.data is None else io.BytesIO(file.data), formats=PICTURE_FORMATS)
-        with image:
+        with Image.open(file.path if file.data is None else io.BytesIO(file.data), formats=PICTURE_FORMATS) as image:
             # A JPEG can be read at a half, a quarter or an eighth of its size in a fraction of the time.
             image.draft("RGB", size)
             whole = image.convert("RGBA")
-            return np.asarray(whole if whole.size == size else whole.resize(size, reducing_gap=2.0))
+            pixels = np.array(whole if whole.size == size else whole.resize(size, reducing_gap=2.0))
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
         log.warning("%s: %s", file.path, error)
         return None
+    if file.tint != (1.0, 1.0, 1.0):
+        codes = np.arange(256)
+        for channel, share in enumerate(file.tint):
+            pixels[..., channel] = to_screen(to_linear(codes) * share)[pixels[..., channel]]
+    if file.alpha is not None:
+        pixels[..., 3] = np.where(pixels[..., 3] >= 255.0 * file.alpha, 255, 0)
+    return pixels

@@ -187,6 +187,20 @@ def test_places_on_a_page_are_those_of_the_picture(tmp_path):
             assert tuple(pixels[int(page.height - y), int(x)]) == color
 
 
+def test_tint_and_cutoff_are_those_of_the_material(tmp_path):
+    pixels = np.full((8, 8, 4), 255, dtype=np.uint8)
+    pixels[:, :4, 3] = 60
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    files = [PictureFile(tmp_path / "a.png", (8, 8), tint=(0.5, 1.0, 0.0), alpha=alpha) for alpha in (0.5, 0.0, None)]
+    (page,) = plan_pages(files, np.zeros(3, dtype=bool), np.ones(3, dtype=bool))
+    image = painted_page(page, files)
+    found = {spot.picture: image[spot.top + 2, [spot.left + 1, spot.left + 6]].tolist() for spot in page.spots}
+    # Half the light is 188 of 255 in sRGB.
+    assert found[0] == [[188, 255, 0, 0], [188, 255, 0, 255]]
+    assert found[1] == [[188, 255, 0, 255]] * 2
+    assert found[2] == [[188, 255, 0, 60], [188, 255, 0, 255]]
+
+
 def test_nobody_wants_a_page_any_longer(tmp_path):
     files = [picture(tmp_path / "a.png")]
     (page,) = plan_pages(files, np.zeros(1, dtype=bool), np.ones(1, dtype=bool))

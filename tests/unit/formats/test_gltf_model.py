@@ -14,6 +14,7 @@ from cimdesk.formats.registry import ReadOptions
 from cimdesk.model.layers import LayerKind
 from tests.unit.formats.test_meshopt import CASES
 from tests.unit.formats.tile_files import SQUARE, TWO, Glb
+from tests.unit.formats.tile_textures import textured
 
 
 def read(path, data):
@@ -126,6 +127,48 @@ def test_what_is_needed_and_not_read_is_named(tmp_path):
     with pytest.raises(DataError, match="EXT_unheard_of") as caught:
         read(tmp_path / "a.glb", glb.write())
     assert caught.value.remedy
+
+
+def places_by_corner(mesh):
+    """Return the set of (place in the picture, corner) of all triangles that have one."""
+    laid = mesh.pictures
+    corners = (mesh.vertices + mesh.origin)[mesh.triangles[laid.triangles]]
+    pairs = zip(laid.places.reshape(-1, 2).round(4).tolist(), corners.reshape(-1, 3)[:, [0, 1]].round(3).tolist(), strict=True)
+    return {(tuple(place), tuple(corner)) for place, corner in pairs}
+
+
+MIRRORED = [-1.0, 0, 0, 0, 0, 0, -1, 0, 0, 1, 0, 0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("matrix", [None, MIRRORED], ids=["as-it-is", "mirrored"])
+def test_pictures_are_laid_on_whole_triangles(tmp_path, matrix):
+    glb = textured([[[9, 9, 9, 255]] * 4] * 2)
+    if matrix is not None:
+        glb.document["nodes"][0]["matrix"] = matrix
+    mesh = read(tmp_path / "a.glb", glb.write()).sources[0].data.finest
+    assert len(mesh.triangles) == 2
+    (file,) = mesh.pictures.files
+    assert (file.size, file.is_repeated, file.alpha) == ((4, 2), True, 0.0)
+    east = -1.0 if matrix is not None else 1.0
+    # The square's texture coordinates are those of its corners, from the top: here from the bottom, as its north.
+    assert places_by_corner(mesh) == {((x, y), (east * x * 10, y * 10)) for x in (0.0, 1.0) for y in (0.0, 1.0)}
+
+
+def test_instances_have_the_picture_of_their_model(tmp_path):
+    glb = textured([[[9, 9, 9, 255]]])
+    moved = glb.accessor(np.array([[0, 0, 0], [100, 0, 0]], dtype=np.float32))
+    glb.document["nodes"][0]["extensions"] = {"EXT_mesh_gpu_instancing": {"attributes": {"TRANSLATION": moved}}}
+    mesh = read(tmp_path / "a.glb", glb.write()).sources[0].data.finest
+    assert mesh.pictures.triangles.tolist() == [0, 1, 2, 3]
+    assert {place for place, _ in places_by_corner(mesh)} == {(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)}
+    assert len(mesh.pictures.files) == 1
+
+
+def test_factor_cutoff_and_clamp_go_with_the_picture(tmp_path):
+    glb = textured([[[9, 9, 9, 255]]], sampler={"wrapS": 33071, "wrapT": 33071}, alphaMode="MASK", alphaCutoff=0.3)
+    glb.document["materials"][0]["pbrMetallicRoughness"]["baseColorFactor"] = [0.5, 0.25, 1.0, 1.0]
+    (file,) = read(tmp_path / "a.glb", glb.write()).sources[0].data.finest.pictures.files
+    assert (file.tint, file.alpha, file.is_repeated) == ((0.5, 0.25, 1.0), 0.3, False)
 
 
 def test_a_picture_of_a_kind_that_is_not_read_is_told_and_the_model_drawn(tmp_path):

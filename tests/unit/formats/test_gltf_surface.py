@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cimdesk.base.srgb import to_linear, to_screen
 from cimdesk.formats import gltf_textures
 from cimdesk.formats.gltf_surface import barycentric_grid
-from cimdesk.formats.gltf_textures import Texture, to_linear, to_screen
+from cimdesk.formats.gltf_textures import Texture
 from tests.unit.formats.tile_files import SQUARE, Glb, tile, write_tileset
 from tests.unit.formats.tile_reading import city_of, codes, mesh_of, read
 from tests.unit.formats.tile_textures import UV, picture, textured, with_ids, with_values

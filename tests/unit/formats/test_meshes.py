@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from cimdesk.base.errors import DataError
 from cimdesk.formats.meshes import READER, write_glb
@@ -77,6 +78,19 @@ def test_a_glb_is_what_the_format_asks_for(tmp_path):
     assert all(view["byteOffset"] % 4 == 0 for view in document["bufferViews"])
     # y is up: a height of 6 m is y, the north is -z.
     assert document["accessors"][attributes["POSITION"]]["max"] == [4.0, 6.0, 0.0]
+
+
+def test_an_obj_has_the_picture_of_its_material(tmp_path):
+    Image.new("RGB", (6, 3), (10, 200, 10)).save(tmp_path / "grass.png")
+    (tmp_path / "a.mtl").write_text("newmtl grass\nKd 1 1 1\nmap_Kd grass.png\n")
+    corners = [(0, 0), (4, 0), (4, 4), (0, 4)]
+    lines = ["mtllib a.mtl", *(f"v {x} {y} 0" for x, y in corners), *(f"vt {x / 4} {y / 4}" for x, y in corners)]
+    (tmp_path / "a.obj").write_text("\n".join([*lines, "usemtl grass", "f 1/1 2/2 3/3", "f 1/1 3/3 4/4"]))
+    mesh = READER.read(tmp_path / "a.obj", ReadOptions()).sources[0].data.meshes["3"]
+    laid = mesh.pictures
+    assert laid.files[0].size == (6, 3)
+    at = (mesh.vertices + mesh.origin)[mesh.triangles[laid.triangles]][..., :2]
+    np.testing.assert_allclose(laid.places, at / 4.0, atol=1e-6)
 
 
 def test_parts_of_a_scene_are_features_with_their_placement(tmp_path):
