@@ -20,8 +20,8 @@ from cimdesk.scene.textures import PictureTexture
 
 BEYOND = 1e-3
 """How far places may lie outside of a picture that does not go on there."""
-AMBIENT, DIFFUSE = 0.72, 0.42
-"""Photographs have light and shade of their own."""
+AMBIENT, DIFFUSE = 0.62, 0.40
+"""Photographs have light and shade of their own; what lies flat under the sun is as bright as in its picture."""
 
 
 @dataclass(frozen=True)
