@@ -81,7 +81,7 @@ class GeometryCollector:
     lod_names : dict of str to int
     materials : dict of str to int
         Colour of surfaces by their id.
-    id_names : tuple of str
+    id_names : tuple of bytes
         Attributes to look for ids in; none where nothing refers to them.
     has_flat : bool
         Coordinates may have two numbers.
@@ -130,7 +130,7 @@ class GeometryCollector:
     def take(self, laid: PicturePlaces) -> tuple[SurfaceArrays, Float] | None:
         """Return what waits and its (V, 3) vertices as written, then start anew; None when nothing waits."""
         rings, self.rings = self.rings, Rings(self._findings)
-        return rings.arrays(list(self.lod_names), laid) if rings.owners else None
+        return rings.arrays(list(self.lod_names), laid) if rings.runs else None
 
     def _walk(self, element: Any, target: Target, flip: bool, dimension: str | None, material: int, depth: int) -> None:
         """Go straight down to the polygons of the usual aggregates; leave everything unusual to `_search`."""
@@ -194,8 +194,9 @@ class GeometryCollector:
             else:
                 add_length(numbers)
                 add_text(text)
-        rings.add_owners(len(lengths) - before, (target.row, target.lod, target.kind, material), painted)
-        self.polygons += len(lengths) - before
+        if count := len(lengths) - before:
+            rings.add_surfaces(before, count, (target.row, target.lod, target.kind, material), painted)
+            self.polygons += count
         return others
 
     def _add_polygon(self, polygon: Any, target: Target, flip: bool, dimension: str | None, material: int) -> bool:
@@ -264,13 +265,7 @@ class GeometryCollector:
             target.drawn.add(name)
             if self.materials:
                 material = self.materials.get(name, material)
-        if flip:
-            rings.flips.append(len(rings.owners))
-        rings.first_rings.append(len(rings.lengths))
-        rings.owners.append(target.row)
-        rings.lods.append(target.lod)
-        rings.kinds.append(target.kind)
-        rings.materials.append(material)
+        rings.runs += (len(rings.lengths), 1, target.row, target.lod, target.kind, material, flip)
 
     def _add_position(self, element: Any, state: _State) -> None:
         """Take one position of a ring written position by position."""

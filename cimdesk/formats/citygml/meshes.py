@@ -66,7 +66,7 @@ class MeshBuilder:
         self._anchors: list[list[float]] = []
         self._placed: list[Float] = []
 
-    def expect(self, systems: set[str], is_plain: bool, id_names: tuple[str, ...], has_flat: bool) -> None:
+    def expect(self, systems: set[str], is_plain: bool, id_names: tuple[bytes, ...], has_flat: bool) -> None:
         """Take note of what geometries may have, so that nothing else is looked for in each of them.
 
         Parameters
@@ -75,7 +75,7 @@ class MeshBuilder:
             Reference systems that the file names.
         is_plain : bool
             There are no others.
-        id_names : tuple of str
+        id_names : tuple of bytes
             Attributes that name surfaces something may refer to.
         has_flat : bool
             There may be coordinates of two numbers.

@@ -9,8 +9,9 @@ from enum import IntEnum
 from cimdesk.model.mesh import Surface
 
 GML = ("http://www.opengis.net/gml", "http://www.opengis.net/gml/3.2")
-IDS = tuple(f"{{{uri}}}id" for uri in GML)
-HREF = "{http://www.w3.org/1999/xlink}href"
+# As bytes, for lxml would encode the names of attributes anew for each element, which takes as long as finding them.
+IDS = tuple(f"{{{uri}}}id".encode() for uri in GML)
+HREF = b"{http://www.w3.org/1999/xlink}href"
 
 KINDS = {
     "GroundSurface": Surface.GROUND, "OuterFloorSurface": Surface.GROUND, "FloorSurface": Surface.GROUND,

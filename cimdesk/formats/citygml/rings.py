@@ -31,44 +31,34 @@ class Rings:
         Numbers with one space between them.
     lengths : list of int
         How many numbers each ring has.
-    first_rings, owners, lods, kinds, materials : lists of int
-        Of each surface: its first ring, feature row, level of detail, `Surface` code and colour.
-    flips : list of int
-        Surfaces to be turned round.
+    runs : list of int
+        Seven numbers for surfaces of one object, each with one ring, or for a single surface with any number of them: the first
+        ring, how many surfaces, feature row, level of detail, `Surface` code, colour and whether to turn them round.
     """
 
     def __init__(self, findings: Findings) -> None:
         self.texts: list[str] = []
         self.lengths: list[int] = []
-        self.first_rings: list[int] = []
-        self.owners: list[int] = []
-        self.lods: list[int] = []
-        self.kinds: list[int] = []
-        self.materials: list[int] = []
-        self.flips: list[int] = []
+        self.runs: list[int] = []
         self._findings = findings
 
-    def add_owners(self, count: int, owner: tuple[int, int, int, int], painted: dict[int, int]) -> None:
-        """Take note of whose the last rings are, each a surface of its own.
+    def add_surfaces(self, first: int, count: int, owner: tuple[int, int, int, int], painted: dict[int, int]) -> None:
+        """Take note of whose the rings from ``first`` on are, each a surface of its own.
 
         Parameters
         ----------
-        count : int
+        first, count : int
             Rings.
         owner : (row, lod, kind, material)
             Of them all.
         painted : dict of int to int
-            Materials of single ones among them.
+            Materials of single ones among them, by their position.
         """
-        row, lod, kind, material = owner
-        materials = [material] * count
-        for position, found in painted.items():
-            materials[position] = found
-        self.first_rings += range(len(self.lengths) - count, len(self.lengths))
-        self.owners += [row] * count
-        self.lods += [lod] * count
-        self.kinds += [kind] * count
-        self.materials += materials
+        if painted:
+            for k in range(count):
+                self.runs += (first + k, 1, *owner[:3], painted.get(k, owner[3]), False)
+        else:
+            self.runs += (first, count, *owner, False)
 
     def begin_ring(self) -> None:
         """Start a ring without positions."""
@@ -109,15 +99,13 @@ class Rings:
         """Return everything as arrays, with the pictures ``laid`` on surfaces, and the (V, 3) vertices as written."""
         vertices, corners = _welded(self._coordinates())
         lengths = np.array(self.lengths, dtype=np.int64) // 3
-        ring_counts = np.diff(np.append(np.array(self.first_rings, dtype=np.int64), len(lengths)))
-        owners, lods, kinds, materials = (
-            np.array(values, dtype=np.int64) for values in (self.owners, self.lods, self.kinds, self.materials)
-        )
+        first_runs, counts, *values = np.array(self.runs, dtype=np.int64).reshape(-1, 7).T
+        first_rings = np.repeat(first_runs - offsets_from_counts(counts)[:-1], counts) + np.arange(counts.sum())
+        ring_counts = np.diff(np.append(first_rings, len(lengths)))
+        owners, lods, kinds, materials, flips = (np.repeat(each, counts) for each in values)
         materials, pictures = laid.lay(materials, ring_counts, lengths)
-        if self.flips:
-            flips = np.zeros(len(ring_counts), dtype=bool)
-            flips[self.flips] = True
-            turned = _turned(np.repeat(flips, ring_counts), lengths)
+        if flips.any():
+            turned = _turned(np.repeat(flips.astype(np.bool_), ring_counts), lengths)
             corners = corners[turned]
             pictures = pictures and replace(pictures, places=pictures.places[turned])
         return SurfaceArrays(owners, lods, kinds, materials, ring_counts, lengths, corners, lod_names, pictures), vertices
