@@ -21,6 +21,7 @@ import numpy as np
 from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, Problem, Severity
+from cimdesk.formats.geojson_rows import FeatureRows, feature_rows
 from cimdesk.formats.json_head import JsonHead, json_head
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source, read_head
 from cimdesk.formats.text_table import Table, parse_table, read_table
@@ -279,6 +280,10 @@ def row_tables(path: Path) -> tuple[RowTable, ...]:
     if (outline and is_place_list(outline)) or (not outline and path.suffix.lower() in _TEXT_SUFFIXES):
         return ()
     _refuse_redirections(path, head)
+    if (rows := _features_of(path, outline)) is not None:
+        with without_side_effects():
+            sample = rows.sample
+            return (RowTable(rows.name, rows.count, rows.crs, sample.geometry, sample.fields, "GeoJSON", True),)
     reading = _Reading(path, ReadOptions())
     with _opened(path, reading) as (name, encoding), without_side_effects():
         infos = layer_infos(path, name, encoding, endless_views(path, head))
@@ -300,6 +305,9 @@ def row_tables(path: Path) -> tuple[RowTable, ...]:
 
 def row_names(path: Path, table: str) -> str:
     """Return the column that names the rows of a table; empty when none does."""
+    if (rows := _features_of(path, json_head(read_head(path)))) is not None:
+        with without_side_effects():
+            return rows.naming
     with _opened(path, _Reading(path, ReadOptions())) as (name, encoding), without_side_effects():
         infos = layer_infos(path, name, encoding)
         return next((naming_column(path, name, info, encoding) for info in infos if info.name == table), "")
@@ -315,10 +323,31 @@ def read_rows(path: Path, table: str, stretch: Stretch) -> tuple[tuple[VectorLay
     """
     outline = json_head(read_head(path))
     reading = _Reading(path, ReadOptions())
+    if (rows := _features_of(path, outline)) is not None:
+        return _read_features(rows, reading, stretch)
     with _opened(path, reading) as (name, encoding), without_side_effects():
         info = next(each for each in layer_infos(path, name, encoding) if each.name == table)
         content = read_layer(path, name, info, encoding, reading.options, stretch)
         crs = _plausible(reading, info, content.layers, _crs_of(reading, info, outline)[0])
+    return content.layers, crs, (*reading.problems, *content.problems)
+
+
+def _features_of(path: Path, outline: JsonHead | None) -> FeatureRows | None:
+    """Return the features of a GeoJSON file that is so large that it is read stretch by stretch."""
+    return feature_rows(path) if outline is not None and path.is_file() else None
+
+
+def _read_features(
+    rows: FeatureRows, reading: _Reading, stretch: Stretch
+) -> tuple[tuple[VectorLayer, ...], Crs | None, tuple[Problem, ...]]:
+    count = min(stretch.stop, rows.count) - stretch.start
+    info = rows.info(count)
+    with without_side_effects():
+        text = rows.text(stretch.start, stretch.start + count)
+        content = read_layer(rows.path, text, info, None, reading.options, Stretch(0, count, stretch.ids, stretch.start))
+        crs = _plausible(reading, info, content.layers, rows.crs)
+    if not rows.is_whole and stretch.start + count == rows.count:
+        reading.note(Severity.ERROR, "cut-off", "The file ends too early; what was there of it is used.", rows.path.name)
     return content.layers, crs, (*reading.problems, *content.problems)
 
 

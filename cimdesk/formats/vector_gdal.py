@@ -26,7 +26,7 @@ _BYTES = "ISO-8859-1"
 """The encoding in which every byte is a character; other code pages are decoded here, where every one is known."""
 _GDAL_NAMES = {None: None, "utf-8": "UTF-8"}
 JUMPING = ("GPKG", "ESRI Shapefile", "FlatGeobuf", "OpenFileGDB")
-_ID_NAMES = ("id", "asset_id", "gml_id", "osm_id", "fid_1", "code", "编号", "编码", "管线编号", "唯一编码")
+ID_NAMES = ("id", "asset_id", "gml_id", "osm_id", "fid_1", "code", "编号", "编码", "管线编号", "唯一编码")
 _STATEMENT = re.compile(r"sqlite3_\w+\(.*\) failed: (?:.*; )?", re.DOTALL)
 """SQL in the messages of GDAL, which tells a planner nothing."""
 _CONFIG = {
@@ -66,11 +66,14 @@ class Stretch:
     start, stop : int
     ids : str
         Column that names the features; empty for the numbers GDAL gives.
+    first : int
+        Number of the first feature of what is read, where GDAL would count it as zero.
     """
 
     start: int
     stop: int
     ids: str = ""
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,16 +108,17 @@ def layer_infos(path: Path, name: str, encoding: str | None, skipped: Collection
     """
     import pyogrio
 
-    with _as_data_errors(path), warnings.catch_warnings():
+    with as_data_errors(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         names = [str(layer) for layer in pyogrio.list_layers(name)[:, 0]]
-        infos = [_info(name, layer, encoding) for layer in names if layer not in skipped]
+        infos = [info_of(name, layer, encoding) for layer in names if layer not in skipped]
     if not infos:
         raise DataError(path, "there is no vector layer in the file.", remedy="Check that it is complete.")
     return infos
 
 
-def _info(name: str, layer: str, encoding: str | None) -> LayerInfo:
+def info_of(name: str | bytes, layer: str, encoding: str | None) -> LayerInfo:
+    """Return what GDAL says about a layer of a file, or of its bytes."""
     import pyogrio
 
     found = pyogrio.read_info(name, layer=layer, encoding=None if encoding is None else _BYTES)
@@ -131,9 +135,9 @@ def _info(name: str, layer: str, encoding: str | None) -> LayerInfo:
 
 
 def read_layer(
-    path: Path, name: str, info: LayerInfo, encoding: str | None, options: ReadOptions, stretch: Stretch | None = None
+    path: Path, name: str | bytes, info: LayerInfo, encoding: str | None, options: ReadOptions, stretch: Stretch | None = None
 ) -> LayerContent:
-    """Read one layer, or a stretch of it.
+    """Read one layer, or a stretch of it; ``name`` is what GDAL opens, or the bytes of a small file.
 
     Raises
     ------
@@ -145,6 +149,8 @@ def read_layer(
     else:
         count = stretch.stop - stretch.start
         fids, wkb, names, columns, said = _read_chunk(path, name, info, encoding, stretch.start, count)
+        if stretch.first and np.array_equal(fids, np.arange(len(fids))):
+            fids = fids + stretch.first
     problems = [Problem(Severity.WARNING, "gdal", info.name, "{text}", {"text": text}) for text in said]
     geometries, damaged = geometries_from_wkb(wkb) if wkb is not None else (np.full(len(fids), None, dtype=object), np.zeros(0))
     table = _table(fids, names, columns, info.driver)
@@ -172,10 +178,10 @@ def naming_column(path: Path, name: str, info: LayerInfo, encoding: str | None) 
 
     if encoding not in _GDAL_NAMES:
         return ""
-    with _as_data_errors(path, info.name), warnings.catch_warnings():
+    with as_data_errors(path, info.name), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fields = [str(field) for field in pyogrio.read_info(name, layer=info.name)["fields"]]
-        wanted = [field for key in _ID_NAMES for field in fields if field.lower() == key]
+        wanted = [field for key in ID_NAMES for field in fields if field.lower() == key]
         for field in wanted:
             try:
                 data = pyogrio.raw.read(name, layer=info.name, columns=[field], read_geometry=False)[3]
@@ -203,7 +209,7 @@ def _rows_problem(severity: Severity, code: str, layer: str, table: FeatureTable
 _Columns = tuple[AnyArray, AnyArray | None, list[str], list[AnyArray], list[str]]
 
 
-def _read_columns(path: Path, name: str, info: LayerInfo, encoding: str | None, options: ReadOptions) -> _Columns:
+def _read_columns(path: Path, name: str | bytes, info: LayerInfo, encoding: str | None, options: ReadOptions) -> _Columns:
     """Read ids, geometries and columns, in chunks where the format can jump."""
     step = CHUNK if info.driver in JUMPING and info.features > CHUNK else None
     chunks: list[_Columns] = []
@@ -225,11 +231,11 @@ def _read_columns(path: Path, name: str, info: LayerInfo, encoding: str | None, 
     return fids, np.concatenate(geometries) if geometries else None, chunks[0][2], columns, said
 
 
-def _read_chunk(path: Path, name: str, info: LayerInfo, encoding: str | None, skip: int, count: int | None) -> _Columns:
+def _read_chunk(path: Path, name: str | bytes, info: LayerInfo, encoding: str | None, skip: int, count: int | None) -> _Columns:
     import pyogrio
 
     extra: dict[str, Any] = {"WRITE_GFS": "NO"} if info.driver == "GML" else {}
-    with _as_data_errors(path, info.name), warnings.catch_warnings(record=True) as caught:
+    with as_data_errors(path, info.name), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         arguments: dict[str, Any] = {
             "layer": info.name, "return_fids": True, "datetime_as_string": True,
@@ -262,7 +268,7 @@ def _decoded_column(column: AnyArray, codec: str) -> AnyArray:
 
 
 @contextmanager
-def _as_data_errors(path: Path, where: str = "") -> Iterator[None]:
+def as_data_errors(path: Path, where: str = "") -> Iterator[None]:
     """Turn what GDAL raises into one message."""
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
@@ -295,7 +301,7 @@ def _table(fids: AnyArray, names: Sequence[str], columns: Sequence[AnyArray], dr
 def _ids(fids: AnyArray, columns: dict[str, AnyArray], driver: str) -> AnyArray:
     """Return a column of unique names as ids, else the numbers GDAL gives."""
     lower = {name.lower(): name for name in columns}
-    for wanted in _ID_NAMES:
+    for wanted in ID_NAMES:
         if wanted not in lower:
             continue
         values = columns[lower[wanted]]

@@ -21,6 +21,7 @@ from cimdesk.formats.cityjson.flat import SequenceHead, read_head_lines, read_li
 from cimdesk.formats.cityjson.glance import glance_at
 from cimdesk.formats.cityjson.reader import CityJSONReader, CityJSONSeqReader
 from cimdesk.formats.findings import Findings
+from cimdesk.formats.json_parts import aligned
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.model.city import CityModel
 from cimdesk.model.city_piece import CityPiece
@@ -36,6 +37,8 @@ MAX_LINE = 64 << 20
 """Bytes a line may have: a longer one is no city object."""
 STREAM_FROM = 100 << 20
 """Size from which CityGML is read in pieces [bytes]."""
+MOST_TEXT = 24 << 20
+"""Bytes of a table of outlines in one task."""
 GLANCE = 1_000
 """Objects of such a file that are read to see where it lies."""
 PIECE = 20_000
@@ -165,9 +168,11 @@ def tasks_of(file: InputFile, first: int, stretch: int = STRETCH) -> Iterator[Ta
 
 def _row_tasks(file: InputFile, first: int) -> Iterator[Task]:
     number, share = first, file.size / sum(table.rows for table in file.tables)
+    # Rows with many corners are fewer at a time.
+    step = min(ROWS, aligned(int(MOST_TEXT / max(share, 1.0))))
     for table in file.tables:
-        for start in range(0, table.rows, ROWS):
-            stop = min(start + ROWS, table.rows)
+        for start in range(0, table.rows, step):
+            stop = min(start + step, table.rows)
             yield Task(number, str(file.path), start, stop, rows=table, size=int(share * (stop - start)))
             number += 1
 
