@@ -393,6 +393,13 @@ def default_style(kind: LayerKind, data: Any) -> Style:
     return _city_style(data)
 
 
+def has_own_colors(data: Any) -> bool:
+    """Return whether the source of a layer may give colours or pictures of its own; of streamed tiles nobody knows."""
+    if isinstance(data, TiledCity):
+        return data.tiles is not None or data.city.finest.colored_share > 0.0
+    return isinstance(data, CityModel) and data.finest.colored_share > 0.0
+
+
 def default_opacity(data: Any) -> float:
     """Return how opaque a freshly added layer is."""
     return OPACITY if is_flood_map(data) else 1.0

@@ -152,6 +152,11 @@ class Style:
     label_priority: int = 0
     flow: str = ""
 
+    @property
+    def shows_source(self) -> bool:
+        """Whether a layer shows the colours and pictures that its source gives, and the theme's where it gives none."""
+        return self.mode is StyleMode.SINGLE and self.color == NEUTRAL
+
     def to_record(self) -> dict[str, Any]:
         """Return the JSON-able form; what is as by default and newer than the first version is left out."""
         record: dict[str, Any] = {

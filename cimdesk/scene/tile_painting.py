@@ -9,7 +9,6 @@ import numpy as np
 from cimdesk.base.arrays import Bool, Int
 from cimdesk.model.appearance import color_layer
 from cimdesk.model.layers import Layer
-from cimdesk.model.style import NEUTRAL, StyleMode
 from cimdesk.model.tileset import TileBlock, TileSource
 from cimdesk.scene.streamed_points import NOTED
 from cimdesk.scene.tile_drawing import TileDrawing
@@ -97,4 +96,4 @@ class TilePainting:
 def wants_source(layer: Layer) -> bool:
     """Return whether a layer shows the colours that the source gives."""
     # The texels of source colours are shared by features, so that none of them can be hidden alone.
-    return layer.style.mode is StyleMode.SINGLE and layer.style.color == NEUTRAL and not layer.shows_part
+    return layer.style.shows_source and not layer.shows_part

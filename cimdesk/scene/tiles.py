@@ -14,7 +14,7 @@ from cimdesk.model.appearance import color_layer
 from cimdesk.model.city import CityModel
 from cimdesk.model.layers import Layer
 from cimdesk.model.mesh import Surface, TriangleMesh
-from cimdesk.model.style import NEUTRAL, Coloring, Style, StyleMode, rgba
+from cimdesk.model.style import NEUTRAL, Coloring, rgba
 from cimdesk.scene.cells import CellIndex, meets_box
 from cimdesk.scene.facades import Facades
 from cimdesk.scene.geometry import (
@@ -66,7 +66,7 @@ class CityVisual(Visual):
         self.city = city
         self.mesh = _local_mesh(city.finest, context.origin)
         self.count = len(city.features)
-        self._sources = source_colors(self.mesh) if _shows_source_colors(layer.style) else None
+        self._sources = source_colors(self.mesh) if layer.style.shows_source else None
         extra = 0 if self._sources is None else len(self._sources.colors)
         self._facades: Facades | None = None
         if self._sources is not None and self.mesh.pictures is not None:
@@ -186,7 +186,7 @@ class CityVisual(Visual):
 
     def fits(self, layer: Layer) -> bool:
         has_own = self.mesh.colors is not None or self.mesh.pictures is not None
-        return not has_own or _shows_source_colors(layer.style) == (self._sources is not None)
+        return not has_own or layer.style.shows_source == (self._sources is not None)
 
     def set_time(self, time: float) -> bool:
         if self.style_moves(time):
@@ -343,7 +343,3 @@ def _tile_rows(mesh: TriangleMesh, count: int) -> list[Int]:
     tile = tile_of[mesh.feature_index]
     order = np.argsort(tile, kind="stable")
     return np.split(order, np.cumsum(np.bincount(tile, minlength=len(done)))[:-1])
-
-
-def _shows_source_colors(style: Style) -> bool:
-    return style.mode is StyleMode.SINGLE and style.color == NEUTRAL

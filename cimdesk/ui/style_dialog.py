@@ -12,6 +12,11 @@ from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.style import LegendEntry, StyleMode
 from cimdesk.ui.theme import current_theme
 
+SOURCE = "source"
+"""Stands beside the modes for what the source of a layer gives."""
+SOURCE_NAME = "As in the source"
+PLAIN = "#b9c2cc"
+"""What one colour begins with where the layer had those of its source."""
 MODE_NAMES = {
     StyleMode.SINGLE: "One colour",
     StyleMode.CATEGORIES: "By category",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout,
 
 from cimdesk.base.i18n import tr
 from cimdesk.base.units import format_number
-from cimdesk.model.appearance import color_table
+from cimdesk.model.appearance import color_table, has_own_colors
 from cimdesk.model.classes import Method
 from cimdesk.model.coloring import (
     NO_DATA_LABEL,
@@ -27,7 +28,7 @@ from cimdesk.model.columns import is_number
 from cimdesk.model.features import FeatureTable
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.ramps import RAMPS, ramp_levels
-from cimdesk.model.style import MOST_CLASSES, Style, StyleMode
+from cimdesk.model.style import MOST_CLASSES, NEUTRAL, Style, StyleMode
 from cimdesk.model.tile_point_columns import POINT_HEIGHT
 from cimdesk.model.tile_point_style import MODES, point_title, settled_by
 from cimdesk.ui.column_box import ColumnBox, column_titles
@@ -35,7 +36,7 @@ from cimdesk.ui.desk import Desk
 from cimdesk.ui.expression_edit import ExpressionEdit
 from cimdesk.ui.rules_edit import RulesEdit
 from cimdesk.ui.style_choices import NUMERIC_MODES, category_swatches, class_swatches, fresh, likely, of_points
-from cimdesk.ui.style_dialog import METHOD_NAMES, MODE_NAMES, RAMP_NAMES, modes_for
+from cimdesk.ui.style_dialog import METHOD_NAMES, MODE_NAMES, PLAIN, RAMP_NAMES, SOURCE, SOURCE_NAME, modes_for
 from cimdesk.ui.style_parts import HistogramView, Swatch, SwatchList, ramp_icon
 from cimdesk.ui.theme import current_theme
 
@@ -106,6 +107,8 @@ class ColorsPage(Page):
         self._desk = desk
         self._shown_of: tuple[str, bool, int] | None = None
         self.mode = QComboBox()
+        if has_own_colors(desk.session.workspace.data(panel.layer.id)):
+            self.mode.addItem(tr(SOURCE_NAME), SOURCE)
         for mode in modes_for(panel.layer):
             self.mode.addItem(tr(MODE_NAMES[mode]), str(mode))
         self.attribute = QComboBox()
@@ -166,7 +169,7 @@ class ColorsPage(Page):
         table = self.panel.colored()
         with self.showing():
             self._fill_attributes(style, table)
-            self.mode.setCurrentIndex(max(0, self.mode.findData(str(style.mode))))
+            self.mode.setCurrentIndex(max(0, self.mode.findData(SOURCE if self._is_source(style) else str(style.mode))))
             self.attribute.setCurrentIndex(self.attribute.findData(style.attribute))
             self._fill_ramps(style.reverse)
             self.ramp.setCurrentIndex(max(0, self.ramp.findData(style.ramp)))
@@ -181,6 +184,9 @@ class ColorsPage(Page):
         self._show_rows(style)
         self._show_histogram(style, values)
         self._show_swatches(style, table)
+
+    def _is_source(self, style: Style) -> bool:
+        return style.shows_source and self.mode.findData(SOURCE) >= 0
 
     def _fill_attributes(self, style: Style, table: FeatureTable | None) -> None:
         names = self._names(style, table)
@@ -253,6 +259,8 @@ class ColorsPage(Page):
         self.swatches.setVisible(bool(shown))
 
     def _swatches_of(self, style: Style, table: FeatureTable | None) -> list[Swatch]:
+        if self._is_source(style):
+            return []
         if style.mode is StyleMode.SINGLE:
             return [Swatch("color", tr("Colour"), style.color, len(table) if table is not None else -1)]
         if table is None:
@@ -280,8 +288,13 @@ class ColorsPage(Page):
     def _on_mode(self, _row: int) -> None:
         if self._busy:
             return
+        if self.mode.currentData() == SOURCE:
+            self.choose(mode=StyleMode.SINGLE, color=NEUTRAL)
+            return
         mode = StyleMode(str(self.mode.currentData()))
         fields: dict[str, Any] = {"mode": mode}
+        if mode is StyleMode.SINGLE and self._is_source(replace(self.panel.style_, mode=mode)):
+            fields["color"] = PLAIN
         style, table = self.panel.style_, self.panel.colored()
         names = self._names(Style(mode=mode), table)
         if mode in (StyleMode.CATEGORIES, *NUMERIC_MODES) and style.attribute not in names and names:
