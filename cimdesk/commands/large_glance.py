@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,16 @@ from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import CimdeskError
 from cimdesk.base.i18n import tr
+from cimdesk.base.jobs import CancelToken
 from cimdesk.commands.large import is_large, is_large_table
+from cimdesk.commands.tiled import address_of
 from cimdesk.formats import geoparquet, registry, vector
 from cimdesk.formats.citygml.pieces import read_pieces
 from cimdesk.formats.cityjson.glance import glance_at
 from cimdesk.formats.extrusion import height_among
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.registry import ReadOptions, ReadResult
+from cimdesk.services.point_server import glance_at_cloud, is_cloud_address
 
 FIRST = 200
 """Objects of a CityGML file that are read to learn its system."""
@@ -41,14 +44,18 @@ class Glance:
     words: str
 
 
-def glance(path: Path) -> Glance | None:
-    """Return what a file is that will be tiled when it is added; None for one that will be held, and can be read for its preview.
+def glance(path: Path, cancel: CancelToken | None = None) -> Glance | None:
+    """Return what a file is that will be tiled, or fetched whole, when it is added; None for one that can be read for its preview.
 
     Raises
     ------
     DataError
         If it cannot be used at all.
     """
+    address = address_of(path)
+    if address is not None and is_cloud_address(address):
+        seen = glance_at_cloud(address, ReadOptions(cancel=cancel or CancelToken()))
+        return None if seen is None else Glance(replace(seen, problems=seen.problems[:-1]), seen.problems[-1].message)
     if not is_large(path):
         return None
     name = registry.reader_for(path).name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from pathlib import Path
 
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import EditError
@@ -11,13 +12,14 @@ from cimdesk.base.jobs import CancelToken, JobSpec, Progress
 from cimdesk.commands.history import Edit
 from cimdesk.commands.placing import place
 from cimdesk.commands.session import Session
-from cimdesk.formats import registry
+from cimdesk.commands.tiled import address_of, read_source
 from cimdesk.formats.registry import ReadOptions, ReadResult
 from cimdesk.model.document import Changes
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.point_style import HIDDEN_CLASSES
 from cimdesk.model.points import PointCloud
 from cimdesk.model.style import Style
+from cimdesk.services.address_keys import with_keys
 
 
 def set_point_style(session: Session, layer_id: str, style: Style, hidden_classes: Collection[int] = ()) -> Changes:
@@ -48,11 +50,12 @@ def prepare_glances(session: Session, layer_ids: Iterable[str]) -> None:
 
 def _prepare_job(session: Session, layer_id: str) -> JobSpec[ReadResult]:
     layer = session.workspace.layer(layer_id)
-    path = session.base_dir / layer.source
+    address = address_of(layer.source)
+    path = session.base_dir / layer.source if address is None else Path(with_keys(address))
     crs = Crs.parse(layer.crs)
 
     def work(progress: Progress, cancel: CancelToken) -> ReadResult:
-        return registry.read(path, ReadOptions(crs=crs, progress=progress, cancel=cancel))
+        return read_source(path, ReadOptions(crs=crs, progress=progress, cancel=cancel), streams=False)
 
     def done(result: ReadResult) -> None:
         workspace = session.workspace

@@ -124,7 +124,7 @@ def preview(
     for k, path in enumerate(paths):
         progress(k / len(paths), path.name)
         try:
-            if tiles and (found := glance(path)) is not None:
+            if tiles and (found := glance(path, cancel)) is not None:
                 previews.append(Preview(path, found.result, None, large=found.words))
                 continue
             options = ReadOptions(cancel=cancel or CancelToken(), progress=_part_of(progress, k, len(paths)))

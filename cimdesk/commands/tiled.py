@@ -27,7 +27,7 @@ from cimdesk.model.points import PointCloud
 from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
 from cimdesk.model.workspace import LayerData, Workspace
-from cimdesk.services.point_server import is_cloud_address, open_cloud
+from cimdesk.services.point_server import glance_at_cloud, is_cloud_address, open_cloud
 from cimdesk.services.tile_http import TilesetServer
 from cimdesk.services.tile_store import TileStore
 
@@ -68,7 +68,7 @@ def read_source(path: Path, options: ReadOptions, streams: bool) -> ReadResult:
 
         return open_pictures(address, options)
     if address is not None and is_cloud_address(address):
-        return open_cloud(address, options)
+        return open_cloud(address, options, streams=streams)
     if address is not None:
         server = TilesetServer(address)
         title = _title_of(server)
@@ -92,7 +92,7 @@ def read_source(path: Path, options: ReadOptions, streams: bool) -> ReadResult:
 
 
 def check_source(path: Path, options: ReadOptions) -> ReadResult:
-    """Read a file as `read_source` does, but of a large tileset on a server no more than its top.
+    """Read a file as `read_source` does, but of a large tileset on a server no more than its top, of points no more than a view.
 
     Raises
     ------
@@ -102,6 +102,8 @@ def check_source(path: Path, options: ReadOptions) -> ReadResult:
     address = address_of(path)
     if address is None:
         return registry.read(path, options)
+    if is_cloud_address(address) and (seen := glance_at_cloud(address, options)) is not None:
+        return seen
     if is_picture_address(address) or is_terrain_address(address) or is_cloud_address(address):
         return read_source(path, options, streams=False)
     server = TilesetServer(address)

@@ -220,6 +220,11 @@ class RemoteFile:
         self._keep(0, part)
         return part.total
 
+    @property
+    def mark(self) -> str:
+        """What the server calls this state of the file; empty where it calls it nothing."""
+        return self._state.partition(" ")[2]
+
     def read_at(self, offset: int, size: int) -> bytes:
         """Return some bytes, fewer where the file ends.
 

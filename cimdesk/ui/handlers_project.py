@@ -50,7 +50,7 @@ def open_address(desk: Desk) -> None:
     """Ask for the address of a tileset, of tiles with {z}, {x} and {y}, of a map service or of PMTiles, and open it."""
     from cimdesk.commands import basemaps
 
-    label = tr("Address of a tileset, of tiles with {z}/{x}/{y}, of a WMTS or WMS, or of a PMTiles, GeoTIFF or COPC file")
+    label = tr("Address of a tileset, of tiles with {z}/{x}/{y}, of a WMTS or WMS, or of a PMTiles, GeoTIFF, COPC, LAS or LAZ file")
     address = (desk.ask.text(tr("Open address"), label) or "").strip()
     if address and basemaps.is_service(address):
         desk.run(basemaps.maps_job(address, lambda maps: _open_map(desk, maps)))

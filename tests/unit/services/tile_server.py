@@ -83,7 +83,7 @@ class TileServer:
         elif extra.get("ETag") and request.headers.get("If-None-Match") == extra["ETag"]:
             status, data = 304, b""
         elif self.gives_parts and manner != "whole" and request.headers.get("Range", "").startswith("bytes="):
-            first, last = (int(v) for v in request.headers["Range"][6:].split("-"))
+            first, last = (int(v) if v else len(data) - 1 for v in request.headers["Range"][6:].split("-"))
             first += 1 if manner == "other-part" else 0
             status, total, data = 206, len(data), data[first : last + 1]
             extra["Content-Range"] = f"bytes {first}-{first + len(data) - 1}/{total}"
