@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cimdesk.commands import sources
+from cimdesk.formats import pointcloud
 from cimdesk.model.style import StyleMode
 from cimdesk.ui import handlers_data
 from tests.gui.windows import open_window, wait_for_jobs
 from tests.unit.formats.las_files import town, write_las
+from tests.unit.services.tile_server import PartServer
 
 pytestmark = pytest.mark.gui
 
@@ -77,8 +81,6 @@ def test_the_form_colours_by_class_and_hides_one(qtbot, window):
 
 
 def test_a_large_cloud_shows_at_a_glance_and_is_then_prepared(qtbot, tmp_path, monkeypatch):
-    from cimdesk.formats import pointcloud
-
     monkeypatch.setattr(pointcloud, "IN_MEMORY", 100_000)
     path = write_las(tmp_path / "town.laz", *town(220_000))
     window = open_window(qtbot)
@@ -93,6 +95,28 @@ def test_a_large_cloud_shows_at_a_glance_and_is_then_prepared(qtbot, tmp_path, m
     (layer,) = session.workspace.layers()
     assert session.workspace.data(layer.id).count == 220_000
     qtbot.waitUntil(lambda: bool(next(iter(window.view.scene.visuals.values())).nodes), timeout=20_000)
+    assert not window.desk.ask.errors
+
+
+def test_a_large_cloud_at_an_address_is_fetched_shown_at_a_glance_and_then_prepared(qtbot, tmp_path, monkeypatch):
+    monkeypatch.setenv("CIMDESK_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(pointcloud, "IN_MEMORY", 100_000)
+    server = PartServer()
+    server.files["/town.laz"] = write_las(tmp_path / "town.laz", *town(220_000)).read_bytes()
+    server.headers["/town.laz"] = {"ETag": '"a"'}
+    window = open_window(qtbot)
+    session = window.desk.session
+    counts: list[tuple[bool, int]] = []
+    session.workspace.changed.connect(lambda _: counts.extend(_seen(session)))
+    session.run(sources.open_job(session, [Path(server.url("/town.laz"))]))
+    qtbot.waitUntil(lambda: any(not is_glance for is_glance, _ in counts), timeout=30_000)
+    wait_for_jobs(qtbot, window)
+    server.close()
+    assert counts[0] == (True, 4_000)
+    assert counts[-1] == (False, 220_000)
+    (layer,) = session.workspace.layers()
+    assert layer.source == server.url("/town.laz")
+    assert sum("Range" not in headers for _, headers in server.seen) == 1
     assert not window.desk.ask.errors
 
 
