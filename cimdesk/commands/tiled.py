@@ -28,6 +28,7 @@ from cimdesk.model.terrain import Terrain
 from cimdesk.model.tileset import TiledCity
 from cimdesk.model.workspace import LayerData, Workspace
 from cimdesk.services.point_server import glance_at_cloud, is_cloud_address, open_cloud
+from cimdesk.services.tile_apart import DecodingApart
 from cimdesk.services.tile_http import TilesetServer
 from cimdesk.services.tile_store import TileStore
 
@@ -198,6 +199,7 @@ def _streamed(place: TilePlace, name: str, title: Path, options: ReadOptions) ->
 
 def _result(stream: TileStream, file: Path, options: ReadOptions) -> ReadResult:
     store = TileStore(stream)
+    store.decode = DecodingApart(stream, lambda: store.is_gentle)
     if isinstance(stream.place, TilesetServer):
         store.workers = SERVER_WORKERS
         stream.place.is_unwanted = store.is_unwanted
