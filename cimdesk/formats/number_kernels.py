@@ -159,23 +159,33 @@ def nested_numbers(texts: Sequence[Raw], level: int) -> Nested | None:
 
 
 @njit(cache=True, nogil=True)
-def _read(data: AnyArray, tens: AnyArray, numbers: AnyArray) -> int:
-    n = at = 0
+def _read(data: AnyArray, tens: AnyArray, numbers: AnyArray, counts: AnyArray) -> int:
+    n = at = first = text = 0
     while at < len(data):
-        if data[at] == 32:
+        sign = data[at]
+        if sign == 0:
+            counts[text] = n - first
+            first = n
+            text += 1
             at += 1
-            continue
-        numbers[n], end = _number(data, at, tens)
-        if end == at or (end < len(data) and data[end] != 32):
-            return -1
-        n += 1
-        at = end
+        elif sign in (32, 9, 10, 13):
+            at += 1
+        else:
+            numbers[n], end = _number(data, at, tens)
+            if end == at or (end < len(data) and data[end] > 32):
+                return -1
+            n += 1
+            at = end
+    counts[text] = n - first
     return n
 
 
-def plain_numbers(text: bytes) -> Float | None:
-    """Return the numbers of a text with spaces between them; None for anything unusual."""
+def separated_numbers(text: bytes) -> tuple[Float, Int] | None:
+    """Return the numbers of texts, with white space between numbers and a zero byte between texts, and how many each has.
+
+    None for anything unusual.
+    """
     data = np.frombuffer(text, dtype=np.uint8)
-    numbers = np.empty(len(data) // 2 + 1)
-    n = _read(data, _TENS, numbers)
-    return None if n < 0 else numbers[:n]
+    numbers, counts = np.empty(len(data) // 2 + 1), np.empty(text.count(b"\0") + 1, dtype=np.int64)
+    n = _read(data, _TENS, numbers, counts)
+    return None if n < 0 else (numbers[:n], counts)

@@ -20,9 +20,6 @@ BATCH_BYTES = 65_536
 LARGEST = 16_000_000
 """Bytes without the end of a member from which on a stream takes less memory."""
 SEAM_BYTES = 256
-LINES = "lines-before"
-"""Attribute of a document's root: how many lines of the file are missing before its members."""
-_MARK = b"<end>.</end>"
 _END = re.compile(rb"</(?:[\w.-]+:)?(?:" + "|".join(sorted(MEMBERS)).encode() + rb")\s*>")
 
 
@@ -49,20 +46,8 @@ def documents(file: Any, parser: Any) -> Iterator[Any]:
         raise UncutError
     start, end = tags
     yield _parsed(start + end, parser)
-    missing = 0
     for part, is_last in _parts(file, head[len(start) :]):
-        root = _parsed(start + part if is_last else start + part + _MARK + end, parser)
-        root.set(LINES, str(missing))
-        if not is_last:
-            mark = root[-1]
-            missing += mark.sourceline - 1 - start.count(b"\n")
-            root.remove(mark)
-        yield root
-
-
-def line_of(element: Any) -> int:
-    """Return the line of the file that an element stands in."""
-    return int(element.sourceline) + int(element.getroottree().getroot().get(LINES, 0))
+        yield _parsed(start + part if is_last else start + part + end, parser)
 
 
 def _parsed(text: bytes, parser: Any) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cimdesk.base.arrays import Float
-from cimdesk.formats.citygml.appearance import PicturePlaces
 from cimdesk.formats.citygml.names import HREF, IDS, PARTS, Part
+from cimdesk.formats.citygml.appearance import PicturePlaces
 from cimdesk.formats.citygml.rings import Rings
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.surface_arrays import SurfaceArrays
@@ -101,7 +101,7 @@ class GeometryCollector:
 
     def __len__(self) -> int:
         """Return how many rings wait."""
-        return len(self.rings.lengths)
+        return len(self.rings.texts)
 
     def lod(self, name: str) -> int:
         """Return the code of a level of detail."""
@@ -127,10 +127,17 @@ class GeometryCollector:
             for child in member:
                 self._walk(child, target, False, None, material, 1)
 
-    def take(self, laid: PicturePlaces) -> tuple[SurfaceArrays, Float] | None:
-        """Return what waits and its (V, 3) vertices as written, then start anew; None when nothing waits."""
+    def take(self, laid: PicturePlaces, names: Sequence[str]) -> tuple[SurfaceArrays, Float] | None:
+        """Return what waits and its (V, 3) vertices as written, then start anew; None when nothing waits.
+
+        Parameters
+        ----------
+        laid : PicturePlaces
+        names : sequence of str
+            Of the features, for findings.
+        """
         rings, self.rings = self.rings, Rings(self._findings)
-        return rings.arrays(list(self.lod_names), laid) if rings.runs else None
+        return rings.arrays(list(self.lod_names), laid, names) if rings.runs else None
 
     def _walk(self, element: Any, target: Target, flip: bool, dimension: str | None, material: int, depth: int) -> None:
         """Go straight down to the polygons of the usual aggregates; leave everything unusual to `_search`."""
@@ -159,9 +166,9 @@ class GeometryCollector:
         """
         others = []
         rings = self.rings
-        add_length, add_text, lengths = rings.lengths.append, rings.texts.append, rings.lengths
+        texts, add_text = rings.texts, rings.texts.append
         id_names, given, drawn = self.id_names, self.materials, target.drawn
-        before = len(lengths)
+        before = len(texts)
         painted = {}
         for member in members:
             text = None
@@ -187,14 +194,9 @@ class GeometryCollector:
                 if name := polygon.get(id_name):
                     drawn.add(name)
                     if given and name in given:
-                        painted[len(lengths) - before] = given[name]
-            numbers = text.count(" ") + 1
-            if numbers % 3 or "\n" in text or "  " in text or "\t" in text or text[0] == " " or text[-1] == " ":
-                rings.add_positions(positions, None, True)
-            else:
-                add_length(numbers)
-                add_text(text)
-        if count := len(lengths) - before:
+                        painted[len(texts) - before] = given[name]
+            add_text(text)
+        if count := len(texts) - before:
             rings.add_surfaces(before, count, (target.row, target.lod, target.kind, material), painted)
             self.polygons += count
         return others
@@ -265,7 +267,7 @@ class GeometryCollector:
             target.drawn.add(name)
             if self.materials:
                 material = self.materials.get(name, material)
-        rings.runs += (len(rings.lengths), 1, target.row, target.lod, target.kind, material, flip)
+        rings.runs += (len(rings.texts), 1, target.row, target.lod, target.kind, material, flip)
 
     def _add_position(self, element: Any, state: _State) -> None:
         """Take one position of a ring written position by position."""

@@ -170,7 +170,7 @@ class MeshBuilder:
 
     def flush(self) -> None:
         """Make meshes of what waits."""
-        taken = self._features.take(self._palette.pictures)
+        taken = self._features.take(self._palette.pictures, self._names)
         anchors, self._anchors = np.array(self._anchors, dtype=np.float64).reshape(-1, 3), []
         if taken is None and not len(anchors):
             return
@@ -212,10 +212,10 @@ class MeshBuilder:
         return np.zeros(3) if self._origin is None else self._origin
 
     def _placed_shapes(self) -> dict[str, TriangleMesh]:
-        taken = self._shapes.take(self._palette.pictures)
+        names = [name.strip() for name, _ in self._shape_numbers]
+        taken = self._shapes.take(self._palette.pictures, names)
         if taken is None or not self._placed:
             return {}
-        names = [name.strip() for name, _ in self._shape_numbers]
         shapes = build_meshes(taken[0], taken[1], np.zeros(3), self._palette.colors, names, self._findings)
         anchors = np.concatenate(self._placed) * self._scale
         return place_instances(self._instances, shapes, anchors, self.origin * self._scale, self._findings)

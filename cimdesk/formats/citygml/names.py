@@ -80,6 +80,7 @@ _PARTS = {
     **dict.fromkeys(("RectifiedGridCoverage", "RectifiedGrid", "Grid"), Part.GRID),
 }
 PARTS = {f"{prefix}{name}": int(part) for prefix in (*(f"{{{uri}}}" for uri in GML), "") for name, part in _PARTS.items()}
+GROUPS = frozenset(tag for tag, part in PARTS.items() if part == Part.GROUP)
 GEOMETRIES = frozenset(
     """
     Solid MultiSolid CompositeSolid MultiSurface CompositeSurface Polygon Surface OrientableSurface TriangulatedSurface Tin

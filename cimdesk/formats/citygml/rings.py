@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import orjson
 
 from cimdesk.base.arrays import Bool, Float, Int, offsets_from_counts
 from cimdesk.formats.citygml.appearance import PicturePlaces
-from cimdesk.formats.citygml.batches import line_of
+from cimdesk.formats.citygml.positions import numbers_of, with_heights
 from cimdesk.formats.compiled import pays
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.surface_arrays import SurfaceArrays
@@ -18,8 +18,8 @@ from cimdesk.formats.surface_arrays import SurfaceArrays
 # Odd constants of splitmix64 (Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators).
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
-WORTH = 4_000_000
-"""Bytes of positions from which compiled code pays for its loading."""
+WORTH = 200_000
+"""Corners from which compiled code pays for its loading."""
 
 
 class Rings:
@@ -28,27 +28,27 @@ class Rings:
     Attributes
     ----------
     texts : list of str
-        Numbers with one space between them.
-    lengths : list of int
-        How many numbers each ring has.
+        Positions as written, mostly one text for each ring.
+    continued : list of int
+        Texts that go on with the ring of the text before.
     runs : list of int
         Seven numbers for surfaces of one object, each with one ring, or for a single surface with any number of them: the first
-        ring, how many surfaces, feature row, level of detail, `Surface` code, colour and whether to turn them round.
+        text, how many surfaces, feature row, level of detail, `Surface` code, colour and whether to turn them round.
     """
 
     def __init__(self, findings: Findings) -> None:
         self.texts: list[str] = []
-        self.lengths: list[int] = []
+        self.continued: list[int] = []
         self.runs: list[int] = []
         self._findings = findings
 
     def add_surfaces(self, first: int, count: int, owner: tuple[int, int, int, int], painted: dict[int, int]) -> None:
-        """Take note of whose the rings from ``first`` on are, each a surface of its own.
+        """Take note of whose the rings of the texts from ``first`` on are, each a surface of its own.
 
         Parameters
         ----------
         first, count : int
-            Rings.
+            Texts.
         owner : (row, lod, kind, material)
             Of them all.
         painted : dict of int to int
@@ -62,44 +62,32 @@ class Rings:
 
     def begin_ring(self) -> None:
         """Start a ring without positions."""
-        self.lengths.append(0)
+        self.texts.append("")
 
     def add_positions(self, element: Any, dimension: str | None, is_new: bool) -> None:
         """Take the positions of an element as a new ring or as more of the last one."""
+        if not is_new:
+            self.continued.append(len(self.texts))
         text = element.text or ""
-        if dimension == "2":
-            text, count = _with_heights(text)
-        else:
-            # Counting spaces takes a third of the time of splitting; most files put exactly one between numbers.
-            text = text.strip()
-            if "\n" in text or "  " in text or "\t" in text:
-                text = " ".join(text.split())
-            count = text.count(" ") + 1 if text else 0
-            if count % 3:
-                text, count = _with_heights(text) if count % 2 == 0 else self._refused(element)
-        if is_new:
-            self.lengths.append(count)
-        else:
-            self.lengths[-1] += count
-        if count:
-            self.texts.append(text)
+        self.texts.append(with_heights(text) if dimension == "2" else text)
 
     def add_old_positions(self, element: Any) -> None:
         """Take ``gml:coordinates``, the form of GML 2, as a new ring: ``x,y,z x,y,z``."""
         decimal, separator, gap = element.get("decimal", "."), element.get("cs", ","), element.get("ts", " ")
         positions = (element.text or "").replace(gap, " ").split()
         numbers = [number.replace(decimal, ".") for position in positions for number in [*position.split(separator), "0"][:3]]
-        if len(numbers) % 3:
-            numbers = []
-        self.lengths.append(len(numbers))
-        if numbers:
-            self.texts.append(" ".join(numbers))
+        self.texts.append("" if len(numbers) % 3 else " ".join(numbers))
 
-    def arrays(self, lod_names: list[str], laid: PicturePlaces) -> tuple[SurfaceArrays, Float]:
+    def arrays(self, lod_names: list[str], laid: PicturePlaces, names: Sequence[str]) -> tuple[SurfaceArrays, Float]:
         """Return everything as arrays, with the pictures ``laid`` on surfaces, and the (V, 3) vertices as written."""
-        vertices, corners = _welded(self._coordinates())
-        lengths = np.array(self.lengths, dtype=np.int64) // 3
-        first_runs, counts, *values = np.array(self.runs, dtype=np.int64).reshape(-1, 7).T
+        first_texts, counts, *values = np.array(self.runs, dtype=np.int64).reshape(-1, 7).T
+
+        def name_of(text: int) -> str:
+            return names[int(values[0][np.searchsorted(first_texts, text, side="right") - 1])]
+
+        numbers, number_counts = numbers_of(self.texts, name_of, self._findings)
+        vertices, corners = _welded(numbers.reshape(-1, 3))
+        first_runs, lengths = self._in_rings(first_texts, number_counts // 3)
         first_rings = np.repeat(first_runs - offsets_from_counts(counts)[:-1], counts) + np.arange(counts.sum())
         ring_counts = np.diff(np.append(first_rings, len(lengths)))
         owners, lods, kinds, materials, flips = (np.repeat(each, counts) for each in values)
@@ -110,46 +98,21 @@ class Rings:
             pictures = pictures and replace(pictures, places=pictures.places[turned])
         return SurfaceArrays(owners, lods, kinds, materials, ring_counts, lengths, corners, lod_names, pictures), vertices
 
-    def _refused(self, element: Any) -> tuple[str, int]:
-        text = "Coordinates are not three numbers each; the ring is left out."
-        self._findings.error("bad-coordinates", f"line {line_of(element)}", text)
-        return "", 0
-
-    def _coordinates(self) -> Float:
-        joined = " ".join(self.texts)
-        if pays(len(joined), WORTH) and joined.isascii():
-            from cimdesk.formats.number_kernels import plain_numbers
-
-            found = plain_numbers(joined.encode())
-            if found is not None:
-                return found.reshape(-1, 3)
-        try:
-            numbers = np.array(orjson.loads(f"[{joined.replace(' ', ',')}]"), dtype=np.float64)
-        except (ValueError, TypeError):
-            # Plus signs, numbers ending in a point, NaN and things that are no numbers.
-            numbers = np.array([self._number(text) for text in joined.split(" ")])
-        return numbers.reshape(-1, 3)
-
-    def _number(self, text: str) -> float:
-        try:
-            return float(text)
-        except ValueError:
-            self._findings.error("bad-coordinates", "", "{text} is no coordinate.", text=repr(text[:40]))
-            return float("nan")
-
-
-def _with_heights(text: str) -> tuple[str, int]:
-    """Return positions of two numbers with a height of zero, and how many numbers that are."""
-    found = text.split()
-    full = [number for k in range(0, len(found) - 1, 2) for number in (found[k], found[k + 1], "0")]
-    return " ".join(full), len(full)
+    def _in_rings(self, first_texts: Int, lengths: Int) -> tuple[Int, Int]:
+        """Return the rings that texts begin, and the lengths of rings by those of texts."""
+        if not self.continued:
+            return first_texts, lengths
+        begins = np.ones(len(lengths), dtype=np.int64)
+        begins[self.continued] = 0
+        rings = offsets_from_counts(begins)
+        return rings[first_texts], np.bincount(rings[1:] - 1, weights=lengths).astype(np.int64)
 
 
 def _welded(coordinates: Float) -> tuple[Float, Int]:
     """Return the different rows of (C, 3) coordinates and, for each row, which of them it is."""
     if not len(coordinates):
         return coordinates, np.zeros(0, dtype=np.int64)
-    if pays(len(coordinates), WORTH // 20):
+    if pays(len(coordinates), WORTH):
         from cimdesk.formats.polygon_kernels import welded
 
         return welded(coordinates)

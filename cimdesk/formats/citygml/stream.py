@@ -38,8 +38,8 @@ _OTHERS = {
 _VERSION = re.compile(r"citygml(?:/[a-z]+)*/(\d)[./](\d)")
 _SYSTEM = re.compile(rb"""srsName\s*=\s*["']([^"'<>]{1,400})["']""")
 _FLAT = re.compile(rb"""srsDimension\s*=\s*["']2""")
-_ABOUT_SYSTEMS = re.compile(rb"srs[ND]")
-"""Looked for at once, because nearly all blocks have neither of the two."""
+_ABOUT_SYSTEMS = b"srs"
+"""Looked for first: nearly all blocks have nothing of the kind, and plain words are found ten times faster than patterns."""
 _GML = re.compile(rb"opengis\.net/gml(?:/3\.2)?")
 _UNDECLARED = re.compile(r"Namespace prefix (\S+) (?:for \S+ )?on ")
 
@@ -92,13 +92,12 @@ class Contents:
         for word, is_there in self.words.items():
             self.words[word] = is_there or word in block
         self.is_plain = self.is_plain and b"\x00" not in block[:4]
-        if _ABOUT_SYSTEMS.search(block):
+        if _ABOUT_SYSTEMS in block:
             self._add_systems(block)
         if not self.gml:
             self.gml.update(_GML.findall(block))
 
     def _add_systems(self, block: bytes) -> None:
-        # Plain words are found ten times faster than patterns.
         self.has_flat = self.has_flat or (b"srsDimension" in block and _FLAT.search(block) is not None)
         if len(self.systems) < 2 and b"srsName" in block:
             self.systems.update(name.decode("utf-8", "replace") for name in set(_SYSTEM.findall(block)))

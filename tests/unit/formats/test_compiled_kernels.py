@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cimdesk.base.arrays import offsets_from_counts
 from cimdesk.formats import polygons as module
 from cimdesk.formats.compiled import pays
-from cimdesk.formats.number_kernels import nested_numbers, plain_numbers
+from cimdesk.formats.number_kernels import nested_numbers, separated_numbers
 from cimdesk.formats.polygon_kernels import welded
 
 NUMBERS = st.one_of(
@@ -98,18 +98,24 @@ def test_text_that_is_not_as_usual_is_left_to_others(text):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.decimals(-10_000_000, 10_000_000, places=3, allow_nan=False).map(str), max_size=30))
-def test_plain_numbers_are_those_of_python(numbers):
-    found = plain_numbers(" ".join(numbers).encode())
+@given(
+    st.lists(
+        st.lists(st.decimals(-10_000_000, 10_000_000, places=3, allow_nan=False).map(str), max_size=9), min_size=1, max_size=9
+    ),
+    st.sampled_from([" ", "\n", " \t", "\r\n  "]),
+)
+def test_numbers_of_texts_are_those_of_python(texts, gap):
+    found = separated_numbers("\0".join(gap.join(["", *numbers]) for numbers in texts).encode())
     if found is not None:
-        assert found.tolist() == [float(number) for number in numbers]
+        assert found[0].tolist() == [float(number) for numbers in texts for number in numbers]
+        assert found[1].tolist() == [len(numbers) for numbers in texts]
     else:
-        assert any("E" in number for number in numbers)
+        assert any("E" in number for numbers in texts for number in numbers)
 
 
-@pytest.mark.parametrize("text", [b"1 2 x", b"1,2", b"1.5.2", b"+1", b"1e5", b"NaN", b"1 \t2", b"2."])
-def test_plain_numbers_written_otherwise_are_left_to_others(text):
-    assert plain_numbers(text) is None
+@pytest.mark.parametrize("text", [b"1 2 x", b"1,2", b"1.5.2", b"+1", b"1e5", b"NaN", b"1 \xc2\xa02", b"2."])
+def test_numbers_written_otherwise_are_left_to_others(text):
+    assert separated_numbers(text) is None
 
 
 def test_welded_corners_are_the_different_ones_in_order():
