@@ -28,6 +28,7 @@ from cimdesk.model.tileset import TiledCity
 MODES = (StyleMode.CATEGORIES, StyleMode.GRADUATED, StyleMode.CONTINUOUS)
 """Styles that one column decides."""
 MOST_CATEGORIES = 24
+MOST_TOLD_APART = 500
 MOST_KEPT = 16
 Painter = Callable[[int, int], UInt8]
 """Returns (P, 3) colours of the points from one number to before another."""
@@ -65,7 +66,7 @@ def settled_by(style: Style, samples: Mapping[str, AnyArray]) -> Style:
     is_coded = is_class_column(style.attribute) and values.dtype != object
     if style.mode is StyleMode.CATEGORIES and is_coded and not style.other:
         style = replace(style, categories={**class_categories(), **(style.categories or {})})
-    return settled(style, _table(style.attribute, values), MOST_CATEGORIES)
+    return settled(style, _table(style, values), MOST_CATEGORIES)
 
 
 def steady_style(style: Style, columns: PointColumns) -> Style:
@@ -142,7 +143,7 @@ def legend_of(style: Style, columns: PointColumns) -> tuple[LegendEntry, ...]:
     """
     name = style.attribute
     style = steady_style(style, columns)
-    entries = color_features(style, _table(name, columns[name])).legend
+    entries = color_features(style, _table(style, columns[name])).legend
     is_ramp = style.mode is StyleMode.CONTINUOUS and columns[name].dtype.kind in "iuf"
     if is_ramp and not columns.spans_all(name, style.low, style.high):
         last = max(k for k, entry in enumerate(entries) if entry.label != NO_DATA_LABEL)
@@ -174,8 +175,19 @@ def value_of_point(style: Style, said: Mapping[str, Any]) -> str:
     return f"{point_title(name)} {text}" + (" m" if name == POINT_HEIGHT else "")
 
 
-def _table(name: str, values: AnyArray) -> FeatureTable:
-    return FeatureTable(np.empty(len(values), dtype=object), {name: values})
+def _table(style: Style, values: AnyArray) -> FeatureTable:
+    if style.mode is StyleMode.CATEGORIES and values.dtype.kind in "fiu":
+        values = _most_frequent(values)
+    return FeatureTable(np.empty(len(values), dtype=object), {style.attribute: values})
+
+
+def _most_frequent(values: AnyArray) -> AnyArray:
+    """Return those values alone that can have a colour as categories, and one more that stands for all others."""
+    different, counts = np.unique(values, return_counts=True)
+    if len(different) <= MOST_TOLD_APART:
+        return values
+    kept = np.argsort(-counts, kind="stable")[: MOST_CATEGORIES + 1]
+    return np.repeat(different[kept], counts[kept])
 
 
 def _palette(colors: list[str]) -> UInt8:
