@@ -90,7 +90,7 @@ def _outlines(path: Path, name: str) -> Glance:
 
 def _system_of_gml(path: Path) -> Crs | None:
     try:
-        return next((crs for _, crs in read_pieces(path, ReadOptions(), Findings(), FIRST)), None)
+        return next((crs for _, crs in read_pieces(path, ReadOptions(), Findings(), FIRST, is_glance=True)), None)
     except CimdeskError:
         return None
 

@@ -179,8 +179,20 @@ def _palette(mesh: TileMesh) -> tuple[list[AnyArray], AnyArray]:
     packed = np.ascontiguousarray(mesh.colors).view(np.uint32).ravel()
     found, group = np.unique(packed, return_inverse=True)
     if len(found) > MOST_COLORS:
-        return white, np.zeros(len(packed), dtype=np.int64)
+        found, group = _fewer(found, group)
     return [np.array([value], dtype=np.uint32).view(np.uint8) for value in found], group
+
+
+def _fewer(colors: AnyArray, group: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Return `MOST_COLORS` packed colours that stand for all, each as often as it is used, and which of them each triangle has."""
+    from PIL import Image
+
+    pixels = colors[group].view(np.uint8).reshape(1, -1, 4)
+    reduced = Image.fromarray(pixels).quantize(MOST_COLORS, method=Image.Quantize.FASTOCTREE)
+    chosen, group = np.unique(np.asarray(reduced).ravel(), return_inverse=True)
+    sums = np.column_stack([np.bincount(group, weights=pixels[0, :, k]) for k in range(4)])
+    means = np.round(sums / np.bincount(group)[:, None]).astype(np.uint8)
+    return np.ascontiguousarray(means).view(np.uint32).ravel()[: len(chosen)], group
 
 
 def _material(color: AnyArray) -> dict[str, Any]:

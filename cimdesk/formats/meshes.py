@@ -18,10 +18,11 @@ import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float, Int, UInt8, starts_of_runs
 from cimdesk.base.errors import DataError
+from cimdesk.base.pictures import MAX_PIXELS
 from cimdesk.formats.atomic import replacing
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf_model import GENERATOR, LOD, read_model
-from cimdesk.formats.picture_places import MAX_PIXELS, LaidPicture
+from cimdesk.formats.picture_places import LaidPicture
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source, refuse_larger
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable

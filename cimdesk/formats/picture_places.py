@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,14 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int
+from cimdesk.base.pictures import MAX_PIXELS, picture_size
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.surface_arrays import PicturedSurfaces, SurfaceArrays
-from cimdesk.model.pictured import PICTURE_FORMATS, FacePictures, PictureFile
+from cimdesk.model.pictured import FacePictures, PictureFile
 
 LARGEST = 1e4
 """Places in a picture beyond this are damage: none is repeated so often."""
-MAX_PIXELS = 64_000_000
-"""Pixels that one picture may have."""
 DO_NOT_FIT = "Pictures whose places do not fit the corners of their surfaces are left out: {count}."
 
 
@@ -126,22 +123,6 @@ class PictureFolder:
         ):
             if names:
                 self._findings.info(code, "", text, count=len(names), name=names[0])
-
-
-def picture_size(path: Path) -> tuple[int, int] | None:
-    """Return the width and height of a picture [px], looking at its head only; None if it is none of `PICTURE_FORMATS`."""
-    from PIL import Image
-
-    try:
-        with (
-            warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
-            Image.open(path, formats=PICTURE_FORMATS) as image,
-        ):
-            return int(image.width), int(image.height)
-    except Image.DecompressionBombError:
-        return MAX_PIXELS, MAX_PIXELS
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error):
-        return None
 
 
 def face_pictures(

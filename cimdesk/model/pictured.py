@@ -10,9 +10,6 @@ import numpy as np
 
 from cimdesk.base.arrays import Bool, Float32, Int, Int32, require_shape
 
-PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
-"""What Pillow is allowed to take a picture for."""
-
 
 @dataclass(frozen=True, eq=False)
 class PictureFile:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from cimdesk.base.arrays import Bool, Float, UInt8
+from cimdesk.base.pictures import read_picture
 from cimdesk.base.srgb import to_linear, to_screen
-from cimdesk.model.pictured import PICTURE_FORMATS, PictureFile
+from cimdesk.model.pictured import PictureFile
 
 PAGE = 2048
 """Pixels along a side."""
@@ -127,16 +126,9 @@ def painted_page(page: Page, files: Sequence[PictureFile], is_wanted: Callable[[
 
 def _pixels_of(file: PictureFile, spot: Spot) -> UInt8 | None:
     """Return (height, width, 4) pixels; None, and a line in the log, where the picture is damaged after its head."""
-    from PIL import Image
-
-    size = spot.width, spot.height
     try:
-        with Image.open(file.path if file.data is None else io.BytesIO(file.data), formats=PICTURE_FORMATS) as image:
-            # A JPEG can be read at a half, a quarter or an eighth of its size in a fraction of the time.
-            image.draft("RGB", size)
-            whole = image.convert("RGBA")
-            pixels = np.array(whole if whole.size == size else whole.resize(size, reducing_gap=2.0))
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        pixels = read_picture(file.path if file.data is None else file.data, (spot.width, spot.height))
+    except ValueError as error:
         log.warning("%s: %s", file.path, error)
         return None
     if file.tint != (1.0, 1.0, 1.0):

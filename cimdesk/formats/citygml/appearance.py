@@ -1,4 +1,4 @@
-"""Colours and pictures of surfaces."""
+"""Colours of surfaces, of materials and of what pictures on them look like from afar."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Int, UInt8, offsets_from_counts
-from cimdesk.formats.citygml.names import HREF, LOCAL_NAMES
-from cimdesk.formats.findings import Findings
-from cimdesk.formats.picture_places import DO_NOT_FIT, PictureFolder
-from cimdesk.formats.surface_arrays import PicturedSurfaces
+from cimdesk.base.arrays import UInt8
+from cimdesk.formats.citygml.names import LOCAL_NAMES
+from cimdesk.formats.citygml.pictures import PicturePlaces, places_in, target_of
+from cimdesk.formats.picture_colors import SmallPictures
+from cimdesk.model.pictured import PictureFile
 
 NEUTRAL = (0.8, 0.8, 0.8)
 """The default of X3D, for materials that give no diffuse colour."""
 TEXTURES = ("{*}ParameterizedTexture", "{*}GeoreferencedTexture")
-FIRST_PICTURE = 1 << 30
-"""Materials from here on are pictures laid on one surface."""
 
 
 class Palette:
     """Materials and pictures met so far.
+
+    Parameters
+    ----------
+    pictures : PicturePlaces
+    are_colors : bool
+        Take faces with a picture for faces in its mean colour there.
 
     Attributes
     ----------
@@ -29,9 +33,10 @@ class Palette:
     pictures : PicturePlaces
     """
 
-    def __init__(self, folder: PictureFolder | None, findings: Findings) -> None:
+    def __init__(self, pictures: PicturePlaces, are_colors: bool = False) -> None:
         self.textures = 0
-        self.pictures = PicturePlaces(folder, findings)
+        self.pictures = pictures
+        self._small = SmallPictures() if are_colors else None
         self._rows: dict[tuple[int, int, int, int], int] = {}
 
     @property
@@ -49,7 +54,7 @@ class Palette:
         for item in element.iter(*TEXTURES, "{*}X3DMaterial"):
             if not item.tag.endswith("X3DMaterial"):
                 self.textures += 1
-                for name, row in self.pictures.read(item).items():
+                for name, row in self._pictured(item).items():
                     textured.setdefault(name, row)
                 continue
             color: tuple[float, ...] = NEUTRAL
@@ -63,22 +68,31 @@ class Palette:
                 elif name == "isFront":
                     front = text not in ("false", "0")
                 elif name == "target":
-                    named.append(_target(part))
+                    named.append(target_of(part))
             if front:
                 row = self._row(color, clear)
                 for name in named:
                     targets.setdefault(name, row)
         return {name: row for name, row in (targets | textured).items() if row >= 0}
 
+    def _pictured(self, texture: Any) -> dict[str, int]:
+        """Return the material of each surface that a texture names; -1 where it has no picture that can be laid on it."""
+        if self._small is None:
+            return self.pictures.read(texture)
+        return {name: self._mean(file, texts) for name, file, texts in self.pictures.named(texture)}
+
+    def _mean(self, file: PictureFile | None, texts: list[str]) -> int:
+        places = None if file is None else places_in(" ".join(texts[:1]))
+        if file is None or places is None or len(places) < 3 or self._small is None:
+            return -1
+        # A fan around the middle is near enough to where the surface lies.
+        around = np.stack([np.broadcast_to(places.mean(axis=0), places.shape), places, np.roll(places, -1, axis=0)], axis=1)
+        found = self._small.means(file, around)
+        return -1 if found is None else self._row(tuple((found[:, :3].mean(axis=0) / 255.0).tolist()), 0.0)
+
     def _row(self, color: tuple[float, ...], clear: float) -> int:
         red, green, blue, alpha = np.clip(np.round(np.array([*color, 1.0 - clear]) * 255.0), 0, 255).astype(int).tolist()
         return self._rows.setdefault((red, green, blue, alpha), len(self._rows))
-
-
-def _target(element: Any) -> str:
-    """Return the id of the surface that a target names in one of the three ways there are."""
-    found = (element.text or "").strip() or element.get("uri") or element.get(HREF) or ""
-    return str(found).rpartition("#")[2]
 
 
 def _color(text: str) -> tuple[float, ...]:
@@ -92,89 +106,3 @@ def _number(text: str) -> float:
     except ValueError:
         return 0.0
     return value if abs(value) < 1e6 else 0.0
-
-
-class PicturePlaces:
-    """Pictures laid on surfaces, each surface with the texts that say where its corners are in the picture."""
-
-    def __init__(self, folder: PictureFolder | None, findings: Findings) -> None:
-        self._folder = folder
-        self._findings = findings
-        self._texts: list[tuple[int, list[str]]] = []
-
-    def read(self, texture: Any) -> dict[str, int]:
-        """Return the material of each surface that a texture names; -1 where it has no picture that can be laid on it."""
-        name, wrap, is_front, targets = "", "none", True, []
-        for part in texture:
-            local, text = LOCAL_NAMES[part.tag], (part.text or "").strip()
-            if local == "imageURI":
-                name = text
-            elif local == "wrapMode":
-                wrap = text
-            elif local == "isFront":
-                is_front = text not in ("false", "0")
-            elif local in ("target", "textureParameterization"):
-                targets.append(part)
-        found: dict[str, int] = {}
-        number = -1
-        if self._folder is not None and is_front and targets:
-            number = self._folder.number(name, wrap in ("wrap", "mirror"))
-        for part in targets:
-            # In CityGML 3 the surface is named inside of an association, before it in what it is laid with.
-            target = _target(next(part.iterdescendants("{*}target"), part))
-            texts = [each.text or "" for each in part.iter("{*}textureCoordinates")]
-            row = -1
-            if number >= 0 and texts:
-                row = FIRST_PICTURE + len(self._texts)
-                self._texts.append((number, texts))
-            found.setdefault(target, row)
-        return found
-
-    def tell(self) -> None:
-        """Add pictures that could not be read to the findings."""
-        if self._folder is not None:
-            self._folder.tell()
-
-    def lay(self, materials: Int, ring_counts: Int, ring_lengths: Int) -> tuple[Int, PicturedSurfaces | None]:
-        """Return the materials that are colours, and the pictures of the surfaces that have one.
-
-        Parameters
-        ----------
-        materials : (S,) int64
-        ring_counts : (S,) int64, ring_lengths : (R,) int64
-            Rings of each surface and corners of each ring, as they are written.
-        """
-        if self._folder is None or not len(pictured := np.flatnonzero(materials >= FIRST_PICTURE)):
-            return materials, None
-        file_of = np.full(len(materials), -1, dtype=np.int64)
-        rings, corners = offsets_from_counts(ring_counts), offsets_from_counts(ring_lengths)
-        places = np.zeros((int(corners[-1]), 2))
-        wrong = 0
-        for surface in pictured.tolist():
-            number, texts = self._texts[int(materials[surface]) - FIRST_PICTURE]
-            first, last = rings[surface], rings[surface + 1]
-            found = _places(texts, ring_lengths[first:last].tolist())
-            if found is None:
-                wrong += 1
-                continue
-            places[corners[first] : corners[last]] = found
-            file_of[surface] = number
-        if wrong:
-            self._findings.add("bad-picture-places", "", DO_NOT_FIT, count=wrong)
-        return np.where(materials >= FIRST_PICTURE, -1, materials), PicturedSurfaces(tuple(self._folder.files), file_of, places)
-
-
-def _places(texts: list[str], lengths: list[int]) -> Float | None:
-    """Return the (C, 2) places of all corners of a surface, ring by ring; None where there are other numbers of them."""
-    try:
-        lists = [np.array(text.split(), dtype=np.float64).reshape(-1, 2) for text in texts]
-    except ValueError:
-        return None
-    if sorted(map(len, lists)) != sorted(lengths) or not all(np.isfinite(each).all() for each in lists):
-        return None
-    if [len(each) for each in lists] != lengths:
-        # Written in another order than the rings: those of one length each belong to one ring.
-        if len(set(lengths)) < len(lengths):
-            return None
-        lists = sorted(lists, key=lambda each: lengths.index(len(each)))
-    return np.concatenate(lists)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from cimdesk.formats.citygml.attributes import AttributeReader, Attributes
 from cimdesk.formats.citygml.meshes import MeshBuilder
 from cimdesk.formats.citygml.names import HREF, IDS, LOCAL_NAMES, PROPERTIES
 from cimdesk.formats.findings import Findings
-from cimdesk.formats.picture_places import PictureFolder
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import FeatureTable, as_strings, column_of
 
@@ -28,8 +26,8 @@ class CityBuilder:
     Parameters
     ----------
     findings : Findings
-    document : Path or None
-        The file, beside which pictures are looked for; None to leave them out.
+    palette : Palette
+        Takes colours and pictures.
 
     Attributes
     ----------
@@ -48,13 +46,13 @@ class CityBuilder:
         World bounds, once the model is built.
     """
 
-    def __init__(self, findings: Findings, document: Path | None) -> None:
+    def __init__(self, findings: Findings, palette: Palette) -> None:
         self.findings = findings
         self.types: Counter[str] = Counter()
         self.names: list[str] = []
         self.attributes: list[Attributes] = []
         self.groups: dict[str, str] = {}
-        self.palette = Palette(None if document is None else PictureFolder(document, findings), findings)
+        self.palette = palette
         self.meshes = MeshBuilder(findings, self.palette, self.names)
         self.extent: Float | None = None
         self._kinds: list[str] = []

@@ -8,7 +8,7 @@ from typing import Any
 
 from cimdesk.base.arrays import Float
 from cimdesk.formats.citygml.names import HREF, IDS, PARTS, Part
-from cimdesk.formats.citygml.appearance import PicturePlaces
+from cimdesk.formats.citygml.pictures import PicturePlaces
 from cimdesk.formats.citygml.rings import Rings
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.surface_arrays import SurfaceArrays

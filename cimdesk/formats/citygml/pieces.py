@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from cimdesk.base.crs import Crs
+from cimdesk.formats.citygml.appearance import Palette
 from cimdesk.formats.citygml.attributes import AttributeReader
 from cimdesk.formats.citygml.builder import CityBuilder
 from cimdesk.formats.citygml.names import LOCAL_NAMES
 from cimdesk.formats.citygml.objects import ObjectReader
 from cimdesk.formats.citygml.prolog import prolog_of, root_of
-from cimdesk.formats.citygml.reader import MAX_REPAIRS, system_of
+from cimdesk.formats.citygml.reader import MAX_REPAIRS, far_colors, palette_beside, system_of
 from cimdesk.formats.citygml.stream import Contents, Document, UndeclaredError, refuse_doctype
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.registry import ReadOptions
@@ -23,11 +24,12 @@ MEMBERS = 2_000
 
 
 def read_pieces(
-    path: Path, options: ReadOptions, findings: Findings, members: int = MEMBERS
+    path: Path, options: ReadOptions, findings: Findings, members: int = MEMBERS, is_glance: bool = False
 ) -> Iterator[tuple[CityModel, Crs | None]]:
     """Yield the models of a file, each with its reference system.
 
-    What lies in another piece is not found: links between members, and colours that are given for the whole city.
+    Links to members that lie in another piece are not found. Faces with a picture have its mean colour. A glance leaves out colours
+    that are given for the whole city: they would have to be looked for to the end of the file.
 
     Raises
     ------
@@ -43,7 +45,9 @@ def read_pieces(
     done = 0
     for _ in range(MAX_REPAIRS):
         try:
-            for piece in _pieces(document, contents, attributes, members, done):
+            palette = palette_beside(document, are_colors=True)
+            far = {} if is_glance or not contents.has(b"surfaceData") else far_colors(document, palette)
+            for piece in _pieces(document, contents, attributes, palette, far, members, done):
                 done += members
                 yield piece
         except UndeclaredError as error:
@@ -54,16 +58,23 @@ def read_pieces(
 
 
 def _pieces(
-    document: Document, contents: Contents, attributes: AttributeReader, most: int, skipped: int
+    document: Document,
+    contents: Contents,
+    attributes: AttributeReader,
+    palette: Palette,
+    far: dict[str, int],
+    most: int,
+    skipped: int,
 ) -> Iterator[tuple[CityModel, Crs | None]]:
-    builder, reader, system = CityBuilder(document.findings, None), None, None
+    builder, reader, system = CityBuilder(document.findings, palette), None, None
     waiting = 0
     for number, member in enumerate(document.members()):
         system = system or system_of(document.root)
         if number < skipped:
             continue
         if reader is None:
-            builder = CityBuilder(document.findings, None)
+            builder = CityBuilder(document.findings, palette)
+            builder.meshes.collector.materials = far
             reader = ObjectReader(builder, attributes, contents)
             builder.meshes.meet_system(system)
         if LOCAL_NAMES[member.tag] != "appearanceMember":

@@ -8,14 +8,17 @@ from typing import Any
 
 from cimdesk.base.collector import collector_paused
 from cimdesk.base.errors import DataError
+from cimdesk.formats.citygml.appearance import Palette
 from cimdesk.formats.citygml.attributes import AttributeReader
 from cimdesk.formats.citygml.builder import CityBuilder
 from cimdesk.formats.citygml.flood_areas import split_flood_areas
 from cimdesk.formats.citygml.names import GML, LOCAL_NAMES
 from cimdesk.formats.citygml.objects import ObjectReader
+from cimdesk.formats.citygml.pictures import PicturePlaces
 from cimdesk.formats.citygml.prolog import prolog_of, root_of
 from cimdesk.formats.citygml.stream import Contents, Document, UndeclaredError, refuse_doctype
 from cimdesk.formats.findings import Findings
+from cimdesk.formats.picture_places import PictureFolder
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source
 from cimdesk.model.layers import LayerKind
 
@@ -106,7 +109,7 @@ def _read_all(document: Document, attributes: AttributeReader) -> CityBuilder:
     """Read the members; from the start again with more prefixes declared when some were not."""
     contents = document.contents()
     for _ in range(MAX_REPAIRS):
-        builder = CityBuilder(document.findings, document.path)
+        builder = CityBuilder(document.findings, palette_beside(document))
         try:
             _read_members(document, contents, builder, attributes)
         except UndeclaredError as error:
@@ -124,13 +127,11 @@ def _read_all(document: Document, attributes: AttributeReader) -> CityBuilder:
 def _read_members(document: Document, contents: Contents, builder: CityBuilder, attributes: AttributeReader) -> None:
     reader = ObjectReader(builder, attributes, contents)
     if contents.has(b"surfaceData"):
-        _meet_far_colors(document, builder)
+        builder.meshes.collector.materials = far_colors(document, builder.palette)
     for member in document.members():
         if not builder.names:
             builder.meshes.meet_system(system_of(document.root))
-        if LOCAL_NAMES[member.tag] == "appearanceMember":
-            builder.palette.read(member)
-        else:
+        if LOCAL_NAMES[member.tag] != "appearanceMember":
             reader.read(member)
     for _ in range(MAX_ROUNDS):
         if not reader.open_links:
@@ -142,13 +143,20 @@ def _read_members(document: Document, contents: Contents, builder: CityBuilder, 
         document.findings.error("missing-link", builder.names[links[0].target.row], text, id=name)
 
 
-def _meet_far_colors(document: Document, builder: CityBuilder) -> None:
-    """Learn the colours that are given for the whole city, often at the end of the file, before the surfaces come."""
+def palette_beside(document: Document, are_colors: bool = False) -> Palette:
+    """Return a palette that looks for pictures beside a file; ``are_colors`` as in `Palette`."""
+    pictures = PicturePlaces(PictureFolder(document.path, document.findings), document.findings)
+    return Palette(pictures, are_colors)
+
+
+def far_colors(document: Document, palette: Palette) -> dict[str, int]:
+    """Return the materials of surfaces that are given for the whole city, often at the end of the file, by their ids."""
+    found: dict[str, int] = {}
     for member in document.members(again=True):
         if LOCAL_NAMES[member.tag] == "appearanceMember":
-            for name, row in builder.palette.read(member).items():
-                builder.meshes.collector.materials.setdefault(name, row)
-    builder.palette.textures = 0
+            for name, row in palette.read(member).items():
+                found.setdefault(name, row)
+    return found
 
 
 def system_of(root: Any) -> str | None:

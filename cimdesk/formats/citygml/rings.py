@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cimdesk.base.arrays import Bool, Float, Int, offsets_from_counts
-from cimdesk.formats.citygml.appearance import PicturePlaces
+from cimdesk.formats.citygml.pictures import PicturePlaces
 from cimdesk.formats.citygml.positions import numbers_of, with_heights
 from cimdesk.formats.compiled import pays
 from cimdesk.formats.findings import Findings

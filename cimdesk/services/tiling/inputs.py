@@ -131,7 +131,7 @@ def survey(path: Path, findings: Findings, crs: Crs | None = None, part: str = "
         return InputFile(path, head, head.crs or crs, head.place, size)
     if _is_streamed(path):
         # The first thousand objects tell where it lies.
-        for city, own in read_pieces(path, ReadOptions(), Findings(), GLANCE):
+        for city, own in read_pieces(path, ReadOptions(), Findings(), GLANCE, is_glance=True):
             if np.isfinite(city.bounds).all():
                 return InputFile(path, None, own or crs, city.bounds.mean(axis=0), size)
     if isinstance(registry.reader_for(path), CityJSONReader) and (glance := glance_at(path)) is not None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cimdesk.base.arrays import Bool, Int, starts_of_runs
+from cimdesk.formats.picture_colors import colored_by_pictures
 from cimdesk.model.city import CityModel
 from cimdesk.model.city_piece import CityPiece
 from cimdesk.model.features import FeatureTable
@@ -15,6 +18,7 @@ PARENT = "parent"
 
 def piece_of_city(city: CityModel) -> CityPiece:
     """Return a city model as one piece: of each feature the finest level of detail it has."""
+    city = replace(city, meshes={lod: colored_by_pictures(mesh) for lod, mesh in city.meshes.items()})
     names = city.lods
     finest = np.full(len(city.features), -1, dtype=np.int64)
     for level, name in enumerate(names):

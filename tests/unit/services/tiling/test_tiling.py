@@ -393,7 +393,7 @@ def test_large_citygml_is_read_in_pieces_and_loses_nothing(tmp_path, monkeypatch
     path.write_text(text)
     tile_files([path], tmp_path / "whole", workers=1)
     monkeypatch.setattr(inputs, "STREAM_FROM", 1000)
-    monkeypatch.setattr(inputs.read_pieces, "__defaults__", (7,))
+    monkeypatch.setattr(inputs.read_pieces, "__defaults__", (7, False))
     result = tile_files([path], tmp_path / "pieces", workers=1)
     assert (result.features, result.problems) == (23, [])
     whole, pieces = tiled(tmp_path / "whole", 0.0), tiled(tmp_path / "pieces", 0.0)
