@@ -49,7 +49,7 @@ def packed_records(path: Path, columns: dict[str, AnyArray], findings: Findings)
     span = float(np.ptp(world, axis=0).max()) + 1.0
     step = min(10.0 ** np.ceil(np.log10(span / 2e9)), MAX_STEP)
     whole = np.clip(np.rint((world - offset) / step), -(2.0**31), 2.0**31 - 1.0).astype(np.int32)
-    kept = {name: _packed(name, values[is_placed]) for name, values in columns.items() if name not in ("x", "y", "z")}
+    kept = {_free(name): _packed(name, values[is_placed]) for name, values in columns.items() if name not in ("x", "y", "z")}
     dtype: list[tuple[str, Any]] = [("X", "<i4"), ("Y", "<i4"), ("Z", "<i4")]
     records = np.empty(len(whole), dtype=[*dtype, *((name, values.dtype.newbyteorder("<")) for name, values in kept.items())])
     for k, name in enumerate("XYZ"):
@@ -57,6 +57,11 @@ def packed_records(path: Path, columns: dict[str, AnyArray], findings: Findings)
     for name, values in kept.items():
         records[name] = values
     return records, RecordScale(np.full(3, step), offset, color_shift=0)
+
+
+def _free(name: str) -> str:
+    """Return a name that is not that of a coordinate of the records."""
+    return f"property {name}".strip() if name in ("X", "Y", "Z", "") else name
 
 
 def _packed(name: str, values: AnyArray) -> AnyArray:

@@ -16,8 +16,11 @@ from cimdesk.formats.pnts import PointPart
 from cimdesk.formats.pointcloud import memory_nodes, result_of
 from cimdesk.formats.pointcloud_columns import packed_records
 from cimdesk.formats.registry import ReadOptions, Source
+from cimdesk.model.point_style import dimension_named
+from cimdesk.model.points import COLOR, HEIGHT
 
 GEOCENTRIC = Crs.epsg(4978)
+_PLACES = (HEIGHT, "x", "y", "z", COLOR)
 POINTS = "points"
 """Part of a tileset that is its points."""
 
@@ -45,7 +48,7 @@ def points_source(
     if crs is not None:
         points = GEOCENTRIC.transform(crs, points)
     columns: dict[str, AnyArray] = {axis: points[:, k] for k, axis in enumerate("xyz")}
-    columns = {**joined_columns(parts), **columns}
+    columns = {**_in_terms_of_las(joined_columns(parts)), **columns}
     try:
         records, scale = packed_records(file, columns, findings)
     except DataError as error:
@@ -53,6 +56,16 @@ def points_source(
         return None
     result = result_of("3D Tiles", None, None, title, memory_nodes(file, [records], scale), options, ())
     return replace(result.sources[0], crs=options.crs_for(crs), part=POINTS)
+
+
+def _in_terms_of_las(columns: dict[str, AnyArray]) -> dict[str, AnyArray]:
+    """Return columns of numbers under the names of dimensions of LAS where they spell one of them."""
+    found = dict(columns)
+    for name, values in columns.items():
+        known = dimension_named(name)
+        if known not in (*found, *_PLACES) and values.dtype.kind in "iuf":
+            found[known] = found.pop(name)
+    return found
 
 
 def joined_columns(parts: Sequence[PointPart]) -> dict[str, AnyArray]:

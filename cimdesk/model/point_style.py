@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 import numpy as np
@@ -114,7 +115,14 @@ def value_of(style: Style, attributes: dict[str, object]) -> str:
 
 def dimension_title(name: str) -> str:
     """Return what a dimension is called, in the current language; a file's own dimensions keep their names."""
-    return tr(_TITLES[name]) if name in _TITLES else name
+    known = dimension_named(name)
+    return tr(_TITLES[known]) if known in _TITLES else name
+
+
+def dimension_named(name: str) -> str:
+    """Return the dimension of LAS that a name spells in its own way, such as ``GpsTime`` or ``INTENSITY``; others as they are."""
+    known = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()
+    return known if known in _TITLES else name
 
 
 _TITLES = {

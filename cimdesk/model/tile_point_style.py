@@ -17,7 +17,7 @@ from cimdesk.base.arrays import AnyArray, UInt8
 from cimdesk.base.units import format_number
 from cimdesk.model.coloring import NO_DATA_LABEL, classify, color_features, palette_of_classes, ramp_codes, settled
 from cimdesk.model.features import FeatureTable
-from cimdesk.model.point_style import CLASS_NAMES, class_name, dimension_title
+from cimdesk.model.point_style import CLASS_NAMES, class_name, dimension_named, dimension_title
 from cimdesk.model.points import CLASSIFICATION, HEIGHT
 from cimdesk.model.ramps import ramp_levels
 from cimdesk.model.style import MISSING, Coloring, LegendEntry, Style, StyleMode, rgba
@@ -44,7 +44,7 @@ def columns_of(data: object, style: Style) -> PointColumns | None:
 
 def is_class_column(name: str) -> bool:
     """Return whether a column holds classes of LAS by its name."""
-    return name.casefold() == CLASSIFICATION
+    return dimension_named(name) == CLASSIFICATION
 
 
 def class_categories() -> dict[str, str]:

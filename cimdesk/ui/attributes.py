@@ -11,7 +11,7 @@ from cimdesk.model.city import CityModel
 from cimdesk.model.features import plain_value
 from cimdesk.model.flood_areas import CLASS, FROM, TO
 from cimdesk.model.network import UtilityNetwork
-from cimdesk.model.point_style import class_name, dimension_title
+from cimdesk.model.point_style import class_name, dimension_named, dimension_title
 from cimdesk.model.points import CLASSIFICATION, HEIGHT
 from cimdesk.model.tile_point_columns import POINT_HEIGHT
 from cimdesk.model.tileset import TiledCity
@@ -95,7 +95,7 @@ def point_attributes(attributes: dict[str, Any]) -> list[tuple[str, str]]:
     shown = []
     for name, value in attributes.items():
         text = f"{value:,.3f} m" if name in ("x", "y", HEIGHT) else show_value(value)
-        if name.casefold() == CLASSIFICATION and isinstance(value, int):
+        if dimension_named(name) == CLASSIFICATION and isinstance(value, int):
             text = f"{class_name(value)} ({value})"
         shown.append((dimension_title(name), text))
     return shown

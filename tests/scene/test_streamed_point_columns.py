@@ -84,7 +84,7 @@ def test_points_are_coloured_by_their_classes_and_the_legend_names_them(tmp_path
     tiled.publish(session)
     (card,) = legend_cards(session.workspace, 0.0)
     assert [(entry.label, entry.color, entry.count) for entry in card.entries] == [("Ground", GREEN, 0), ("Building", RED, 0)]
-    assert card.title.endswith("· Classification")
+    assert card.title.endswith("· Class")
 
 
 def test_points_are_coloured_along_a_ramp_and_in_classes(tmp_path, stage_of):
