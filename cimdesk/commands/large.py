@@ -33,6 +33,8 @@ OUTLINES_FROM = 100_000
 """Outlines from which their buildings are tiled: raised in memory, 300,000 take 1.2 GB before anything of them is drawn."""
 OUTLINES_HELD = 300_000
 """Outlines with heights from which a file is added as buildings at once: held as outlines, they take 1.3 kB each."""
+OSM_FROM, OSM_PLAIN = 48 << 20, 8
+"""Size from which a packed file of OpenStreetMap is tiled [bytes], and how many times that it is as plain text."""
 SMALL_FILE = 16 << 20
 """No file of so many outlines is smaller [bytes]."""
 BLOCK = 4 << 20
@@ -153,11 +155,18 @@ def _parts_of_outlines(path: Path, name: str) -> Parts:
         return Parts(("",)) if found.rows >= OUTLINES_HELD and height_among(found.columns) else Parts()
     if name != "Vector":
         return Parts()
+    if vector.is_osm(path):
+        return Parts(("",)) if is_large_osm(path) else Parts()
     tables = vector.row_tables(path)
     large = [table.name for table in tables if is_large_table(table)]
     if len(tables) == 1 and large:
         return Parts(("",))
     return Parts(tuple(large), tuple(table.name for table in tables if table.name not in large and table.rows) if large else ())
+
+
+def is_large_osm(path: Path) -> bool:
+    """Return whether a file of OpenStreetMap is so large that its buildings alone are added."""
+    return vector.is_osm(path) and path.stat().st_size >= OSM_FROM * (1 if path.suffix.lower() == ".pbf" else OSM_PLAIN)
 
 
 def is_large_table(table: vector.RowTable) -> bool:

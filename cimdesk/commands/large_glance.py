@@ -13,7 +13,7 @@ from cimdesk.base.crs import Crs
 from cimdesk.base.errors import CimdeskError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken
-from cimdesk.commands.large import is_large, is_large_table
+from cimdesk.commands.large import is_large, is_large_osm, is_large_table
 from cimdesk.commands.tiled import address_of
 from cimdesk.formats import geoparquet, registry, vector
 from cimdesk.formats.citygml.pieces import read_pieces
@@ -75,6 +75,9 @@ def _outlines(path: Path, name: str) -> Glance:
     if name == "GeoParquet":
         found = geoparquet.row_counts(path)
         counts, columns, crs, boxes = {path.stem: found.rows}, found.columns, found.crs, []
+    elif is_large_osm(path):
+        words = tr("Its buildings are added; for roads and points cut out a smaller area.")
+        return Glance(_result("OpenStreetMap", Crs.epsg(4326), {}, None), f"{words} {_words(path)}")
     else:
         tables = vector.row_tables(path)
         counts = {table.name: table.rows for table in tables}

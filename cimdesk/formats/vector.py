@@ -26,7 +26,16 @@ from cimdesk.formats.json_head import JsonHead, json_head
 from cimdesk.formats.registry import ReadOptions, ReadResult, Source, read_head
 from cimdesk.formats.text_table import Table, parse_table, read_table
 from cimdesk.formats.vector_csv import layers_of_table, place_columns
-from cimdesk.formats.vector_gdal import JUMPING, LayerInfo, Stretch, layer_infos, naming_column, read_layer, without_side_effects
+from cimdesk.formats.vector_gdal import (
+    JUMPING,
+    LayerInfo,
+    Stretch,
+    layer_infos,
+    naming_column,
+    read_layer,
+    stream_areas,
+    without_side_effects,
+)
 from cimdesk.formats.vector_network import network_from_lines, utilities_of
 from cimdesk.formats.vector_places import is_place_list, read_place_list
 from cimdesk.formats.vector_shapefile import completed, sibling
@@ -301,6 +310,39 @@ def row_tables(path: Path) -> tuple[RowTable, ...]:
             for info in infos
             if info.features >= 0 and info.driver != "OSM"
         )
+
+
+def is_osm(path: Path) -> bool:
+    """Return whether a file of vectors is one of OpenStreetMap, plain or packed, by its name."""
+    return path.suffix.lower() in (".osm", ".pbf")
+
+
+def osm_areas(path: Path, rows: int) -> Iterator[tuple[tuple[VectorLayer, ...], tuple[Problem, ...]]]:
+    """Yield the areas of a file of OpenStreetMap so many rows at a time, with what was wrong; they are in degrees.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read to its end.
+    """
+    with without_side_effects():
+        for content in stream_areas(path, LayerInfo("multipolygons", "OSM", None, -1), rows):
+            yield content.layers, content.problems
+
+
+def place_in_osm(path: Path) -> tuple[float, float] | None:
+    """Return longitude and latitude of one of the first things in a file of OpenStreetMap; None when it has no tagged points.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    with without_side_effects():
+        for content in stream_areas(path, LayerInfo("points", "OSM", None, -1), 1):
+            for layer in content.layers:
+                return float(layer.shapes.coordinates[0, 0]), float(layer.shapes.coordinates[0, 1])
+    return None
 
 
 def row_names(path: Path, table: str) -> str:

@@ -15,13 +15,17 @@ import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.base.errors import DataError, Problem, Severity
+from cimdesk.formats.arrow_batches import batches
 from cimdesk.formats.registry import ReadOptions
-from cimdesk.formats.vector_osm import with_tags
+from cimdesk.formats.vector_osm import OTHER, frequent_tags, with_tags
 from cimdesk.formats.vector_shapes import geometries_from_wkb, split_by_kind, take_apart
 from cimdesk.model.features import FeatureTable, VectorLayer, as_strings
 
 CHUNK = 100_000
 """Features read between two looks at the cancel token, where the format can jump to a row."""
+HEIGHT_TAGS = ("height", "building:levels", "building:part", "min_height", "building:min_level")
+"""Tags of OpenStreetMap that say how high buildings are."""
+_FID, _WKB = "OGC_FID", "wkb_geometry"
 _BYTES = "ISO-8859-1"
 """The encoding in which every byte is a character; other code pages are decoded here, where every one is known."""
 _GDAL_NAMES = {None: None, "utf-8": "UTF-8"}
@@ -151,12 +155,41 @@ def read_layer(
         fids, wkb, names, columns, said = _read_chunk(path, name, info, encoding, stretch.start, count)
         if stretch.first and np.array_equal(fids, np.arange(len(fids))):
             fids = fids + stretch.first
-    problems = [Problem(Severity.WARNING, "gdal", info.name, "{text}", {"text": text}) for text in said]
-    geometries, damaged = geometries_from_wkb(wkb) if wkb is not None else (np.full(len(fids), None, dtype=object), np.zeros(0))
     table = _table(fids, names, columns, info.driver)
     if stretch is not None:
         named = table.columns.get(stretch.ids)
         table = FeatureTable(as_strings((fids if named is None else named).tolist()), table.columns)
+    return _content(info, table, wkb, said)
+
+
+def stream_areas(path: Path, info: LayerInfo, rows: int) -> Iterator[LayerContent]:
+    """Yield a layer of OpenStreetMap's areas so many rows at a time, in the order in which GDAL finds them.
+
+    Tags that are frequent in the first rows, or tell heights, are columns of all.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read to its end.
+    """
+    from pyogrio.raw import open_arrow
+
+    tags: list[str] | None = None
+    with as_data_errors(path, info.name), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with open_arrow(path, layer=info.name, batch_size=rows, return_fids=True) as (_, source):
+            for batch in batches(source):
+                columns = {name: _column(values) for name, values in batch.items() if name not in (_FID, _WKB)}
+                if tags is None:
+                    tags = list(dict.fromkeys([*HEIGHT_TAGS, *frequent_tags(columns[OTHER])])) if OTHER in columns else []
+                columns = with_tags(columns, tags)
+                yield _content(info, FeatureTable(_ids(batch[_FID], columns, "OSM"), columns), batch.get(_WKB), [])
+
+
+def _content(info: LayerInfo, table: FeatureTable, wkb: AnyArray | None, said: list[str]) -> LayerContent:
+    """Return rows by kinds of geometry, with what is wrong with them."""
+    problems = [Problem(Severity.WARNING, "gdal", info.name, "{text}", {"text": text}) for text in said]
+    geometries, damaged = geometries_from_wkb(wkb) if wkb is not None else (np.full(len(table), None, dtype=object), np.zeros(0))
     if len(damaged):
         problems.append(_rows_problem(Severity.ERROR, "bad-geometry", info.name, table, damaged, "{count} geometries are damaged."))
     bad = _not_finite(geometries)

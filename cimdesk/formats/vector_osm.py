@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -19,8 +19,15 @@ _PAIR = re.compile(r'"((?:[^"\\]|\\.)*)"=>"((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
 
 
-def with_tags(columns: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-    """Return the columns of areas with their most frequent tags as columns of their own, and an ``id`` that says what they are."""
+def with_tags(columns: Mapping[str, AnyArray], wanted: Sequence[str] | None = None) -> dict[str, AnyArray]:
+    """Return the columns of areas with tags as columns of their own, and an ``id`` that says what they are.
+
+    Parameters
+    ----------
+    columns : mapping of str to (N,) array
+    wanted : sequence of str or None
+        Tags that become columns; None for the most frequent ones.
+    """
     made = dict(columns)
     if "osm_way_id" not in made or "osm_id" not in made:
         return made
@@ -30,8 +37,8 @@ def with_tags(columns: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
     if texts is None or texts.dtype != object:
         return made
     rows = [dict(_pairs(text)) if isinstance(text, str) else {} for text in texts.tolist()]
-    counts = Counter(key for row in rows for key in row)
-    names = [key for key, _ in counts.most_common(MOST_TAGS) if key not in made]
+    tags = frequent_tags(texts) if wanted is None else wanted
+    names = [key for key in tags if key not in made]
     for name in names:
         values = np.empty(len(rows), dtype=object)
         values[:] = [row.pop(name, None) for row in rows]
@@ -42,6 +49,12 @@ def with_tags(columns: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
         left[:] = ["; ".join(f"{key}={value}" for key, value in row.items()) or None for row in rows]
         made[OTHER] = left
     return made
+
+
+def frequent_tags(texts: AnyArray) -> list[str]:
+    """Return the most frequent tags of (N,) texts of tags."""
+    counts = Counter(key for text in texts.tolist() if isinstance(text, str) for key in dict(_pairs(text)))
+    return [key for key, _ in counts.most_common(MOST_TAGS)]
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ import numpy as np
 from cimdesk.base.arrays import AnyArray, Float
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import Problem
+from cimdesk.base.jobs import Progress
 from cimdesk.formats import geoparquet, registry, vector
 from cimdesk.formats.atomic import replacing
 from cimdesk.formats.extrusion import Extrusion, bodies, building_table, only_buildings, part_of
@@ -26,6 +27,10 @@ ROWS = 50_000
 """Outlines of one task."""
 AT_ONCE = 20_000
 """Outlines raised at a time: their bodies take about 2.3 kB each while they are made."""
+OSM_FROM = 16 << 20
+"""Size from which files of OpenStreetMap are read area by area [bytes]."""
+OSM_AT_ONCE = 5_000
+"""Areas of these at a time: each comes with all its tags."""
 GLANCE = 500
 GROUND = "ground_height"
 """Column of the heights on which outlines were set down [m]."""
@@ -169,6 +174,35 @@ def pieces_of_rows(
     for layer in layers:
         for piece in raised(layer, raising, findings):
             yield piece, crs
+
+
+def is_large_osm(path: Path) -> bool:
+    """Return whether a file is one of OpenStreetMap that is too large to be read at once."""
+    return path.is_file() and path.stat().st_size >= OSM_FROM and vector.is_osm(path)
+
+
+def place_of_osm(path: Path) -> Float:
+    """Return a place (3,) in a file of OpenStreetMap, in degrees; NaN where it has none."""
+    place = vector.place_in_osm(path)
+    if place is not None:
+        return np.array([*place, 0.0])
+    for layers, _ in vector.osm_areas(path, GLANCE):
+        for layer in layers:
+            middle: Float = np.nan_to_num(layer.shapes.bounds.mean(axis=0))
+            return middle
+    return np.full(3, np.nan)
+
+
+def pieces_of_osm(path: Path, raising: Raising, findings: Findings, progress: Progress) -> Iterator[tuple[CityPiece, Crs | None]]:
+    """Yield the buildings of a file of OpenStreetMap as bodies; ``progress`` is told nothing but that there is some."""
+    crs = Crs.epsg(4326)
+    for layers, problems in vector.osm_areas(path, OSM_AT_ONCE):
+        progress(None)
+        for problem in problems:
+            findings.add(problem.code, problem.where, problem.template, problem.severity, problem.remedy, **problem.values)
+        for layer in layers:
+            for piece in raised(layer, raising, findings):
+                yield piece, crs
 
 
 def _rows(

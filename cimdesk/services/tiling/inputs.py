@@ -28,7 +28,17 @@ from cimdesk.model.city_piece import CityPiece
 from cimdesk.model.features import VectorLayer
 from cimdesk.model.tileset import TiledCity
 from cimdesk.model.workspace import LayerData, bounds_of
-from cimdesk.services.tiling.footprints import ROWS, Outlines, Raising, layout_of, pieces_of_rows, raised
+from cimdesk.services.tiling.footprints import (
+    ROWS,
+    Outlines,
+    Raising,
+    is_large_osm,
+    layout_of,
+    pieces_of_osm,
+    pieces_of_rows,
+    place_of_osm,
+    raised,
+)
 from cimdesk.services.tiling.pieces import piece_of_city, split_piece
 
 STRETCH = 4 << 20
@@ -37,7 +47,7 @@ MAX_LINE = 64 << 20
 """Bytes a line may have: a longer one is no city object."""
 STREAM_FROM = 100 << 20
 """Size from which CityGML is read in pieces [bytes]."""
-MOST_TEXT = 24 << 20
+MOST_TEXT = 8 << 20
 """Bytes of a table of outlines in one task."""
 GLANCE = 1_000
 """Objects of such a file that are read to see where it lies."""
@@ -136,14 +146,20 @@ def survey(path: Path, findings: Findings, crs: Crs | None = None, part: str = "
                 return InputFile(path, None, own or crs, city.bounds.mean(axis=0), size)
     if isinstance(registry.reader_for(path), CityJSONReader) and (glance := glance_at(path)) is not None:
         return InputFile(path, None, glance.crs or crs, glance.extent.mean(axis=0), size)
+    if is_large_osm(path):
+        return InputFile(path, None, Crs.epsg(4326), place_of_osm(path), size, (), part)
     layout = layout_of(path, part, findings)
     if layout is not None:
         return InputFile(path, None, layout.crs or crs, layout.place, size, layout.tables, part)
     result = registry.read(path, ReadOptions(crs=crs, max_error=0.0, part=part, progress=progress))
-    for source in result.sources:
-        if _is_tileable(source.data):
-            middle = bounds_of(source.data).mean(axis=0)
-            return InputFile(path, None, source.crs, middle, size, (), part)
+    usable = [source for source in result.sources if _is_tileable(source.data)]
+    for source in usable:
+        middle = bounds_of(source.data).mean(axis=0)
+        if np.isfinite(middle[:2]).all():
+            # Outlines without heights have none in the middle either.
+            return InputFile(path, None, source.crs, np.nan_to_num(middle), size, (), part)
+    if usable:
+        return InputFile(path, None, usable[0].crs, np.full(3, np.nan), size, (), part)
     raise DataError(
         path,
         "it holds no buildings or other city objects that could be tiled.",
@@ -214,6 +230,9 @@ def pieces_of(
     if _is_streamed(Path(task.path)):
         for city, own in read_pieces(Path(task.path), ReadOptions(progress=progress), findings):
             yield piece_of_city(city), own or crs
+        return
+    if is_large_osm(Path(task.path)):
+        yield from pieces_of_osm(Path(task.path), raising, findings, progress)
         return
     yield from _whole(task, crs, raising, findings, part, progress)
 

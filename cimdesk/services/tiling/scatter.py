@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,9 @@ def scatter(setup: ScatterSetup, task: Task) -> dict[str, Any]:
     name = f"{name_of(task.number)}.town"
     with collector_paused():
         places = write_spill(Path(setup.folder) / name, sorting.segments())
+    if task.rows is not None:
+        # The library that reads stretches of text keeps each in a cycle.
+        gc.collect()
     return {
         "task": task.number,
         "file": name,

@@ -16,8 +16,10 @@ from cimdesk.base.workers import RefusalError
 from cimdesk.commands import cards, extruding, large, layers, projects, sources, tiling_child
 from cimdesk.model.layers import LayerKind
 from cimdesk.model.tileset import TiledCity
+from cimdesk.services.tiling import footprints
 from cimdesk.services.tiling.scatter import problem_of
 from tests import samples
+from tests.unit.formats.footprint_files import osm
 from tests.unit.services.tiling.sequences import scattered, write_sequence
 from tests.unit.services.tiling.test_outlines import houses
 
@@ -215,6 +217,22 @@ def test_other_tables_of_such_a_file_are_added_as_they_are(tmp_path, session, mo
     assert len(opened.workspace.features(found["sheds"].id)) == 12
     assert count(opened, found["houses"]) == 57
     opened.close()
+
+
+def test_a_large_file_of_openstreetmap_is_added_as_its_buildings(tmp_path, session, monkeypatch):
+    path = osm(tmp_path / "town.osm")
+    assert not large.is_large(path)
+    monkeypatch.setattr(large, "SMALL_FILE", 100)
+    monkeypatch.setattr(large, "OSM_FROM", 100)
+    monkeypatch.setattr(footprints, "OSM_FROM", 100)
+    (found,) = sources.preview([path], tiles=True)
+    assert (found.result.format, found.result.crs) == ("OpenStreetMap", "EPSG:4326")
+    assert found.large.startswith("Its buildings are added")
+    layer = add(session, path)
+    assert (layer.name, layer.kind) == ("town", LayerKind.TILES)
+    features = session.workspace.data(layer.id).whole().features
+    assert sorted(features.ids) == ["way/1", "way/2"]
+    assert features.columns["name"][list(features.ids).index("way/1")] == "Tower"
 
 
 def test_outlines_without_heights_are_held(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ import shapely
 from cimdesk.base.errors import Cancelled, DataError
 from cimdesk.base.jobs import CancelToken
 from cimdesk.commands.tiling import tile_files
+from cimdesk.formats import geojson_rows, json_parts
 from cimdesk.formats.extrusion import Extrusion
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.formats.tiles3d import READER
@@ -129,6 +130,46 @@ def test_progress_rises_while_a_whole_file_is_read(tmp_path, monkeypatch):
     sequence = write_sequence(tmp_path / "b.city.jsonl", scattered(5))
     tile_files([sequence], tmp_path / "other", workers=1, progress=lambda fraction, text="": said.append(fraction))
     assert said[-1] == 1.0
+
+
+def heights_of(city):
+    return dict(zip(city.features.ids.tolist(), city.features.columns["measuredHeight"].tolist(), strict=True))
+
+
+def test_large_geojson_in_stretches_has_every_outline_once(tmp_path, short, monkeypatch):
+    path = houses(tmp_path / "a.geojson", ids=[f"name {k % 2}" for k in range(COUNT)])
+    tile_files([path], tmp_path / "whole", workers=1)
+    monkeypatch.setattr(geojson_rows, "SCAN_FROM", 100)
+    monkeypatch.setattr(json_parts, "EVERY", 10)
+    monkeypatch.setattr(geojson_rows, "EVERY", 10)
+    result = tile_files([path], tmp_path / "out", workers=1)
+    assert (result.features, result.problems) == (COUNT, [])
+    assert heights_of(tiled(tmp_path / "out")) == pytest.approx({str(k): 3.0 + k for k in range(COUNT)}, abs=0.01)
+    assert heights_of(tiled(tmp_path / "whole")).keys() == heights_of(tiled(tmp_path / "out")).keys()
+
+
+def test_large_openstreetmap_area_by_area_says_what_it_says_at_once(tmp_path, monkeypatch):
+    path = osm(tmp_path / "a.osm")
+    tile_files([path], tmp_path / "whole", workers=1)
+    monkeypatch.setattr(footprints, "OSM_FROM", 100)
+    monkeypatch.setattr(footprints, "OSM_AT_ONCE", 1)
+    result = tile_files([path], tmp_path / "out", workers=1)
+    assert result.features == 2
+    whole, here = tiled(tmp_path / "whole"), tiled(tmp_path / "out")
+    assert heights_of(here) == pytest.approx(heights_of(whole), abs=0.01)
+    rows = here.features.rows_of(whole.features.ids)
+    assert list(here.features.columns["name"][rows]) == list(whole.features.columns["name"])
+    assert list(here.features.columns["building:levels"][rows]) == list(whole.features.columns["building:levels"])
+    assert np.allclose(here.bounds, whole.bounds, atol=0.01)
+
+
+def test_openstreetmap_that_is_cut_off_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(footprints, "OSM_FROM", 100)
+    path = osm(tmp_path / "a.osm")
+    path.write_text(path.read_text()[:900])
+    with pytest.raises(DataError) as caught:
+        tile_files([path], tmp_path / "out", workers=1)
+    assert caught.value.remedy
 
 
 def test_a_table_without_outlines_is_refused(tmp_path):
