@@ -152,7 +152,7 @@ class GeometryCollector:
             if self.materials:
                 material = self.materials.get(name, material)
         drawn = target.drawn
-        for member in element if flip or self.has_flat else self._add_plain(element, target, material):
+        for member in element if flip or self.has_flat else self._add_plain(element[:], target, material):
             if len(member):
                 for child in member:
                     self._walk(child, target, flip, dimension, material, depth + 1)
@@ -173,11 +173,6 @@ class GeometryCollector:
         for member in members:
             text = None
             inside = len(member)
-            if not inside:
-                # A solid is often all links to what its walls and roofs have brought already.
-                link = member.get(HREF)
-                if link and link[0] == "#" and link[1:] in drawn:
-                    continue
             if inside == 1:
                 polygon = member[0]
                 if len(polygon) == 1 and polygon.tag in POLYGONS:
@@ -187,6 +182,11 @@ class GeometryCollector:
                         if len(ring) == 1:
                             positions = ring[0]
                             text = positions.text if positions.tag in POSITION_LISTS else None
+            elif not inside:
+                # A solid is often all links to what its walls and roofs have brought already.
+                link = member.get(HREF)
+                if link and link[0] == "#" and link[1:] in drawn:
+                    continue
             if not text:
                 others.append(member)
                 continue

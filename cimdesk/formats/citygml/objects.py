@@ -173,7 +173,7 @@ class ObjectReader:
                 self._attributes.read(prop, found, feature.attributes)
         # Last, for a solid may consist of links to the surfaces of the walls and roofs.
         for prop, found in own:
-            self._read_geometry(prop, found, feature, KINDS.get(name, Surface.UNKNOWN))
+            self._read_geometry(prop, found, feature, int(KINDS.get(name, Surface.UNKNOWN)))
             if found.name == "grid":
                 self._attributes.read(prop, found, feature.attributes)
         if feature.surfaces:

@@ -38,8 +38,8 @@ _OTHERS = {
 _VERSION = re.compile(r"citygml(?:/[a-z]+)*/(\d)[./](\d)")
 _SYSTEM = re.compile(rb"""srsName\s*=\s*["']([^"'<>]{1,400})["']""")
 _FLAT = re.compile(rb"""srsDimension\s*=\s*["']2""")
-_ABOUT_SYSTEMS = b"srs"
-"""Looked for first: nearly all blocks have nothing of the kind, and plain words are found ten times faster than patterns."""
+_TELLING = re.compile(rb"s(?:rs[ND]|urfaceD)")
+"""Beginnings of srsName, srsDimension and surfaceData, looked for at once, because nearly all blocks have none of them."""
 _GML = re.compile(rb"opengis\.net/gml(?:/3\.2)?")
 _UNDECLARED = re.compile(r"Namespace prefix (\S+) (?:for \S+ )?on ")
 
@@ -89,15 +89,15 @@ class Contents:
 
     def add(self, block: bytes) -> None:
         """Look over some more bytes."""
-        for word, is_there in self.words.items():
-            self.words[word] = is_there or word in block
+        self.words[b"href"] = self.words[b"href"] or b"href" in block
         self.is_plain = self.is_plain and b"\x00" not in block[:4]
-        if _ABOUT_SYSTEMS in block:
-            self._add_systems(block)
+        if _TELLING.search(block):
+            self._look_closer(block)
         if not self.gml:
             self.gml.update(_GML.findall(block))
 
-    def _add_systems(self, block: bytes) -> None:
+    def _look_closer(self, block: bytes) -> None:
+        self.words[b"surfaceData"] = self.words[b"surfaceData"] or b"surfaceData" in block
         self.has_flat = self.has_flat or (b"srsDimension" in block and _FLAT.search(block) is not None)
         if len(self.systems) < 2 and b"srsName" in block:
             self.systems.update(name.decode("utf-8", "replace") for name in set(_SYSTEM.findall(block)))

@@ -9,10 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cimdesk.formats.citygml.geometry import GROUP, GeometryCollector, Target
-from cimdesk.formats.citygml.names import KINDS, LOCAL_NAMES, PARTS, PROPERTIES, Role
+from cimdesk.formats.citygml.geometry import GeometryCollector, Target
+from cimdesk.formats.citygml.names import GROUPS, KINDS, LOCAL_NAMES, PROPERTIES, Role
 
 GEOMETRY = int(Role.GEOMETRY)
+
+
+class _Kinds(dict[str, tuple[str, int] | None]):
+    """Name and `Surface` code by tag; None where it is no thematic surface."""
+
+    def __missing__(self, tag: str) -> tuple[str, int] | None:
+        name = LOCAL_NAMES[tag]
+        found = self[tag] = (name, int(KINDS[name])) if name in KINDS else None
+        return found
+
+
+class _Levels(dict[str, str]):
+    """Level of detail of a property with a geometry by its tag; empty for other properties."""
+
+    def __missing__(self, tag: str) -> str:
+        found = PROPERTIES[tag]
+        level = self[tag] = found.lod if found.role == GEOMETRY else ""
+        return level
 
 
 class UsualSurfaces:
@@ -26,8 +44,8 @@ class UsualSurfaces:
 
     def __init__(self, count: Callable[[list[str]], None]) -> None:
         self._count = count
-        self._kinds: dict[Any, tuple[str, int]] = {}
-        self._lods: dict[str, str] = {}
+        self._kinds = _Kinds()
+        self._levels = _Levels()
 
     def take(self, element: Any, collector: GeometryCollector, target: Callable[[str, int], Target]) -> list[Any]:
         """Take the properties of a feature that hold one thematic surface of the usual form; return the others, in order.
@@ -42,24 +60,22 @@ class UsualSurfaces:
             Gives the target of a level of detail and a kind of surface.
         """
         others: list[Any] = []
-        kinds, lods, id_names, given = self._kinds, self._lods, collector.id_names, collector.materials
+        kinds, levels, id_names, given = self._kinds, self._levels, collector.id_names, collector.materials
         names: list[str] = []
         members: list[Any] = []
         aim: Target | None = None
-        aimed, aimed_level, material = ("", 0), "", -1
-        for prop in element:
+        aimed, aimed_level, material = None, "", -1
+        for prop in element[:]:
             if len(prop) == 1:
                 surface = prop[0]
-                known = kinds.get(tag := surface.tag) or self._kind(tag)
-                if known[0] and len(surface) == 1:
+                known = kinds[surface.tag]
+                if known and len(surface) == 1:
                     shape = surface[0]
-                    level = lods.get(tag := shape.tag)
-                    if level is None:
-                        level = self._lod(tag)
+                    level = levels[shape.tag]
                     if level and len(shape) == 1:
                         group = shape[0]
                         # A member without content is a link, which waits until what it leads to is there.
-                        if len(group) == 1 and len(member := group[0]) and PARTS.get(group.tag) == GROUP:
+                        if len(group) == 1 and len(member := group[0]) and group.tag in GROUPS:
                             if aim is None or known is not aimed or level is not aimed_level or given:
                                 if aim is not None:
                                     collector.add_members(members, aim, material)
@@ -77,13 +93,3 @@ class UsualSurfaces:
             collector.add_members(members, aim, material)
         self._count(names)
         return others
-
-    def _kind(self, tag: Any) -> tuple[str, int]:
-        name = LOCAL_NAMES[tag] if isinstance(tag, str) else ""
-        found = self._kinds[tag] = (name, int(KINDS[name])) if name in KINDS else ("", 0)
-        return found
-
-    def _lod(self, tag: Any) -> str:
-        found = PROPERTIES[tag] if isinstance(tag, str) else None
-        level = self._lods[tag] = found.lod if found is not None and found.role == GEOMETRY else ""
-        return level
