@@ -13,8 +13,10 @@ from cimdesk.base.pictures import read_picture
 from cimdesk.base.srgb import to_linear, to_screen
 from cimdesk.model.pictured import PictureFile
 
-PAGE = 2048
-"""Pixels along a side."""
+PAGE = 1024
+"""Pixels along a side: what one frame can take over without a stop."""
+LARGEST = 2048
+"""The same for a page of one picture."""
 RIM = 4
 """Pixels around each picture that repeat its last ones, so that nothing of its neighbours shows."""
 BUDGET = 24 << 20
@@ -35,18 +37,21 @@ class Spot:
 
 @dataclass
 class Page:
-    """Pictures side by side, or a single one that goes on beyond its rim.
+    """Pictures side by side, or a single one that is large or goes on beyond its rim.
 
     Attributes
     ----------
     width, height : int
     is_repeated : bool
+    rim : int
+        Pixels around each picture that repeat its last ones.
     spots : list of Spot
     """
 
     width: int
     height: int
     is_repeated: bool = False
+    rim: int = RIM
     spots: list[Spot] = field(default_factory=list)
 
     def placed(self, spot: Spot, places: Float) -> Float:
@@ -66,20 +71,20 @@ def plan_pages(files: Sequence[PictureFile], goes_on: Bool, is_used: Bool) -> li
     ----------
     files : sequence of PictureFile
     goes_on : (F,) bool
-        Pictures that are used beyond their rim: each has a page of its own.
+        Pictures that are used beyond their rim: each has a page of its own, as those have that are too large for one with others.
     is_used : (F,) bool
     """
     used = {k: each.size for k, each in enumerate(files) if is_used[k]}
     scale = min(1.0, float(np.sqrt(BUDGET / max(sum(width * height for width, height in used.values()), 1))))
     fitted = {k: _fitted(size, scale) for k, size in used.items()}
-    alone = [Page(*fitted[k], True, [Spot(k, 0, 0, *fitted[k])]) for k in fitted if goes_on[k]]
-    return alone + _shelves({k: size for k, size in fitted.items() if not goes_on[k]})
+    is_alone = {k: bool(goes_on[k]) or max(size) > PAGE - 2 * RIM for k, size in fitted.items()}
+    alone = [Page(*fitted[k], bool(goes_on[k]), 0, [Spot(k, 0, 0, *fitted[k])]) for k in fitted if is_alone[k]]
+    return alone + _shelves({k: size for k, size in fitted.items() if not is_alone[k]})
 
 
 def _fitted(size: tuple[int, int], scale: float) -> tuple[int, int]:
     """Return a size made smaller by ``scale`` at least, and so far that it fits on a page."""
-    most = PAGE - 2 * RIM
-    scale = min(scale, most / size[0], most / size[1])
+    scale = min(scale, LARGEST / size[0], LARGEST / size[1])
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
@@ -116,10 +121,9 @@ def painted_page(page: Page, files: Sequence[PictureFile], is_wanted: Callable[[
     channels = 4 if any(pixels[..., 3].min() < 255 for _, pixels in found) else 3
     whole = np.zeros((page.height, page.width, channels), dtype=np.uint8)
     for spot, pixels in found:
-        rim = 0 if page.is_repeated else RIM
-        rows = np.clip(np.arange(-rim, spot.height + rim), 0, spot.height - 1)
-        columns = np.clip(np.arange(-rim, spot.width + rim), 0, spot.width - 1)
-        top, left = spot.top - rim, spot.left - rim
+        rows = np.clip(np.arange(-page.rim, spot.height + page.rim), 0, spot.height - 1)
+        columns = np.clip(np.arange(-page.rim, spot.width + page.rim), 0, spot.width - 1)
+        top, left = spot.top - page.rim, spot.left - page.rim
         whole[top : top + len(rows), left : left + len(columns)] = pixels[rows[:, None], columns, :channels]
     return whole
 

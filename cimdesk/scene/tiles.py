@@ -16,7 +16,6 @@ from cimdesk.model.layers import Layer
 from cimdesk.model.mesh import Surface, TriangleMesh
 from cimdesk.model.style import NEUTRAL, Coloring, rgba
 from cimdesk.scene.cells import CellIndex, meets_box
-from cimdesk.scene.facades import Facades
 from cimdesk.scene.geometry import (
     actor_of,
     hide_lines_by_texels,
@@ -29,7 +28,7 @@ from cimdesk.scene.geometry import (
 )
 from cimdesk.scene.highlight import MOST_OUTLINED, marked_pair
 from cimdesk.scene.look import Look, unit_rgb
-from cimdesk.scene.source_colors import SourceColors, source_colors
+from cimdesk.scene.source_look import SourceLook, source_look
 from cimdesk.scene.textures import FeatureTexture
 from cimdesk.scene.visual import Context, Hit, View, Visual
 
@@ -44,13 +43,19 @@ LIGHTER = (np.arange(256) + (255 - np.arange(256)) // 3).astype(np.uint8)
 
 @dataclass
 class Tile:
-    """One batch of features."""
+    """One batch of features; ``covered`` are those of its faces that pictures are drawn instead of, None for none."""
 
     actor: Any
+    covered: Any
     edges: Any
     low: Float
     high: Float
     index: CellIndex
+
+    @property
+    def faces(self) -> list[Any]:
+        """Actors of faces."""
+        return [self.actor] if self.covered is None else [self.actor, self.covered]
 
 
 class CityVisual(Visual):
@@ -66,12 +71,8 @@ class CityVisual(Visual):
         self.city = city
         self.mesh = _local_mesh(city.finest, context.origin)
         self.count = len(city.features)
-        self._sources = source_colors(self.mesh) if layer.style.shows_source else None
-        extra = 0 if self._sources is None else len(self._sources.colors)
-        self._facades: Facades | None = None
-        if self._sources is not None and self.mesh.pictures is not None:
-            self._facades = Facades(self.mesh, self.mesh.pictures, context.wake)
-        self.texture = FeatureTexture(2 * self.count + extra)
+        self._source = source_look(self.mesh, context.wake) if layer.style.shows_source else None
+        self.texture = FeatureTexture(2 * self.count + (0 if self._source is None else len(self._source.colors.colors)))
         self.tiles: list[Tile] = []
         self._hides = False
         self._entry = self._entries()
@@ -89,30 +90,22 @@ class CityVisual(Visual):
             tile = self._tile(rows, self._entry[rows])
             self._style(tile)
             self.tiles.append(tile)
-            joined += [tile.actor, tile.edges]
+            joined += [*tile.faces, tile.edges]
             if perf_counter() > deadline:
                 break
-        joined += self._advance_facades()
+        pictures = None if self._source is None or self._waiting else self._source.advance(*self._seen())
+        if pictures is not None:
+            joined.append(pictures)
+            self.recolor()
+        self.is_pending = bool(self._waiting) or pictures is not None
         self.actors += joined
         return joined
-
-    def _advance_facades(self) -> list[Any]:
-        """Return the actor of the next page of pictures that is ready; what it shows is not drawn twice."""
-        actor = None if self._facades is None or self._waiting else self._facades.advance()
-        self.is_pending = bool(self._waiting) or actor is not None
-        if self._facades is None or actor is None:
-            return []
-        self._facades.style(*self._seen())
-        self.recolor()
-        return [actor]
 
     def _entries(self) -> Int:
         """Return (T,) texels: two per feature (walls, roofs), or one per material where the source gives colours."""
         roof = self.mesh.surface == Surface.ROOF
         entry: Int = self.mesh.feature_index.astype(np.int64) * 2 + roof
-        if self._sources is not None:
-            entry = np.where(self._sources.has, 2 * self.count + self._sources.rows, entry)
-        return entry
+        return entry if self._source is None else self._source.entries(entry, 2 * self.count)
 
     def _tile(self, rows: Int, entry: Int) -> Tile:
         triangles = self.mesh.triangles[rows]
@@ -123,16 +116,25 @@ class CityVisual(Visual):
         cells = compact.reshape(-1, 3).astype(np.int32)
         data = poly_data(points, cells)
         entries = unique // len(self.mesh.vertices)
-        set_point_array(data, self.texture.coordinates(entries), "tcoords")
+        owner = self.mesh.feature_index[rows]
+        low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
+        edges = self._edge_actor(rows, points, cells, owner, entries)
+        coordinates = self.texture.coordinates(entries)
+        index = CellIndex(data, owner)
+        is_covered = None if self._source is None else self._source.is_covered(rows)
+        if is_covered is None or not is_covered.any():
+            return Tile(self._face_actor(data, coordinates), None, edges, low, high, index)
+        plain = self._face_actor(poly_data(points, cells[~is_covered]), coordinates)
+        return Tile(plain, self._face_actor(poly_data(points, cells[is_covered]), coordinates), edges, low, high, index)
+
+    def _face_actor(self, data: Any, coordinates: Float32) -> Any:
+        set_point_array(data, coordinates, "tcoords")
         actor = actor_of(data)
         actor.SetTexture(self.texture.texture)
         actor.GetProperty().SetInterpolationToFlat()
-        owner = self.mesh.feature_index[rows]
-        low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
         if self._hides:
             hide_transparent_texels(actor)
-        edges = self._edge_actor(rows, points, cells, owner, entries)
-        return Tile(actor, edges, low, high, CellIndex(data, owner))
+        return actor
 
     def _edge_actor(self, rows: Int, points: Float32, cells: Int32, owner: Int32, entries: Int) -> Any:
         if len(self.mesh.edges):
@@ -159,8 +161,8 @@ class CityVisual(Visual):
         super().sync(layer)
         for tile in self.tiles:
             self._style(tile)
-        if self._facades is not None:
-            self._facades.style(*self._seen())
+        if self._source is not None:
+            self._source.style(*self._seen())
         self.recolor()
 
     def _seen(self) -> tuple[bool, float]:
@@ -170,13 +172,14 @@ class CityVisual(Visual):
 
     def _style(self, tile: Tile) -> None:
         look, (is_seen, opacity) = self.context.look, self._seen()
-        tile.actor.SetVisibility(is_seen)
         tile.edges.SetVisibility(False)
-        surface = tile.actor.GetProperty()
-        surface.SetAmbient(0.42)
-        surface.SetDiffuse(0.78)
-        surface.SetOpacity(opacity)
-        (tile.actor.ForceTranslucentOn if opacity < 1.0 else tile.actor.ForceOpaqueOn)()
+        for actor in tile.faces:
+            actor.SetVisibility(is_seen and (actor is tile.actor or self._source is None or self._source.shows_covered))
+            surface = actor.GetProperty()
+            surface.SetAmbient(0.42)
+            surface.SetDiffuse(0.78)
+            surface.SetOpacity(opacity)
+            (actor.ForceTranslucentOn if opacity < 1.0 else actor.ForceOpaqueOn)()
         lines = tile.edges.GetProperty()
         lines.SetColor(*unit_rgb(look.edge))
         lines.SetOpacity(opacity)
@@ -186,7 +189,7 @@ class CityVisual(Visual):
 
     def fits(self, layer: Layer) -> bool:
         has_own = self.mesh.colors is not None or self.mesh.pictures is not None
-        return not has_own or layer.style.shows_source == (self._sources is not None)
+        return not has_own or layer.style.shows_source == (self._source is not None)
 
     def set_time(self, time: float) -> bool:
         if self.style_moves(time):
@@ -209,24 +212,25 @@ class CityVisual(Visual):
         if len(self._marked_rows):
             self.texture.tint_pairs(*marked_pair(self.context.look.accent), self._marked_rows)
         hides = len(coloring) > 0 and int(coloring.palette[:, 3].min()) == 0
-        if self._sources is not None:
-            hides |= self._show_sources(self._sources, np.take(coloring.palette[:, 3], coloring.codes) == 0)
+        if self._source is not None:
+            hides |= self._show_source(self._source, np.take(coloring.palette[:, 3], coloring.codes) == 0)
         self.texture.flush()
         if hides and not self._hides:
             for tile in self.tiles:
-                hide_transparent_texels(tile.actor)
+                for actor in tile.faces:
+                    hide_transparent_texels(actor)
             self._hides = True
 
-    def _show_sources(self, sources: SourceColors, is_hidden: Bool) -> bool:
-        """Write the colours of the source and leave out pictures of hidden and marked features; return whether some are drawn."""
+    def _show_source(self, source: SourceLook, is_hidden: Bool) -> bool:
+        """Write the texels of the source's colours; return whether some of them are clear."""
         is_marked = np.zeros(self.count, dtype=bool)
         is_marked[self._marked_rows] = True
-        is_drawn = np.zeros(0, dtype=bool) if self._facades is None else self._facades.is_drawn
-        mark = marked_pair(self.context.look.accent)[0]
-        self.texture.write(sources.seen(self.context.look, is_hidden, is_marked, mark, is_drawn), 2 * self.count)
-        if self._facades is not None:
-            self._facades.leave_out(is_hidden | is_marked)
-        return bool(is_drawn.any())
+        texels = source.texels(self.context.look, is_hidden, is_marked)
+        self.texture.write(texels, 2 * self.count)
+        for tile in self.tiles:
+            if tile.covered is not None:
+                tile.covered.SetVisibility(source.shows_covered and self._seen()[0])
+        return source.shows_covered and bool((texels[:, 3] == 0).any())
 
     def mark(self, features: AbstractSet[str], rows: Int) -> bool:
         if features is self._marked or not (features or self._marked):
@@ -243,9 +247,9 @@ class CityVisual(Visual):
 
     def prepare(self, view: View) -> None:
         shown = self.layer.visible and self.layer.opacity > 0.0
-        if self._facades is not None and shown:
-            self._facades.start()
-            self.is_waiting = self._facades.is_waiting
+        if self._source is not None and shown:
+            self._source.start()
+            self.is_waiting = self._source.is_waiting
         for tile in self.tiles:
             nearest = np.clip(view.eye, tile.low, tile.high)
             limit = MOVING_METRES_PER_PIXEL if view.is_moving else EDGE_METRES_PER_PIXEL
@@ -284,8 +288,8 @@ class CityVisual(Visual):
         return np.column_stack([*mean, np.where(np.isfinite(top), top, np.nan)])
 
     def stop(self) -> None:
-        if self._facades is not None:
-            self._facades.stop()
+        if self._source is not None:
+            self._source.stop()
 
     def release(self) -> None:
         self.stop()
