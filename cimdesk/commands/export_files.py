@@ -104,7 +104,7 @@ def write_model(plan: ExportPlan, progress: Progress, cancel: CancelToken) -> in
     progress(0.5)
     extras: dict[str, Any] = {"origin": mesh.origin.tolist(), **({"crs": plan.crs.definition} if plan.crs else {})}
     content = write_glb(
-        TileMesh(mesh.vertices, mesh.triangles, owner.ravel(), mesh.colors),
+        TileMesh(mesh.vertices, mesh.triangles, owner.ravel(), mesh.colors, mesh.pictures),
         np.eye(4).ravel().tolist(),
         features,
         MetadataClass(summary),

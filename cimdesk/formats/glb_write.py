@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import orjson
 
-from cimdesk.base.arrays import AnyArray, Float32, Int, Int32, UInt8
+from cimdesk.base.arrays import AnyArray, Bool, Float32, Int, Int32, UInt8
 from cimdesk.base.srgb import to_linear
+from cimdesk.formats.glb_pictures import PictureShelf, cut_corners
 from cimdesk.formats.metadata_write import MetadataClass
 from cimdesk.model.features import FeatureTable
+from cimdesk.model.pictured import FacePictures
 
 GENERATOR = "cimdesk"
 MOST_COLORS = 32
@@ -36,12 +38,19 @@ class TileMesh:
         Row of the feature each triangle belongs to.
     colors : (T, 4) uint8 or None
         sRGB colours of the source; None for none.
+    pictures : FacePictures or None
+        Embedded in the file.
     """
 
     points: Float32
     triangles: Int | Int32
     owner: Int | Int32
     colors: UInt8 | None = None
+    pictures: FacePictures | None = None
+
+    def plain(self, rows: Bool) -> TileMesh:
+        """Return some of the triangles, without pictures."""
+        return TileMesh(self.points, self.triangles[rows], self.owner[rows], None if self.colors is None else self.colors[rows])
 
 
 def write_glb(
@@ -66,7 +75,13 @@ def write_glb(
         Kept in ``asset.extras``.
     """
     builder = _Builder()
-    primitives, materials = _primitives(builder, mesh, features is not None)
+    shelf = PictureShelf()
+    is_plain = np.ones(len(mesh.triangles), dtype=bool)
+    primitives, materials = ([], []) if mesh.pictures is None else _pictured(builder, mesh, mesh.pictures, shelf, is_plain)
+    if not primitives or is_plain.any():
+        plain, more = _primitives(builder, mesh.plain(is_plain) if primitives else mesh, features is not None)
+        primitives += [{**each, "material": each["material"] + len(materials)} for each in plain]
+        materials += more
     document: dict[str, Any] = {
         "asset": {"version": "2.0", "generator": GENERATOR, **({"extras": dict(extras)} if extras else {})},
         "scene": 0,
@@ -74,6 +89,7 @@ def write_glb(
         "nodes": [{"matrix": node_matrix, "mesh": 0}],
         "meshes": [{"primitives": primitives}],
         "materials": materials,
+        **shelf.entries(),
     }
     # Normals as bytes: a byte is finer than shading shows, and a vertex is a third smaller.
     used = ["KHR_mesh_quantization"]
@@ -145,6 +161,34 @@ def _primitives(builder: _Builder, mesh: TileMesh, has_features: bool) -> tuple[
     # Rows without a body must not be lost, and glTF has no empty meshes: they go with a speck of a millimetre.
     speck = np.array([[0, 0, 0], [1e-3, 0, 0], [0, 1e-3, 0]], dtype=np.float32)
     return _primitives(builder, TileMesh(speck, np.array([[0, 1, 2]]), np.zeros(1, dtype=np.int64)), has_features)
+
+
+def _pictured(
+    builder: _Builder, mesh: TileMesh, laid: FacePictures, shelf: PictureShelf, is_plain: Bool
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Add the triangles with pictures, one primitive for each picture; return the primitives and their materials.
+
+    They are no longer ``is_plain`` (T,) then; those of a picture that cannot be read are.
+    """
+    primitives: list[dict[str, Any]] = []
+    materials: list[dict[str, Any]] = []
+    for number, file in enumerate(laid.files):
+        mine = np.flatnonzero(laid.file_of == number)
+        material = shelf.material(file, builder.view) if len(mine) else None
+        if material is None:
+            continue
+        rows = laid.triangles[mine]
+        corners, has_area = cut_corners(mesh.points, mesh.triangles[rows])
+        faces = np.arange(len(corners)).reshape(-1, 3)
+        primitive = _primitive(builder, corners, faces, mesh.owner[rows[has_area]], True)
+        if primitive is not None:
+            places = laid.places[mine[has_area]].reshape(-1, 2) * [1.0, -1.0] + [0.0, 1.0]
+            view = builder.view(places.astype("<f4").tobytes(), ARRAY_BUFFER, 8)
+            primitive["attributes"]["TEXCOORD_0"] = builder.accessor(view, _FLOAT, "VEC2", len(places))
+            primitives.append({**primitive, "material": len(materials)})
+            materials.append(material)
+            is_plain[rows] = False
+    return primitives, materials
 
 
 def _primitive(

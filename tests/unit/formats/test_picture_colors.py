@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from cimdesk.commands.tiling import tile_files
+from cimdesk.formats import registry
 from cimdesk.formats.citygml.pieces import read_pieces
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.glb_write import MOST_COLORS, TileMesh, write_glb
@@ -107,6 +108,35 @@ def test_a_tileset_of_a_model_with_pictures_has_their_colours(tmp_path, halves):
     mesh = city.meshes["tiles"]
     colored = {str(city.features.ids[row]) for row in mesh.feature_index[(mesh.colors[:, :3] != 255).any(axis=1)].tolist()}
     assert colored == {"b1", "b8"}
+
+
+def test_a_glb_has_its_pictures_and_gives_them_back(tmp_path, halves):
+    other = tmp_path / "looks" / "other.webp"
+    Image.new("RGB", (12, 6), (10, 20, 200)).save(other, lossless=True)
+    gone = PictureFile(tmp_path / "gone.png", (4, 4))
+    files = (PictureFile(halves, (40, 40), False, alpha=0.0), PictureFile(other, (12, 6), tint=(0.5, 1.0, 1.0)), gone)
+    rng = np.random.default_rng(2)
+    points = rng.random((21, 3)).astype(np.float32) * 9
+    points[20] = points[19] = points[18]
+    places = rng.random((5, 3, 2)).astype(np.float32)
+    laid = FacePictures(files, np.array([1, 2, 4, 5, 6]), np.array([0, 1, 0, 2, 0], dtype=np.int32), places)
+    mesh = TileMesh(points, np.arange(21).reshape(-1, 3), np.arange(7), None, laid)
+    (tmp_path / "out.glb").write_bytes(write_glb(mesh, np.eye(4).ravel().tolist()))
+    back = registry.read(tmp_path / "out.glb").sources[0].data.finest
+    # The seventh triangle has no area; the sixth has lost its picture and nothing else.
+    assert len(back.triangles) == 6
+    found = {}
+    corners = (back.vertices + back.origin)[back.triangles]
+    for row, number, at in zip(back.pictures.triangles, back.pictures.file_of, back.pictures.places, strict=True):
+        (which,) = np.flatnonzero(np.abs(points.reshape(-1, 3, 3) - corners[row]).max(axis=(1, 2)) < 1e-3)
+        found[int(which)] = (back.pictures.files[number], at)
+    assert set(found) == {1, 2, 4}
+    for triangle, row in ((1, 0), (2, 1), (4, 2)):
+        np.testing.assert_allclose(found[triangle][1], places[row], atol=1e-6)
+    assert [found[k][0].size for k in (1, 2, 4)] == [(40, 40), (12, 6), (40, 40)]
+    assert [found[k][0].is_repeated for k in (1, 2)] == [False, True]
+    assert found[2][0].tint == (0.5, 1.0, 1.0)
+    assert found[1][0].alpha == 0.0
 
 
 def test_a_tile_with_many_colours_has_the_nearest_of_a_few():
