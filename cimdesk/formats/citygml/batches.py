@@ -15,11 +15,10 @@ from typing import Any
 from cimdesk.formats.citygml.names import MEMBERS
 from cimdesk.formats.citygml.prolog import HEAD_BYTES, root_tags
 
-BATCH_BYTES = 65_536
+BATCH_BYTES = 98_304
 """Of one document, more or less: its elements take eight times as much, and larger ones leave the cache."""
 LARGEST = 16_000_000
 """Bytes without the end of a member from which on a stream takes less memory."""
-SEAM_BYTES = 256
 _END = re.compile(rb"</(?:[\w.-]+:)?(?:" + "|".join(sorted(MEMBERS)).encode() + rb")\s*>")
 
 
@@ -47,7 +46,7 @@ def documents(file: Any, parser: Any) -> Iterator[Any]:
     start, end = tags
     yield _parsed(start + end, parser)
     for part, is_last in _parts(file, head[len(start) :]):
-        yield _parsed(start + part if is_last else start + part + end, parser)
+        yield _parsed(b"".join([start, *part, b"" if is_last else end]), parser)
 
 
 def _parsed(text: bytes, parser: Any) -> Any:
@@ -59,28 +58,30 @@ def _parsed(text: bytes, parser: Any) -> Any:
         raise UncutError from error
 
 
-def _parts(file: Any, first: bytes) -> Iterator[tuple[bytes, bool]]:
+def _parts(file: Any, first: bytes) -> Iterator[tuple[list[memoryview], bool]]:
     """Yield what follows the root's start tag in parts that end with a member, and whether it is the last, which need not."""
-    rest = bytearray()
-    seen, usual = 0, b""
+    waiting: list[memoryview] = []
+    size, usual = 0, b""
     for block in chain([first], iter(lambda: file.read(BATCH_BYTES), b"")):
-        rest += block
-        cut, usual = _last_end(rest, seen, usual)
+        # An end tag that is spread over two blocks is no loss: the next one does as well.
+        cut, usual = _last_end(block, usual)
+        view = memoryview(block)
         if cut:
-            yield bytes(rest[:cut]), False
-            del rest[:cut]
-        if len(rest) > LARGEST:
+            yield [*waiting, view[:cut]], False
+            waiting, size = [], 0
+        waiting.append(view[cut:])
+        size += len(block) - cut
+        if size > LARGEST:
             raise UncutError
-        seen = max(0, len(rest) - SEAM_BYTES)
-    yield bytes(rest), True
+    yield waiting, True
 
 
-def _last_end(text: bytearray, start: int, usual: bytes) -> tuple[int, bytes]:
-    """Return where the last member after ``start`` ends, and its end tag; 0 and the ``usual`` tag when none does."""
-    at = text.rfind(usual, start) if usual else -1
+def _last_end(block: bytes, usual: bytes) -> tuple[int, bytes]:
+    """Return where the last member in a block ends, and its end tag; 0 and the ``usual`` tag when none does."""
+    at = block.rfind(usual) if usual else -1
     if at >= 0:
         return at + len(usual), usual
     cut = 0
-    for found in _END.finditer(text, start):
+    for found in _END.finditer(block):
         cut, usual = found.end(), found[0]
     return cut, usual
