@@ -155,7 +155,11 @@ def glance_at_cloud(address: str, options: ReadOptions, cache: TileCache | None 
     las = seen.las
     size = f"{seen.state.size / 1e6:,.0f}" if seen.state.size >= 0 else "–"
     told = Problem(
-        Severity.INFO, "whole-file", "", "The whole file ({size} MB) is fetched once and kept on this disk.", {"size": size}
+        Severity.INFO,
+        "whole-file",
+        "",
+        "The whole file ({size} MB) is fetched once when it is added, and kept on this disk.",
+        {"size": size},
     )
     if las is None:
         return ReadResult("LAS", None, None, {}, None, (), (told,))

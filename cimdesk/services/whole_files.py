@@ -30,6 +30,8 @@ PATIENCE = Limits(timeout=15.0, longest=60.0, tries=4, pause=0.5)
 """``longest`` is how long `SLOWEST` bytes may take."""
 SLOWEST = 1 << 16
 CHUNK = 1 << 18
+TELL_EVERY = 0.1
+"""Seconds between two words on how far it is."""
 _AGAIN = (408, 416, 429)
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)$")
 _CONVERT = "Convert it to COPC, for example with untwine, or download it and open the file."
@@ -193,7 +195,7 @@ class FileServer(RangeServer):
     def _copied(self, response: Any, part: PartOnDisk, file: Any, had: int, starts: bytes, progress: Progress) -> int:
         """Write what comes, and return how many bytes there are then."""
         size = part.state.size
-        done, slow, since = had, SLOWEST, time.monotonic()
+        done, slow, since, told = had, SLOWEST, time.monotonic(), 0.0
         while chunk := response.read1(CHUNK):
             if done == 0 and not chunk.startswith(starts[: len(chunk)]):
                 template, kind = "“{uri}” is no such file: it does not begin with {starts}.", starts.decode("ascii", "replace")
@@ -203,12 +205,15 @@ class FileServer(RangeServer):
             if done > MOST_BYTES:
                 raise too_large(part.name)
             slow -= len(chunk)
-            if time.monotonic() - since > self.limits.longest:
+            now = time.monotonic()
+            if now - since > self.limits.longest:
                 if slow > 0:
                     raise OSError("too slow")
-                slow, since = SLOWEST, time.monotonic()
+                slow, since = SLOWEST, now
             self._stop_if_unwanted()
-            progress(done / size if size > 0 else None, _so_far(done, size))
+            if now - told > TELL_EVERY or done == size:
+                told = now
+                progress(done / size if size > 0 else None, _so_far(done, size))
         return done
 
     @contextmanager
