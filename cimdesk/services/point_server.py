@@ -154,13 +154,8 @@ def glance_at_cloud(address: str, options: ReadOptions, cache: TileCache | None 
         raise _refused(whole_files.too_large(Path(urlsplit(address).path).name))
     las = seen.las
     size = f"{seen.state.size / 1e6:,.0f}" if seen.state.size >= 0 else "–"
-    told = Problem(
-        Severity.INFO,
-        "whole-file",
-        "",
-        "The whole file ({size} MB) is fetched once when it is added, and kept on this disk.",
-        {"size": size},
-    )
+    template = "The whole file ({size} MB) is fetched once when it is added, and kept on this disk."
+    told = Problem(Severity.INFO, "whole-file", "", template, {"size": size})
     if las is None:
         return ReadResult("LAS", None, None, {}, None, (), (told,))
     return ReadResult(
