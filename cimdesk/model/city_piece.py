@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cimdesk.base.arrays import Float, Int, UInt8
+from cimdesk.base.arrays import AnyArray, Float, Int, UInt8
 from cimdesk.model.features import FeatureTable
 
 
@@ -26,6 +26,8 @@ class CityPiece:
     kind : (T,) uint8
         `Surface` code.
     colors : (T, 4) uint8 or None
+    parent_names : (N,) object or None
+        Ids of what features are parts of that are in another piece; None for the others.
     """
 
     features: FeatureTable
@@ -35,3 +37,4 @@ class CityPiece:
     owner: Int
     kind: UInt8
     colors: UInt8 | None = None
+    parent_names: AnyArray | None = None

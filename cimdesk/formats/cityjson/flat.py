@@ -78,7 +78,7 @@ def read_lines(head: bytes, lines: Iterable[tuple[int, bytes]], findings: Findin
         Take the objects in the header too.
     """
     parts = read_header(head, 1, findings) if head else {}
-    builder = _FlatBuilder(findings, read_transform(parts, findings))
+    builder = FlatBuilder(findings, read_transform(parts, findings))
     appearance = decode_any(parts.get("appearance"))
     look = builder.add_appearance(appearance)
     builder.add_templates(parts.get("geometry-templates"), look)
@@ -109,7 +109,7 @@ _PLAIN: msgspec.json.Decoder[list[_PlainFeature]] = msgspec.json.Decoder(list[_P
 _NONE = Raw(b"[]")
 
 
-def _vertices(texts: list[Raw]) -> tuple[Int, Float] | None:
+def decode_many_vertices(texts: list[Raw]) -> tuple[Int, Float] | None:
     """Return how many vertices each text has, and all of them (V, 3); None when a text is no list of three numbers each."""
     from cimdesk.formats.number_kernels import nested_numbers
 
@@ -125,7 +125,7 @@ def _vertices(texts: list[Raw]) -> tuple[Int, Float] | None:
     return counts, np.fromiter(chain.from_iterable(flat), np.float64, 3 * len(flat)).reshape(-1, 3)
 
 
-class _FlatBuilder(CityBuilder):
+class FlatBuilder(CityBuilder):
     """Collects objects like any other, and gives them as one piece."""
 
     def add_batch(self, lines: list[bytes], look: Appearance) -> bool:
@@ -136,7 +136,7 @@ class _FlatBuilder(CityBuilder):
             return False
         if len(features) != len(lines) or any(f.appearance or f.type != "CityJSONFeature" for f in features):
             return False
-        found = _vertices([feature.vertices or _NONE for feature in features])
+        found = decode_many_vertices([feature.vertices or _NONE for feature in features])
         if found is None:
             return False
         counts, vertices = found
@@ -166,20 +166,27 @@ class _FlatBuilder(CityBuilder):
 
     def piece(self) -> CityPiece:
         """Return everything collected."""
-        points = self._all_vertices()
         names = list(self._ids)
         colors = np.concatenate(self._colors) if self._colors else np.zeros((0, 4), dtype=np.uint8)
-        surfaces = _finest(self._surfaces.surfaces(), len(names))
+        surfaces, points = self._placed(_finest(self._surfaces.surfaces(), len(names)))
         surfaces, points, triangles, polygon_of = _triangles(surfaces, points, names, self._findings)
         owner, kind = surfaces.owners[polygon_of], surfaces.kinds[polygon_of].astype(np.uint8)
         materials = surfaces.materials[polygon_of]
         painted = None
         if len(colors) and (materials >= 0).any():
             painted = np.concatenate([colors, np.array([WHITE], dtype=np.uint8)])[materials]
-        parents, groups = parent_rows(self._ids, self._objects, self._findings)
+        parents, groups = parent_rows(self._ids, self._objects, self._kinship())
         table = feature_table(names, self._objects, groups, self._findings)
         piece = CityPiece(table, parents.astype(np.int64), points, triangles, owner, kind, painted)
         return self._with_instances(piece) if self._instances.rows else piece
+
+    def _placed(self, surfaces: SurfaceArrays) -> tuple[SurfaceArrays, Float]:
+        """Return surfaces with the world points that their corners are."""
+        return surfaces, self._all_vertices()
+
+    def _kinship(self) -> Findings:
+        """Return where it is noted that parts or what they are parts of are missing."""
+        return self._findings
 
     def _with_instances(self, piece: CityPiece) -> CityPiece:
         vertices = self._all_vertices()

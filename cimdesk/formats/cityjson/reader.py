@@ -129,7 +129,7 @@ def _read_object(
     look = builder.add_appearance(appearance)
     builder.add_templates(parts.get("geometry-templates"), look)
     vertices = builder.add_vertices(parts.get("vertices"))
-    objects = _objects(path, parts.get("CityObjects"), findings)
+    objects = decode_objects(path, parts.get("CityObjects"), findings)
     options.cancel.raise_if_cancelled()
     options.progress(0.3)
     builder.add_objects(objects, Numbering(vertices.vertex_start, vertices.vertex_count, *look))
@@ -154,7 +154,7 @@ def _parts(path: Path, data: bytes, findings: Findings) -> dict[str, Raw]:
     return parts
 
 
-def _objects(path: Path, text: Raw | None, findings: Findings) -> dict[str, CityObject]:
+def decode_objects(path: Path, text: Raw | None, findings: Findings) -> dict[str, CityObject]:
     """Return the city objects; one that cannot be decoded is left out with a finding."""
     if text is None:
         return {}

@@ -20,6 +20,7 @@ from cimdesk.formats.citygml.reader import CityGMLReader
 from cimdesk.formats.cityjson.flat import SequenceHead, read_head_lines, read_lines
 from cimdesk.formats.cityjson.glance import glance_at
 from cimdesk.formats.cityjson.reader import CityJSONReader, CityJSONSeqReader
+from cimdesk.formats.cityjson.stretches import LargeObject, large_object, read_objects
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.json_parts import aligned
 from cimdesk.formats.registry import ReadOptions
@@ -45,6 +46,8 @@ STRETCH = 4 << 20
 """Bytes of a sequence in one task."""
 MAX_LINE = 64 << 20
 """Bytes a line may have: a longer one is no city object."""
+OBJECT_FROM = 64 << 20
+"""Size from which CityJSON is read stretch by stretch [bytes]."""
 STREAM_FROM = 100 << 20
 """Size from which CityGML is read in pieces [bytes]."""
 MOST_TEXT = 8 << 20
@@ -70,6 +73,8 @@ class Task:
         The text itself, where it had to be unpacked.
     rows : Outlines or None
         The table, where rows are meant.
+    is_objects : bool
+        Whether the bytes are objects of one large CityJSON object.
     size : int
         Bytes of the file that it stands for.
     """
@@ -81,6 +86,7 @@ class Task:
     lines: bytes = b""
     rows: Outlines | None = None
     size: int = 0
+    is_objects: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -107,6 +113,8 @@ class InputFile:
         Of a file of outlines that is read stretch by stretch.
     part : str
         The only part of it that is tiled; empty for all.
+    large : LargeObject or None
+        Of CityJSON too large to be read whole.
     """
 
     path: Path
@@ -116,6 +124,7 @@ class InputFile:
     size: int
     tables: tuple[Outlines, ...] = ()
     part: str = ""
+    large: LargeObject | None = None
 
 
 def survey(path: Path, findings: Findings, crs: Crs | None = None, part: str = "", progress: Progress = no_progress) -> InputFile:
@@ -144,8 +153,12 @@ def survey(path: Path, findings: Findings, crs: Crs | None = None, part: str = "
         for city, own in read_pieces(path, ReadOptions(), Findings(), GLANCE, is_glance=True):
             if np.isfinite(city.bounds).all():
                 return InputFile(path, None, own or crs, city.bounds.mean(axis=0), size)
-    if isinstance(registry.reader_for(path), CityJSONReader) and (glance := glance_at(path)) is not None:
-        return InputFile(path, None, glance.crs or crs, glance.extent.mean(axis=0), size)
+    if isinstance(registry.reader_for(path), CityJSONReader):
+        large = large_object(path) if size >= OBJECT_FROM else None
+        if (glance := glance_at(path)) is not None:
+            return InputFile(path, None, glance.crs or crs, glance.extent.mean(axis=0), size, large=large)
+        if large is not None:
+            return InputFile(path, None, large.crs or crs, large.place, size, large=large)
     if is_large_osm(path):
         return InputFile(path, None, Crs.epsg(4326), place_of_osm(path), size, (), part)
     layout = layout_of(path, part, findings)
@@ -172,6 +185,11 @@ def tasks_of(file: InputFile, first: int, stretch: int = STRETCH) -> Iterator[Ta
     path = str(file.path)
     if file.tables:
         yield from _row_tasks(file, first)
+    elif file.large is not None:
+        cuts = file.large.stretches()
+        share = file.size / max(cuts[-1][1] - cuts[0][0], 1)
+        for k, (start, stop) in enumerate(cuts):
+            yield Task(first + k, path, start, stop, size=int(share * (stop - start)), is_objects=True)
     elif file.head is None:
         yield Task(first, path, size=file.size)
     elif _is_packed(file.path):
@@ -208,7 +226,7 @@ def pieces_of(
     ----------
     task : Task
     head : bytes
-        First line of a sequence.
+        First line of a sequence, or what stretches of objects have to know.
     crs : Crs or None
         Of a sequence, or for files that name no system.
     raising : Raising
@@ -223,6 +241,9 @@ def pieces_of(
         table = task.rows
         for piece, own in pieces_of_rows(Path(task.path), table.table, task.start, task.stop, table.ids, raising, findings):
             yield piece, own or crs
+        return
+    if task.is_objects:
+        yield read_objects(Path(task.path), task.start, task.stop, head, findings), crs
         return
     if not task.is_whole:
         yield read_lines(head, _lines(task, head), findings, with_head=task.start == 0), crs

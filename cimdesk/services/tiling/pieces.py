@@ -95,9 +95,9 @@ def tops_of(parents: Int) -> Int:
 
 def with_parent_names(piece: CityPiece) -> FeatureTable:
     """Return the features with the ids of what they are parts of as a column, where any is a part."""
-    if not (piece.parents >= 0).any():
+    if not (piece.parents >= 0).any() and piece.parent_names is None:
         return piece.features
-    names = np.full(len(piece.parents), None, dtype=object)
+    names = np.full(len(piece.parents), None, dtype=object) if piece.parent_names is None else piece.parent_names.copy()
     is_part = piece.parents >= 0
     names[is_part] = piece.features.ids[piece.parents[is_part]]
     column = PARENT if PARENT not in piece.features.columns else f"{PARENT} id"

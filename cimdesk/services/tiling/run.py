@@ -131,7 +131,7 @@ def run_tiling(
     cells = TileGrid.cells(request.crs, place, request.unit)
     ledger = Ledger(_working_folder(request.out), _plan(request, cells))
     with Hired(_workers(request), request.scheduler) as executor, asked_to_stop(ledger.spill, ledger.blocks):
-        done = _scatter(request, cells, ledger, executor, progress, cancel)
+        done = _scatter(request, cells, ledger, executor, findings, progress, cancel)
         summary = _summary(done, findings)
         if not summary.rows:
             raise _nothing(request, findings)
@@ -177,7 +177,13 @@ def _workers(request: TilingRequest) -> int:
 
 
 def _scatter(
-    request: TilingRequest, cells: TileGrid, ledger: Ledger, executor: Executor, progress: Progress, cancel: CancelToken
+    request: TilingRequest,
+    cells: TileGrid,
+    ledger: Ledger,
+    executor: Executor,
+    findings: Findings,
+    progress: Progress,
+    cancel: CancelToken,
 ) -> list[dict[str, Any]]:
     """Do the first pass; return the entries of all tasks, in their order."""
     done = {entry["task"]: entry for entry in ledger.entries("scatter")}
@@ -189,7 +195,7 @@ def _scatter(
         request.extrusion.to_record(),
         request.files[0].part,
         request.grounds,
-        {str(file.path): file.head.line for file in request.files if file.head is not None},
+        _heads(request, ledger, findings, progress, cancel),
         {str(file.path): file.crs.definition for file in request.files if file.crs is not None},
     )
     total, text = max(total_bytes(request.files), 1), tr("Sorting by place")
@@ -210,6 +216,19 @@ def _scatter(
         share.add(name_of(entry["task"]), entry["bytes"])
         share.tell()
     return [done[number] for number in sorted(done)]
+
+
+def _heads(request: TilingRequest, ledger: Ledger, findings: Findings, progress: Progress, cancel: CancelToken) -> dict[str, bytes]:
+    """Return what tasks have to know of each file besides their stretch of it."""
+
+    def told(fraction: float | None, text: str = "") -> None:
+        progress(0.0, tr("Looking at the file"))
+
+    heads = {str(file.path): file.head.line for file in request.files if file.head is not None}
+    for number, file in enumerate(request.files):
+        if file.large is not None:
+            heads[str(file.path)] = file.large.prepare(ledger.spill, f"file{number}", findings, told, cancel)
+    return heads
 
 
 def _tasks(files: Sequence[InputFile]) -> Iterator[Task]:

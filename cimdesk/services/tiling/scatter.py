@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class ScatterSetup:
     grounds : str
         File of heights on which outlines stand; empty for their own.
     heads : dict of str to bytes
-        Header of each sequence, by path.
+        Header of each sequence, and what stretches of objects have to know, by path.
     systems : dict of str to str
         System of each sequence, by path.
     """
@@ -189,14 +189,15 @@ def _placed(piece: CityPiece, crs: Crs | None, target: Crs | None, findings: Fin
     if crs is not None and target is not None and crs != target:
         points = crs.transform(target, points)
     if np.isfinite(points.sum()):
-        return CityPiece(piece.features, piece.parents, points, piece.triangles, piece.owner, piece.kind, piece.colors)
+        return replace(piece, points=points)
     is_somewhere: Bool = np.asarray(np.isfinite(points).all(axis=1))
     keep = np.asarray(is_somewhere[piece.triangles].all(axis=1), dtype=np.bool_)
     lost = len(np.unique(piece.owner[~keep]))
     findings.error("outside-crs", "", "Objects with coordinates that are no place in their system: {count}.", count=lost)
     points = np.where(is_somewhere[:, None], points, points[is_somewhere][:1].sum(axis=0))
     colors = None if piece.colors is None else piece.colors[keep]
-    return CityPiece(piece.features, piece.parents, points, piece.triangles[keep], piece.owner[keep], piece.kind[keep], colors)
+    triangles, owner, kind = piece.triangles[keep], piece.owner[keep], piece.kind[keep]
+    return replace(piece, points=points, triangles=triangles, owner=owner, kind=kind, colors=colors)
 
 
 def problem_record(problem: Problem) -> list[Any]:
