@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from cimdesk.base.i18n import tr
+from cimdesk.base.i18n import current_language, tr
 
 _CODE = re.compile(r"^(?:<urlopen error )?\[(?:Errno|WinError) -?\d+\] |^<urlopen error |^\[SSL[^\]]*\] ")
 """What is said before the words themselves."""
@@ -30,7 +31,7 @@ def plain_reason(said: object) -> str:
 
 
 def _words(text: str) -> str:
-    known = _known()
+    known = _known(current_language())
     if text in known:
         return known[text]
     lacks = _OPTION.match(text)
@@ -41,8 +42,9 @@ def _words(text: str) -> str:
     return text
 
 
-def _known() -> dict[str, str]:
-    """Return what is known of the words of the system and of the parsers of XML, JSON and TOML."""
+@lru_cache(maxsize=4)
+def _known(language: str) -> dict[str, str]:
+    """Return what is known of the words of the system and of the parsers of XML, JSON and TOML, in the ``language`` in use."""
     return {
         "No such file or directory": tr("there is no such file"),
         "Permission denied": tr("access is denied"),

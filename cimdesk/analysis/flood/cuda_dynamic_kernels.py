@@ -33,6 +33,29 @@ class StageKernels(NamedTuple):
     repair: Any
 
 
+@cuda.jit(device=True)
+def pass_face(h, z, along, across, faces, edges, is_given, given, stage, gravity, axis, i, j):  # type: ignore[no-untyped-def]
+    """Write what passes the face west (``axis`` 0) or north (1) of a cell; discharges go along that axis and across it."""
+    f, last = (i, h.shape[0] - 3) if axis else (j, h.shape[1] - 3)
+    down, right = axis, 1 - axis
+    back, ahead = max(f - 2, 0) - f, min(f + 1, last + 1) - f
+    ai, aj, bi, bj, di, dj = i + back * down, j + back * right, i - down, j - right, i + ahead * down, j + ahead * right
+    mass, low, high, shear = face_between(
+        h[ai, aj], h[bi, bj], h[i, j], h[di, dj], z[ai, aj], z[bi, bj], z[i, j], z[di, dj],
+        along[ai, aj], along[bi, bj], along[i, j], along[di, dj], across[ai, aj], across[bi, bj], across[i, j], across[di, dj],
+        f == 1, f == last + 1, gravity,
+    )  # fmt: skip
+    faces[axis, 0, i, j], faces[axis, 1, i, j], faces[axis, 2, i, j], faces[axis, 3, i, j] = mass, low, high, shear
+    if f == 1 or f == last + 1:
+        edge, k = 2 * axis + (0 if f == 1 else 1), j if axis else i
+        if is_given[edge]:
+            # The cell within the grid, on this side of the face or on the other.
+            ci, cj = (i, j) if f == 1 else (bi, bj)
+            mass, low = given_flux(given[edge, k], h[ci, cj], z[ci, cj], gravity)
+            faces[axis, 0, i, j], faces[axis, 1, i, j], faces[axis, 2, i, j], faces[axis, 3, i, j] = mass, low, low, 0.0
+        edges[stage, edge, k] = faces[axis, 0, i, j]
+
+
 def face_cells(  # type: ignore[no-untyped-def]
     tiles, h, z, qx, qy, faces, edges, is_given, given, flags, tile_wet, tile_speed, stage, gravity
 ):
@@ -53,31 +76,9 @@ def face_cells(  # type: ignore[no-untyped-def]
             tile_speed[tiles[t, 5]] = 0
     for i in range(first, last):
         for f in range(j, j + 2 if j == columns else j + 1):
-            a, b, c, d = max(f - 2, 0), f - 1, f, min(f + 1, columns + 1)
-            mass, left, right, across = face_between(
-                h[i, a], h[i, b], h[i, c], h[i, d], z[i, a], z[i, b], z[i, c], z[i, d], qx[i, a], qx[i, b], qx[i, c], qx[i, d],
-                qy[i, a], qy[i, b], qy[i, c], qy[i, d], f == 1, f == columns + 1, gravity,
-            )  # fmt: skip
-            faces[0, 0, i, f], faces[0, 1, i, f], faces[0, 2, i, f], faces[0, 3, i, f] = mass, left, right, across
-            if f == 1 or f == columns + 1:
-                edge, c = (0, 1) if f == 1 else (1, columns)
-                if is_given[edge]:
-                    mass, left = given_flux(given[edge, i], h[i, c], z[i, c], gravity)
-                    faces[0, 0, i, f], faces[0, 1, i, f], faces[0, 2, i, f], faces[0, 3, i, f] = mass, left, left, 0.0
-                edges[stage, edge, i] = faces[0, 0, i, f]
+            pass_face(h, z, qx, qy, faces, edges, is_given, given, stage, gravity, 0, i, f)
     for f in range(first, last + 1 if last == rows + 1 else last):
-        a, b, c, d = max(f - 2, 0), f - 1, f, min(f + 1, rows + 1)
-        mass, left, right, across = face_between(
-            h[a, j], h[b, j], h[c, j], h[d, j], z[a, j], z[b, j], z[c, j], z[d, j], qy[a, j], qy[b, j], qy[c, j], qy[d, j],
-            qx[a, j], qx[b, j], qx[c, j], qx[d, j], f == 1, f == rows + 1, gravity,
-        )  # fmt: skip
-        faces[1, 0, f, j], faces[1, 1, f, j], faces[1, 2, f, j], faces[1, 3, f, j] = mass, left, right, across
-        if f == 1 or f == rows + 1:
-            edge, c = (2, 1) if f == 1 else (3, rows)
-            if is_given[edge]:
-                mass, left = given_flux(given[edge, j], h[c, j], z[c, j], gravity)
-                faces[1, 0, f, j], faces[1, 1, f, j], faces[1, 2, f, j], faces[1, 3, f, j] = mass, left, left, 0.0
-            edges[stage, edge, j] = faces[1, 0, f, j]
+        pass_face(h, z, qy, qx, faces, edges, is_given, given, stage, gravity, 1, f, j)
 
 
 def _stage_cell(product: Any) -> Any:

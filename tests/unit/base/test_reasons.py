@@ -9,6 +9,7 @@ from xml.parsers import expat
 
 import pytest
 
+from cimdesk.base import i18n, reasons
 from cimdesk.base.errors import DataError
 from cimdesk.base.i18n import using_language
 from cimdesk.base.reasons import plain_reason
@@ -56,3 +57,17 @@ def test_an_error_tells_the_plain_reason():
 
 def test_words_nobody_knows_are_told_as_they_are():
     assert plain_reason("the pipe froze") == "the pipe froze"
+
+
+def test_reasons_are_known_once_for_each_language(monkeypatch):
+    reasons._known.cache_clear()
+    looked_up = []
+    monkeypatch.setattr(reasons, "tr", lambda text: looked_up.append(text) or i18n.tr(text))
+    for _ in range(3):
+        assert plain_reason("Connection refused") == "the connection is refused"
+    once = len(looked_up)
+    with using_language("zh_CN"):
+        assert plain_reason("Connection refused") == "连接被拒绝"
+    assert plain_reason("timed out") == "no answer in time"
+    assert len(looked_up) == 2 * once
+    reasons._known.cache_clear()

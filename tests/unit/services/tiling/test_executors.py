@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -110,3 +111,50 @@ def test_a_cluster_of_two_workers_makes_the_same_tileset(tmp_path, cluster):
     assert result.features == 200
     files = sorted(each.relative_to(tmp_path / "here") for each in (tmp_path / "here").rglob("*") if each.is_file())
     assert all((tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes() for name in files)
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from cimdesk.base.jobs import CancelToken
+from cimdesk.services.tiling.executors import PoolExecutor
+from tests.unit.services.tiling.sleeping import sleep_long
+
+if __name__ == "__main__":
+    tasks = [(str(Path(sys.argv[1]) / str(k)),) for k in range(2)]
+    list(PoolExecutor(2).run(sleep_long, tasks, CancelToken()))
+"""
+
+
+def is_there(pid):
+    """Return whether a process runs; one that has ended and waits to be noticed does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_workers_end_with_a_parent_that_was_killed(tmp_path):
+    program = tmp_path / "parent.py"
+    program.write_text(PARENT)
+    root = Path(__file__).resolve().parents[4]
+    parent = subprocess.Popen([sys.executable, str(program), str(tmp_path)], env={**os.environ, "PYTHONPATH": str(root)})
+    notes = [tmp_path / "0", tmp_path / "1"]
+    try:
+        until = time.monotonic() + 60
+        while not all(note.exists() and note.read_text() for note in notes) and time.monotonic() < until:
+            time.sleep(0.05)
+        workers = [int(note.read_text()) for note in notes]
+        assert len(set(workers)) == 2
+        assert all(is_there(pid) for pid in workers)
+    finally:
+        parent.kill()
+        parent.wait(timeout=20)
+    until = time.monotonic() + 10
+    while any(is_there(pid) for pid in workers) and time.monotonic() < until:
+        time.sleep(0.05)
+    left = [pid for pid in workers if is_there(pid)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
