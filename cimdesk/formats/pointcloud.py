@@ -37,6 +37,8 @@ IN_MEMORY = 1_500_000
 """Points up to which a cloud is held in memory and not prepared on disk."""
 SAMPLE_POINTS = 50_000
 """Points looked at for ranges and classes."""
+MOST_CATEGORIES = 60
+"""Different values of a column that may have a colour each."""
 GLANCE_PLACES, GLANCE_POINTS = 400, 800
 _BYTES_A_POINT = 48
 _NOTHING = "there are no points in it."
@@ -154,7 +156,22 @@ def _cloud_of(nodes: PointNodes, sample: list[PointBlock]) -> PointCloud:
             classes = {int(code): int(count) for code, count in zip(codes, counts, strict=True)}
         low, high = np.percentile(values, [0.5, 99.5]) if len(values) else (0.0, 0.0)
         dimensions[name] = Dimension(name, float(low), float(high))
-    return PointCloud(nodes, int(nodes.tree.counts.sum()), dimensions, classes, has_color)
+    return PointCloud(nodes, int(nodes.tree.counts.sum()), dimensions, classes, has_color, _categories(sample))
+
+
+def _categories(sample: list[PointBlock]) -> dict[str, dict[str, int]]:
+    """Return how often each value of a column occurs that has a few different ones, numbers or texts, but for classes."""
+    found: dict[str, dict[str, int]] = {}
+    for name in dict.fromkeys(name for block in sample for name in block.columns):
+        columns = [block.columns[name] for block in sample if name in block.columns]
+        kinds = "U" if name == CLASSIFICATION else "biuU"
+        if any(column.ndim != 1 or column.dtype.kind not in kinds for column in columns):
+            continue
+        values, counts = np.unique(np.concatenate(columns), return_counts=True)
+        if 1 < len(values) <= MOST_CATEGORIES:
+            order = np.argsort(-counts, kind="stable").tolist()
+            found[name] = {str(values[k]): int(counts[k]) for k in order if str(values[k])}
+    return found
 
 
 def _is_number(values: AnyArray) -> bool:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Bool, Float, UInt8
 from cimdesk.base.i18n import tr
 from cimdesk.base.units import format_number
+from cimdesk.model.point_painter import painter_of
 from cimdesk.model.points import CLASSIFICATION, COLOR, HEIGHT, INTENSITY, Dimension, PointBlock, PointCloud
 from cimdesk.model.style import CATEGORY_COLORS, MISSING, NEUTRAL, LegendEntry, Style, StyleMode, hex_color, ramp_colors, rgba
+from cimdesk.model.tile_points import packed
 
 CLASS_NAMES: tuple[tuple[str, str], ...] = (
     ("Never classified", "#b9bec4"),
@@ -62,7 +66,9 @@ def default_point_style(cloud: PointCloud) -> Style:
 def color_points(style: Style, cloud: PointCloud, block: PointBlock) -> UInt8:
     """Return (P, 3) uint8 colours of a node's points."""
     values = block.values(style.attribute)
-    if style.mode is StyleMode.CATEGORIES and values is not None and values.ndim == 1:
+    if values is not None and is_by_category(style, cloud):
+        return painter_of(_with_categories(style, cloud), packed(values))(0, len(block))
+    if style.mode is StyleMode.CATEGORIES and values is not None and values.ndim == 1 and values.dtype.kind in "biuf":
         colors: UInt8 = _class_palette(style)[np.nan_to_num(values).astype(np.int64) & 255]
         return colors
     if style.mode is StyleMode.GRADUATED and values is not None and values.ndim == 1:
@@ -76,6 +82,9 @@ def color_points(style: Style, cloud: PointCloud, block: PointBlock) -> UInt8:
 
 def point_legend(style: Style, cloud: PointCloud, hidden: Collection[int] = ()) -> tuple[LegendEntry, ...]:
     """Return the legend of a cloud: its classes, the most frequent first, or the steps of a ramp."""
+    if is_by_category(style, cloud):
+        known = _with_categories(style, cloud).categories or {}
+        return tuple(LegendEntry(name, known[name]) for name in cloud.categories[style.attribute])
     if style.mode is StyleMode.CATEGORIES:
         if style.attribute != CLASSIFICATION:
             return ()
@@ -101,6 +110,18 @@ def shown_points(block: PointBlock, hidden: Collection[int]) -> Bool | None:
     return np.asarray(~np.isin(classes, list(hidden)))
 
 
+def is_by_category(style: Style, cloud: PointCloud) -> bool:
+    """Return whether a style colours by the values of a column that has few of them, other than classes."""
+    return style.mode is StyleMode.CATEGORIES and style.attribute in cloud.categories
+
+
+def _with_categories(style: Style, cloud: PointCloud) -> Style:
+    """Return a style in which every value of its column that is known has a colour."""
+    fixed = dict(style.categories or {})
+    free = cycle([color for color in CATEGORY_COLORS if color not in fixed.values()] or [MISSING])
+    return replace(style, categories={name: fixed.get(name) or next(free) for name in cloud.categories[style.attribute]})
+
+
 def value_of(style: Style, attributes: dict[str, object]) -> str:
     """Return what a style shows of a point: its class, or the value that colours it."""
     value = attributes.get(style.attribute)
@@ -109,7 +130,8 @@ def value_of(style: Style, attributes: dict[str, object]) -> str:
         return class_name(int(classification)) if isinstance(classification, int) else ""
     if style.attribute == CLASSIFICATION and isinstance(value, int):
         return class_name(value)
-    text = format_number(float(value)) if isinstance(value, int | float) else str(value)
+    is_measure = style.mode is not StyleMode.CATEGORIES
+    text = format_number(float(value)) if is_measure and isinstance(value, int | float) else str(value)
     return f"{dimension_title(style.attribute)} {text}" + (" m" if style.attribute == HEIGHT else "")
 
 

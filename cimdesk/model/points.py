@@ -221,6 +221,8 @@ class PointCloud:
     classes : mapping of int to int
         Points of each class, in the points looked at for this; empty without classes.
     has_color : bool
+    categories : mapping of str to mapping of str to int
+        Other columns with few different values: how often each occurs in the points looked at, the most frequent first.
     points : PointSource or None
         Brings the points into the project's system; None before the cloud is placed.
     is_glance : bool
@@ -232,6 +234,7 @@ class PointCloud:
     dimensions: Mapping[str, Dimension]
     classes: Mapping[int, int] = field(default_factory=dict)
     has_color: bool = False
+    categories: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     points: PointSource | None = None
     is_glance: bool = False
 

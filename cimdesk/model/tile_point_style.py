@@ -7,22 +7,21 @@ had been there. What lies beyond is told by the legend.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, UInt8
+from cimdesk.base.arrays import AnyArray
 from cimdesk.base.units import format_number
-from cimdesk.model.coloring import NO_DATA_LABEL, classify, color_features, palette_of_classes, ramp_codes, settled
+from cimdesk.model.coloring import NO_DATA_LABEL, color_features, settled
 from cimdesk.model.features import FeatureTable
+from cimdesk.model.point_painter import number_named
 from cimdesk.model.point_style import CLASS_NAMES, class_name, dimension_named, dimension_title
 from cimdesk.model.points import CLASSIFICATION, HEIGHT
-from cimdesk.model.ramps import ramp_levels
-from cimdesk.model.style import MISSING, Coloring, LegendEntry, Style, StyleMode, rgba
+from cimdesk.model.style import Coloring, LegendEntry, Style, StyleMode
 from cimdesk.model.tile_point_columns import POINT_HEIGHT, PointColumns
-from cimdesk.model.tile_points import PointValues, TextColumn
 from cimdesk.model.tileset import TiledCity
 
 MODES = (StyleMode.CATEGORIES, StyleMode.GRADUATED, StyleMode.CONTINUOUS)
@@ -30,8 +29,6 @@ MODES = (StyleMode.CATEGORIES, StyleMode.GRADUATED, StyleMode.CONTINUOUS)
 MOST_CATEGORIES = 24
 MOST_TOLD_APART = 500
 MOST_KEPT = 16
-Painter = Callable[[int, int], UInt8]
-"""Returns (P, 3) colours of the points from one number to before another."""
 
 
 def columns_of(data: object, style: Style) -> PointColumns | None:
@@ -54,7 +51,7 @@ def class_categories() -> dict[str, str]:
 
 def category_text(column: str, name: str) -> str:
     """Return what people call a category: a class by its name, all else as it is."""
-    code = _number(name) if is_class_column(column) else math.nan
+    code = number_named(name) if is_class_column(column) else math.nan
     return class_name(int(code)) if code.is_integer() else name
 
 
@@ -83,51 +80,6 @@ def steady_style(style: Style, columns: PointColumns) -> Style:
             return found
     columns.settled[:] = [(wanted, settled_by(style, columns)), *columns.settled[:MOST_KEPT]]
     return columns.settled[0][1]
-
-
-def painter_of(style: Style, values: PointValues) -> Painter:
-    """Return what colours points by a column, for a style that is settled.
-
-    Parameters
-    ----------
-    style : Style
-        By categories, in classes or along a ramp; texts always are categories.
-    values : PointValues
-    """
-    if isinstance(values, TextColumn):
-        fixed = dict(style.categories or {})
-        palette = _palette([style.missing, *(fixed.get(name, style.other or MISSING) for name in values.names)])
-        return lambda start, stop: palette[values.codes[start:stop]]
-    if style.mode is StyleMode.CATEGORIES or values.dtype.kind == "b":
-        return _category_painter(style, values)
-    if style.mode is StyleMode.GRADUATED:
-        colors = palette_of_classes(style, len(style.breaks) + 1)
-        palette = np.concatenate([colors[:, :3], _palette([style.missing])])
-        return lambda start, stop: palette[classify(values[start:stop], style.breaks)]
-    palette = np.concatenate([ramp_levels(style.ramp, style.reverse)[:, :3], _palette([style.missing])])
-    low, high = (style.low, style.high) if math.isfinite(style.low) and math.isfinite(style.high) else (0.0, 1.0)
-    return lambda start, stop: palette[ramp_codes(values[start:stop], low, high, style.log)]
-
-
-def _category_painter(style: Style, values: AnyArray) -> Painter:
-    known = {number: color for name, color in (style.categories or {}).items() if not math.isnan(number := _number(name))}
-    keys = np.array(sorted(known), dtype=np.float64)
-    palette = _palette([*(known[key] for key in keys.tolist()), style.other or MISSING, style.missing])
-
-    def codes(numbers: AnyArray) -> AnyArray:
-        if not len(keys):
-            found = np.zeros(len(numbers), dtype=np.int64)
-        else:
-            place = np.minimum(np.searchsorted(keys, numbers), len(keys) - 1)
-            found = np.where(keys[place] == numbers, place, len(keys))
-        return np.where(np.isnan(numbers), len(keys) + 1, found)
-
-    if values.dtype.kind in "iu" and values.itemsize <= 2:
-        # One look-up a point, for all the values that there can be.
-        least = int(np.iinfo(values.dtype).min)
-        every = palette[codes(np.arange(least, int(np.iinfo(values.dtype).max) + 1, dtype=np.float64))]
-        return lambda start, stop: every[values[start:stop].astype(np.int64) - least]
-    return lambda start, stop: palette[codes(values[start:stop].astype(np.float64))]
 
 
 def with_point_legend(coloring: Coloring, style: Style, data: object) -> Coloring:
@@ -188,17 +140,3 @@ def _most_frequent(values: AnyArray) -> AnyArray:
         return values
     kept = np.argsort(-counts, kind="stable")[: MOST_CATEGORIES + 1]
     return np.repeat(different[kept], counts[kept])
-
-
-def _palette(colors: list[str]) -> UInt8:
-    return np.array([rgba(color)[:3] for color in colors], dtype=np.uint8)
-
-
-def _number(name: str) -> float:
-    """Return the number that a category is the name of; NaN for none."""
-    if name in ("True", "False"):
-        return float(name == "True")
-    try:
-        return float(name)
-    except ValueError:
-        return math.nan

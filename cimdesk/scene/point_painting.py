@@ -11,9 +11,10 @@ import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Bool, Float, Float32, Int, UInt8
 from cimdesk.model.layers import Layer
+from cimdesk.model.point_painter import painter_of
 from cimdesk.model.style import Style
 from cimdesk.model.tile_point_columns import values_of
-from cimdesk.model.tile_point_style import MODES, painter_of, steady_style
+from cimdesk.model.tile_point_style import MODES, steady_style
 from cimdesk.model.tile_points import PointValues, TilePoints
 from cimdesk.model.tileset import TileBlock, TileSource
 from cimdesk.scene.geometry import cell_of_points, set_point_array

@@ -10,18 +10,19 @@ from PySide6.QtWidgets import QColorDialog, QComboBox, QDoubleSpinBox, QListWidg
 
 from cimdesk.base.i18n import tr
 from cimdesk.model.layers import Layer
-from cimdesk.model.point_style import HIDDEN_CLASSES, class_name, dimension_title, point_legend
+from cimdesk.model.point_style import HIDDEN_CLASSES, class_name, dimension_title, is_by_category, point_legend
 from cimdesk.model.points import CLASSIFICATION, PointCloud
 from cimdesk.model.style import NEUTRAL, RAMPS, Style, StyleMode
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.forms import FormDialog, asked
 from cimdesk.ui.style_dialog import RAMP_NAMES, LegendPreview
 
-OWN = "own"
+OWN, CATEGORY = "own", "category"
 _MODES = (
     (OWN, "Colours of the points"),
     (str(StyleMode.SINGLE), "One colour"),
     (str(StyleMode.CATEGORIES), "By class"),
+    (CATEGORY, "By category"),
     (str(StyleMode.GRADUATED), "By number"),
 )
 PLAIN = "#6a7683"
@@ -46,6 +47,7 @@ class PointDialog(FormDialog):
         self._color = layer.style.color if layer.style.color != NEUTRAL else PLAIN
         self.mode = QComboBox()
         self.attribute = QComboBox()
+        self.column = QComboBox()
         self.ramp = QComboBox()
         self.color = QPushButton()
         self.color.clicked.connect(self._choose_color)
@@ -58,13 +60,14 @@ class PointDialog(FormDialog):
         self.legend = LegendPreview()
         self._fill()
         for label, field in (
-            (tr("Colours"), self.mode), (tr("Attribute"), self.attribute), (tr("Ramp"), self.ramp), (tr("Colour"), self.color),
+            (tr("Colours"), self.mode), (tr("Attribute"), self.attribute), (tr("Attribute"), self.column), (tr("Ramp"), self.ramp),
+            (tr("Colour"), self.color),
             (tr("Point size at least"), self.point_size), (tr("Classes shown"), self.classes),
         ):  # fmt: skip
             self.row(label, field)
         self.body.addWidget(self.legend)
         self._take(layer.style)
-        for box in (self.mode, self.attribute, self.ramp):
+        for box in (self.mode, self.attribute, self.column, self.ramp):
             box.currentIndexChanged.connect(self._on_changed)
         self.classes.itemChanged.connect(self._on_changed)
         self._on_changed()
@@ -72,6 +75,7 @@ class PointDialog(FormDialog):
     def _fill(self) -> None:
         cloud = self._cloud
         offered = {OWN: cloud is not None and cloud.has_color, str(StyleMode.CATEGORIES): cloud is not None and bool(cloud.classes)}
+        offered[CATEGORY] = cloud is not None and bool(cloud.categories)
         for mode, name in _MODES:
             if offered.get(mode, True):
                 self.mode.addItem(tr(name), mode)
@@ -79,6 +83,8 @@ class PointDialog(FormDialog):
         for name, dimension in dimensions.items():
             if not dimension.is_constant and name != CLASSIFICATION:
                 self.attribute.addItem(dimension_title(name), name)
+        for name in cloud.categories if cloud is not None else ():
+            self.column.addItem(dimension_title(name), name)
         for name in RAMPS:
             self.ramp.addItem(tr(RAMP_NAMES.get(name, name)), name)
         hidden = self._layer.options.get(HIDDEN_CLASSES) or ()
@@ -94,12 +100,14 @@ class PointDialog(FormDialog):
         """Return what the form says."""
         mode = str(self.mode.currentData())
         before = self._layer.style
+        boxes = {str(StyleMode.GRADUATED): self.attribute, CATEGORY: self.column}
+        attribute = str(boxes[mode].currentData() or "") if mode in boxes else CLASSIFICATION
         style = Style(
-            mode=StyleMode.SINGLE if mode == OWN else StyleMode(mode),
+            mode=StyleMode.SINGLE if mode == OWN else StyleMode.CATEGORIES if mode == CATEGORY else StyleMode(mode),
             color=self._color if mode == str(StyleMode.SINGLE) else NEUTRAL,
-            attribute=str(self.attribute.currentData() or "") if mode == str(StyleMode.GRADUATED) else CLASSIFICATION,
+            attribute=attribute,
             ramp=str(self.ramp.currentData()),
-            categories=before.categories,
+            categories=before.categories if attribute == before.attribute else None,
             size=self.point_size.value(),
         )
         return PointLook(style, self._hidden())
@@ -110,6 +118,9 @@ class PointDialog(FormDialog):
 
     def _take(self, style: Style) -> None:
         mode = OWN if style.mode is StyleMode.SINGLE and style.color == NEUTRAL else str(style.mode)
+        if self._cloud is not None and is_by_category(style, self._cloud):
+            mode = CATEGORY
+        self.column.setCurrentIndex(max(0, self.column.findData(style.attribute)))
         self.mode.setCurrentIndex(max(0, self.mode.findData(mode)))
         self.attribute.setCurrentIndex(max(0, self.attribute.findData(style.attribute)))
         self.ramp.setCurrentIndex(max(0, self.ramp.findData(style.ramp)))
@@ -118,6 +129,7 @@ class PointDialog(FormDialog):
     def _on_changed(self, _value: object = None) -> None:
         mode = str(self.mode.currentData())
         self.rows.setRowVisible(self.attribute, mode == str(StyleMode.GRADUATED))
+        self.rows.setRowVisible(self.column, mode == CATEGORY)
         self.rows.setRowVisible(self.ramp, mode == str(StyleMode.GRADUATED))
         self.rows.setRowVisible(self.color, mode == str(StyleMode.SINGLE))
         self.rows.setRowVisible(self.classes, self.classes.count() > 1 or bool(self._hidden()))

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 
+from cimdesk.commands import points as points_commands
 from cimdesk.commands import sources
 from cimdesk.formats import pointcloud
+from cimdesk.model.appearance import legend_cards
 from cimdesk.model.style import StyleMode
 from cimdesk.ui import handlers_data
+from cimdesk.ui.point_dialog import PointDialog
 from tests.gui.windows import open_window, wait_for_jobs
 from tests.unit.formats.las_files import town, write_las
 from tests.unit.services.tile_server import PartServer
@@ -52,10 +56,6 @@ def test_a_click_on_a_point_shows_its_attributes(qtbot, window):
 
 
 def test_the_form_colours_by_class_and_hides_one(qtbot, window):
-    from PySide6.QtCore import Qt
-
-    from cimdesk.ui.point_dialog import PointDialog
-
     session = window.desk.session
     (layer,) = session.workspace.layers()
 
@@ -78,6 +78,32 @@ def test_the_form_colours_by_class_and_hides_one(qtbot, window):
     qtbot.waitUntil(lambda: all(node.shown is not None for node in visual.nodes.values()), timeout=5_000)
     node = next(iter(visual.nodes.values()))
     assert (node.block.columns["classification"][node.shown] == 2).all()
+
+
+def test_the_form_colours_by_any_column_of_few_values(qtbot, tmp_path):
+    points, classes = town(5_000)
+    lines = (np.arange(len(points)) % 3 + 10).astype(np.uint16)
+    window = open_window(qtbot)
+    session = window.desk.session
+    session.run(sources.open_job(session, [write_las(tmp_path / "town.laz", points, classes, point_source_id=lines)]))
+    qtbot.waitUntil(lambda: len(session.workspace.layers()) == 1, timeout=20_000)
+    (layer,) = session.workspace.layers()
+    dialog = PointDialog(window.desk, layer, window)
+    qtbot.addWidget(dialog)
+    dialog.mode.setCurrentIndex(dialog.mode.findData("category"))
+    assert [dialog.column.itemText(k) for k in range(dialog.column.count())] == ["Flight line"]
+    look = dialog.look_chosen()
+    assert (look.style.mode, look.style.attribute) == (StyleMode.CATEGORIES, "point_source_id")
+    points_commands.set_point_style(session, layer.id, look.style)
+    (card,) = legend_cards(session.workspace, 0.0)
+    assert {entry.label for entry in card.entries} == {"10", "11", "12"}
+    assert card.title.endswith("Flight line")
+    (visual,) = window.view.scene.visuals.values()
+    qtbot.waitUntil(lambda: bool(visual.nodes), timeout=20_000)
+    again = PointDialog(window.desk, session.workspace.layer(layer.id), window)
+    qtbot.addWidget(again)
+    assert again.mode.currentData() == "category"
+    assert again.look_chosen().style.attribute == "point_source_id"
 
 
 def test_a_large_cloud_shows_at_a_glance_and_is_then_prepared(qtbot, tmp_path, monkeypatch):

@@ -12,11 +12,12 @@ from cimdesk.formats import registry
 from cimdesk.formats.tiles3d import place_of
 from cimdesk.formats.tiles3d_stream import TileStream
 from cimdesk.model.layers import LayerKind
+from cimdesk.model.point_painter import painter_of
 from cimdesk.model.point_style import RAMP_STEPS
 from cimdesk.model.points import COLOR
 from cimdesk.model.style import Style, StyleMode
 from cimdesk.model.tile_point_columns import POINT_HEIGHT, PointColumns
-from cimdesk.model.tile_point_style import legend_of, painter_of, settled_by
+from cimdesk.model.tile_point_style import legend_of, settled_by
 from cimdesk.services.tile_store import TileStore
 
 pytestmark = pytest.mark.real

@@ -263,3 +263,12 @@ def test_single_points_far_away_are_left_out_and_counted(tmp_path):
     assert [problem.code for problem in result.problems] == ["far-points"]
     assert cloud.count == 4_999
     assert np.ptp(cloud.bounds[:, 0]) < 300
+
+
+def test_columns_of_few_values_are_told_the_most_frequent_first(tmp_path):
+    points, classes = town(3_000)
+    lines = np.where(np.arange(3_000) % 3, 12, 40).astype(np.uint16)
+    many = np.arange(3_000, dtype=np.uint16)
+    path = write_las(tmp_path / "a.laz", points, classes, point_source_id=lines, intensity=many, reading=many.astype(np.float32))
+    _, cloud = cloud_of(path)
+    assert {name: list(values) for name, values in cloud.categories.items()} == {"point_source_id": ["12", "40"]}

@@ -38,15 +38,17 @@ def test_classes_and_intensities_of_tiles_are_those_of_a_point_cloud(tmp_path):
     path = write_tileset(tmp_path, tile("a.pnts"), {"a.pnts": pnts(POINTS, table)})
     cloud = cloud_of(path)
     assert cloud.classes == {2: 250, 6: 250}
+    assert dict(cloud.categories) == {}
     assert "intensity" in cloud.dimensions
 
 
 def test_texts_and_places_keep_their_names(tmp_path):
-    table = {"Classification": ["wall", "roof"] * 250, "X": list(range(500)), "Height": list(range(500))}
+    table = {"Classification": ["wall", "roof", "wall", None, "wall"] * 100, "X": list(range(500)), "Height": list(range(500))}
     path = write_tileset(tmp_path, tile("a.pnts"), {"a.pnts": pnts(POINTS, table)})
     cloud = cloud_of(path)
     assert {"Classification", "property X", "Height"} <= set(cloud.nodes.read(0).columns)
     assert cloud.bounds[1, 0] < 101.0
+    assert cloud.categories == {"Classification": {"wall": 300, "roof": 100}}
 
 
 def test_numbers_of_gltf_points_without_metadata_are_columns(tmp_path):

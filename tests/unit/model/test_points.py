@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cimdesk.model.point_style import class_name, color_points, default_point_style, point_legend, shown_points
+from cimdesk.model.point_style import class_name, color_points, default_point_style, point_legend, shown_points, value_of
 from cimdesk.model.points import Dimension, PointBlock, PointCloud, PointTree, locate, point_id, select_nodes
 from cimdesk.model.sight import Sight
-from cimdesk.model.style import NEUTRAL, Style, StyleMode
+from cimdesk.model.style import MISSING, NEUTRAL, Style, StyleMode, rgba
 
 NO_PLANES = np.zeros((0, 4))
 
@@ -137,3 +139,27 @@ def test_a_cloud_first_shows_its_own_colours_then_classes_then_heights():
 def test_points_of_hidden_classes_are_left_out(hidden, shown):
     assert shown_points(_One(None).read(0), hidden).tolist() == shown
     assert shown_points(_One(None).read(0), ()) is None
+
+
+def test_columns_of_few_values_are_coloured_as_categories_with_a_legend():
+    lines = np.array([7, 7, 9, 8], dtype=np.uint16)
+    found = cloud(categories={"line": {"7": 2, "9": 1}, "kind": {"wall": 3, "roof": 1}})
+    style = Style(StyleMode.CATEGORIES, attribute="line", categories={"9": "#ff0000"})
+    colors = color_points(style, found, block(line=lines))
+    assert colors[2].tolist() == [255, 0, 0]
+    assert (colors[0] == colors[1]).all()
+    # What nobody had seen has the colour of what is not known.
+    assert colors[3].tolist() == list(rgba(MISSING)[:3])
+    legend = point_legend(style, found)
+    assert [entry.label for entry in legend] == ["7", "9"]
+    assert legend[1].color == "#ff0000"
+    kinds = color_points(replace(style, attribute="kind"), found, block(kind=np.array(["wall", "roof", "", "wall"])))
+    assert (kinds[0] == kinds[3]).all()
+    assert (kinds[0] != kinds[1]).any()
+    assert value_of(replace(style, attribute="line"), {"line": 7}) == "line 7"
+
+
+def test_texts_without_a_colour_each_are_drawn_plainly():
+    style = Style(StyleMode.CATEGORIES, attribute="kind", color="#102030")
+    colors = color_points(style, cloud(), block(kind=np.array(["a", "b", "c", "d"])))
+    assert (colors == (0x10, 0x20, 0x30)).all()

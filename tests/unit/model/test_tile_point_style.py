@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from cimdesk.model.city import CityModel
 from cimdesk.model.coloring import NO_DATA_LABEL, OTHER_LABEL, color_features
 from cimdesk.model.features import FeatureTable
+from cimdesk.model.point_painter import painter_of
 from cimdesk.model.point_style import CLASS_NAMES
 from cimdesk.model.style import MISSING, Coloring, LegendEntry, Style, StyleMode, hex_color, rgba
 from cimdesk.model.tile_point_columns import POINT_HEIGHT, PointColumns
 from cimdesk.model.tile_point_style import (
     category_text,
     legend_of,
-    painter_of,
     settled_by,
     steady_style,
     title_of,
