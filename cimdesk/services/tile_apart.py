@@ -48,7 +48,7 @@ class DecodingApart:
         self._count += 1
         if self._count <= ENOUGH:
             return self._stream.decode(row)
-        self._children.warm()
+        self._children.warm(self._is_gentle())
         task, place = self._stream.task(row), self._stream.place
         fetched = fetch(task, place)
         tile = self._in_child(task, fetched)

@@ -27,6 +27,8 @@ SILENCE = 120.0
 START_SECONDS = 30.0
 PAUSE = 5.0
 """Seconds until the next child is tried after one that ended badly."""
+CALM, CALM_WITHIN = 0.25, 3.0
+"""Seconds without a tile before a child is started, which costs a core as much as twenty tiles, and after which it is anyway."""
 _PIPE_BYTES, _SET_PIPE_BYTES = 1 << 20, 1031
 log = logging.getLogger(__name__)
 
@@ -149,6 +151,8 @@ class TileChildren:
         self._hired: set[TileChild] = set()
         self._starting = 0
         self._not_before = 0.0
+        self._last_asked = 0.0
+        self._is_urgent = False
         self._is_over = False
 
     @property
@@ -157,9 +161,16 @@ class TileChildren:
         with self._lock:
             return [child.pid for child in (*self._free, *self._hired) if child.is_alive]
 
-    def warm(self) -> None:
-        """Start another child, beside the calling thread, if there may be one more and none has just ended badly."""
+    def warm(self, is_urgent: bool) -> None:
+        """Start another child, beside the calling thread, if there may be one more and none has just ended badly.
+
+        Parameters
+        ----------
+        is_urgent : bool
+            At once; else as soon as no tiles are asked for, or the wait becomes too long.
+        """
         with self._lock:
+            self._last_asked, self._is_urgent = time.monotonic(), is_urgent
             self._free = [child for child in self._free if child.is_alive]
             count = len(self._free) + len(self._hired) + self._starting
             if self._is_over or count >= self._most or time.monotonic() < self._not_before:
@@ -199,7 +210,13 @@ class TileChildren:
         for child in children:
             child.end()
 
+    def _wait_for_calm(self) -> None:
+        end = time.monotonic() + CALM_WITHIN
+        while not self._is_urgent and time.monotonic() < min(end, self._last_asked + CALM):
+            time.sleep(0.02)
+
     def _start(self) -> None:
+        self._wait_for_calm()
         child: TileChild | None = None
         try:
             child = TileChild()

@@ -60,7 +60,7 @@ def rows_of(stream):
 
 def started(children, seconds=30.0):
     """Start a child and return its number."""
-    children.warm()
+    children.warm(is_urgent=True)
     end = time.monotonic() + seconds
     while not children.pids:
         assert time.monotonic() < end
@@ -266,6 +266,31 @@ def test_a_small_tileset_starts_no_process(stream):
     assert not any(thread.name == "tile-children" for thread in threading.enumerate())
 
 
+def test_a_child_is_started_when_no_tiles_are_asked_for_or_pictures_wait(monkeypatch):
+    monkeypatch.setattr(tile_children, "CALM_WITHIN", 60.0)
+    children = TileChildren(1)
+    try:
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            children.warm(is_urgent=False)
+            assert not children.pids
+            time.sleep(0.02)
+        begun = time.monotonic()
+        started(children)
+        assert time.monotonic() - begun < 30.0
+    finally:
+        children.end()
+    children = TileChildren(1)
+    try:
+        children.warm(is_urgent=False)
+        end = time.monotonic() + 30.0
+        while not children.pids:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    finally:
+        children.end()
+
+
 def test_tiles_are_decoded_here_until_a_child_has_started(children, stream, monkeypatch):
     monkeypatch.setattr(tile_children, "CHILD", "cimdesk.no_such_module")
     apart = DecodingApart(stream, lambda: True, children)
@@ -280,7 +305,7 @@ def test_no_more_children_are_started_than_allowed(stream):
     try:
         pid = started(children)
         for _ in range(5):
-            children.warm()
+            children.warm(is_urgent=True)
         time.sleep(0.1)
         assert children.pids == [pid]
         child = children.hire(0.0)
@@ -291,7 +316,7 @@ def test_no_more_children_are_started_than_allowed(stream):
     finally:
         children.end()
     assert ended(pid)
-    children.warm()
+    children.warm(is_urgent=True)
     assert not children.pids
 
 
@@ -301,7 +326,7 @@ def test_a_window_that_is_killed_leaves_no_process_behind():
         "import sys, time\n"
         "from cimdesk.services.tile_children import TileChildren\n"
         "children = TileChildren(1)\n"
-        "children.warm()\n"
+        "children.warm(is_urgent=True)\n"
         "while not children.pids: time.sleep(0.01)\n"
         "print(children.pids[0], flush=True)\n"
         "time.sleep(60)\n"
