@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from cimdesk.base.arrays import Bool, Float, Int, UInt8, box_of_points, offsets_from_counts
+from cimdesk.formats.compiled import pays
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.picture_places import face_pictures
 from cimdesk.formats.polygons import Polygons, Triangulation, triangulate
@@ -19,6 +20,8 @@ LARGEST = 1e8
 FLAT = 0.978
 """Cosine (12 degrees) between the normals of neighbours whose common edge is not drawn: curved surfaces and terrain stay quiet."""
 MAX_INSTANCE_VERTICES = 50_000_000
+WORTH = 500_000
+"""Edges from which compiled code pays for its loading."""
 WHITE = (255, 255, 255, 255)
 
 
@@ -96,7 +99,7 @@ def build_meshes(
             "self-intersection", names[row], "Surfaces whose outlines cross themselves are drawn repaired: {count}.", count=count
         )
     drawn = ~found.is_degenerate[found.polygon_of_edge]
-    edges, edge_polygon = found.edges[drawn], found.polygon_of_edge[drawn]
+    edges, edge_polygon = _those(found.edges, drawn), _those(found.polygon_of_edge, drawn)
     points = np.concatenate([local, found.extra_points])
     lod_of_triangle, lod_of_edge = surfaces.lods[found.polygon_of], surfaces.lods[edge_polygon]
     meshes = {}
@@ -104,9 +107,15 @@ def build_meshes(
         mine = lod_of_triangle == code
         if mine.any():
             here = lod_of_edge == code
-            outline = _crisp(edges[here], edge_polygon[here], found, surfaces.owners)
-            meshes[name] = _mesh(points, found.triangles[mine], found.polygon_of[mine], outline, surfaces, origin, colors)
+            outline = _crisp(_those(edges, here), _those(edge_polygon, here), found, surfaces.owners)
+            triangles, polygon_of = _those(found.triangles, mine), _those(found.polygon_of, mine)
+            meshes[name] = _mesh(points, triangles, polygon_of, outline, surfaces, origin, colors)
     return meshes
+
+
+def _those(rows: Int, wanted: Bool) -> Int:
+    """Return the ``wanted`` rows, mostly all of them, which then need no copy."""
+    return rows if wanted.all() else rows[wanted]
 
 
 def _mesh(
@@ -136,6 +145,10 @@ def _crisp(edges: Int, polygon_of: Int, found: Triangulation, owners: Int) -> In
     """Return each edge once, without those between two surfaces of one object that lie nearly in one plane."""
     if not len(edges):
         return edges
+    if pays(len(edges), WORTH):
+        from cimdesk.formats.polygon_kernels import crisp_edges
+
+        return crisp_edges(edges, polygon_of, found.normals, owners, FLAT, int(edges.max()) + 1)
     ahead = edges[:, 0] < edges[:, 1]
     low, high = np.where(ahead, edges[:, 0], edges[:, 1]), np.where(ahead, edges[:, 1], edges[:, 0])
     order = np.argsort(low * (int(high.max()) + 1) + high, kind="stable")

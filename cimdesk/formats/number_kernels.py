@@ -42,33 +42,33 @@ class Nested(NamedTuple):
     inside: Int
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _number(data: AnyArray, at: int, tens: AnyArray) -> tuple[float, int]:
     """Return the number at a position and where it ends; that is the position itself where the number is unusual."""
     begin = at
-    size = len(data)
-    negative = at < size and data[at] == _MINUS
+    negative = data[at] == _MINUS
     if negative:
         at += 1
-    value = 0
-    digits = decimals = 0
     first = at
-    while at < size and _ZERO <= data[at] <= _NINE:
-        value = value * 10 + (data[at] - _ZERO)
+    point = -1
+    value = np.int64(0)
+    while at < len(data):
+        digit = np.int64(data[at]) - _ZERO
+        if digit >= 0 and digit <= 9:
+            value = value * 10 + digit
+        elif point < 0 and data[at] == _POINT:
+            point = at
+        else:
+            break
         at += 1
-    digits = at - first
-    if digits == 0 or digits > _MOST_DIGITS or (digits > 1 and data[first] == _ZERO):
-        return 0.0, begin
-    if at < size and data[at] == _POINT:
-        at += 1
-        first = at
-        while at < size and _ZERO <= data[at] <= _NINE and at - first <= _MOST_DIGITS:
-            value = value * 10 + (data[at] - _ZERO)
-            at += 1
-        decimals = at - first
+    digits, decimals = at - first, 0
+    if point >= 0:
+        digits, decimals = point - first, at - point - 1
         if decimals == 0:
             return 0.0, begin
-    if at < size and data[at] > _NINE and data[at] != _CLOSE:
+    if digits == 0 or digits > _MOST_DIGITS or (digits > 1 and data[first] == _ZERO):
+        return 0.0, begin
+    if at < len(data) and data[at] > _NINE and data[at] != _CLOSE:
         return 0.0, begin
     # Leading zeros are no digits that count; they can only make this refuse more than it must.
     if digits + decimals > _MOST_DIGITS + 1 or value >= 9007199254740992:
@@ -164,6 +164,8 @@ def _read(data: AnyArray, tens: AnyArray, numbers: AnyArray, counts: AnyArray) -
     while at < len(data):
         sign = data[at]
         if sign == 0:
+            if text + 1 == len(counts):
+                return -1
             counts[text] = n - first
             first = n
             text += 1
@@ -180,12 +182,9 @@ def _read(data: AnyArray, tens: AnyArray, numbers: AnyArray, counts: AnyArray) -
     return n
 
 
-def separated_numbers(text: bytes) -> tuple[Float, Int] | None:
-    """Return the numbers of texts, with white space between numbers and a zero byte between texts, and how many each has.
-
-    None for anything unusual.
-    """
-    data = np.frombuffer(text, dtype=np.uint8)
-    numbers, counts = np.empty(len(data) // 2 + 1), np.empty(text.count(b"\0") + 1, dtype=np.int64)
+def separated_numbers(texts: Sequence[str]) -> tuple[Float, Int] | None:
+    """Return the numbers of texts, with white space between them, and how many each has; None for anything unusual."""
+    data = np.frombuffer("\0".join(texts).encode(), dtype=np.uint8)
+    numbers, counts = np.empty(len(data) // 2 + 1), np.empty(len(texts), dtype=np.int64)
     n = _read(data, _TENS, numbers, counts)
     return None if n < 0 else (numbers[:n], counts)

@@ -1,4 +1,4 @@
-"""Compiled: rings cleaned, their normals, and fans of those that are convex; and corners welded. Import it late: it loads numba.
+"""Compiled: rings cleaned, their normals, fans of the convex ones, corners welded, edges in order. Import it late: it loads numba.
 
 The same in plain numpy is in `polygons.py`, which tests compare this with.
 """
@@ -215,3 +215,73 @@ def welded(coordinates: Float) -> tuple[Float, Int]:
     first, number = np.empty(len(bits), dtype=np.int64), np.empty(len(bits), dtype=np.int64)
     count = _weld(bits, table, first, number)
     return coordinates[first[:count]], number
+
+
+@njit(cache=True, nogil=True)
+def _sort_edges(edges: AnyArray, points: int, by_high: AnyArray, order: AnyArray) -> None:
+    """Fill ``order`` with the edges by their lower, then their higher end, alike ones as they come."""
+    lows, highs = np.zeros(points + 1, dtype=np.int64), np.zeros(points + 1, dtype=np.int64)
+    for e in range(len(edges)):
+        lows[min(edges[e, 0], edges[e, 1]) + 1] += 1
+        highs[max(edges[e, 0], edges[e, 1]) + 1] += 1
+    for v in range(1, points + 1):
+        lows[v] += lows[v - 1]
+        highs[v] += highs[v - 1]
+    for e in range(len(edges)):
+        high = max(edges[e, 0], edges[e, 1])
+        by_high[highs[high]] = e
+        highs[high] += 1
+    for k in range(len(edges)):
+        e = by_high[k]
+        low = min(edges[e, 0], edges[e, 1])
+        order[lows[low]] = e
+        lows[low] += 1
+
+
+@njit(cache=True, nogil=True)
+def _crisp(
+    edges: AnyArray, order: AnyArray, polygon_of: AnyArray, normals: AnyArray, owners: AnyArray, flat: float, out: AnyArray
+) -> int:
+    kept = at = 0
+    while at < len(order):
+        a, b = edges[order[at], 0], edges[order[at], 1]
+        first = polygon_of[order[at]]
+        balance = 0
+        alike = True
+        while at < len(order):
+            e = order[at]
+            if edges[e, 0] == a and edges[e, 1] == b:
+                balance += 1
+            elif edges[e, 0] == b and edges[e, 1] == a:
+                balance -= 1
+            else:
+                break
+            p = polygon_of[e]
+            cosine = normals[p, 0] * normals[first, 0] + normals[p, 1] * normals[first, 1] + normals[p, 2] * normals[first, 2]
+            alike = alike and owners[p] == owners[first] and cosine > flat
+            at += 1
+        # Inside a plane an edge is walked as often one way as the other; on its rim, one way only.
+        if not (alike and balance == 0):
+            out[kept, 0], out[kept, 1] = min(a, b), max(a, b)
+            kept += 1
+    return kept
+
+
+def crisp_edges(edges: Int, polygon_of: Int, normals: Float, owners: Int, flat: float, points: int) -> Int:
+    """Return each edge once, its lower end first, in order, without those inside of one plane of one object.
+
+    Parameters
+    ----------
+    edges : (E, 2) int64
+        Of polygons, as they run around them.
+    polygon_of : (E,) int64
+    normals : (P, 3) float64
+    owners : (P,) int64
+    flat : float
+        Cosine between normals above which two polygons lie in one plane.
+    points : int
+        How many there are.
+    """
+    by_high, order, out = np.empty(len(edges), dtype=np.int64), np.empty(len(edges), dtype=np.int64), np.empty_like(edges)
+    _sort_edges(edges, points, by_high, order)
+    return out[: _crisp(edges, order, polygon_of, normals, owners, flat, out)]

@@ -28,11 +28,10 @@ def numbers_of(texts: list[str], name_of: Callable[[int], str], findings: Findin
         Gives the name of the object that a text belongs to.
     findings : Findings
     """
-    joined = "\0".join(texts)
-    if pays(len(joined), WORTH):
+    if pays(sum(map(len, texts)), WORTH):
         from cimdesk.formats.number_kernels import separated_numbers
 
-        found = separated_numbers(joined.encode())
+        found = separated_numbers(texts)
         if found is not None and not (found[1] % 3).any():
             return found
     tidy = [_in_threes(text, number, name_of, findings) for number, text in enumerate(_tidied(texts))]
