@@ -100,8 +100,6 @@ def run_nested(
     ------
     DataError, ServiceError, Cancelled
     """
-    from cimdesk.analysis.flood.window import holding_devices, largest_near_rim, rim_cells
-
     started = time.perf_counter()
     is_part = is_coarse(scenario)
     if is_part:
@@ -109,26 +107,15 @@ def run_nested(
         scenario, parent, window = part.scenario, part.parent, part.window
         base = None if base is None else part.base
     kept = (scenario, base)
-    shape = parent.terrain.shape
     length = float(parent.times[-1])
     scenario = replace(scenario, duration=length, subgrid=None)
     base = None if base is None else replace(base, duration=length, subgrid=None)
     begin = 0 if base is None or live_drains else first_frame(scenario, base, parent)
-    window = holding_devices(window, scenario.devices, shape, MARGIN_CELLS)
-    plain: FloodResult | None = None
-    for turn in range(ROUNDS):
-        if base is not None:
-            plain = simulate(_nested(base, parent, window, live_drains, begin), False, _share(progress, 0.0, 0.5))
-        result = simulate(_nested(scenario, parent, window, live_drains, begin), True, _share(progress, 0.5 if base else 0.0, 1.0))
-        before = parent.max_depth[window.part] if plain is None else plain.max_depth
-        reach = largest_near_rim(result.max_depth - before, window.own(rim_cells(scenario, window)), window.shape, RIM_CELLS)
-        wider = holding_devices(window.grown(max(window.shape) // 2, shape), scenario.devices, shape, MARGIN_CELLS)
-        if reach <= RIM_CHANGE or turn == ROUNDS - 1 or wider == window:
-            break
-        window = wider
+    run = _wide_enough(scenario, base, parent, window, live_drains, begin, simulate, progress)
+    plain, result, window = run.plain, run.result, run.window
     figures = {
         "seconds": time.perf_counter() - started, "parent": parent.name, "window": extent(parent, window),
-        "window_cells": int(result.max_depth.size), "window_rounds": turn + 1, "rim_change_m": reach,
+        "window_cells": int(result.max_depth.size), "window_rounds": run.rounds, "rim_change_m": run.reach,
         "inputs": inputs_hash(scenario), "measures": list(scenario.metadata.get("measures", ())),
         "begin_s": float(parent.times[begin]), "drains": _drains_word(scenario, live_drains),
         "threads": result.statistics.get("threads", os.cpu_count() or 1),
@@ -139,6 +126,46 @@ def run_nested(
         words = tr("{name}, without the measures").format(name=parent.name)
         baseline = _composed(replace(base, name=words), parent, plain, window, begin, {**figures, "measures": []})
     return Nested(_composed(scenario, parent, result, window, begin, figures), baseline, *kept, is_part)
+
+
+@dataclass(frozen=True)
+class _WindowRun:
+    """Runs of a window that is wide enough, with the measures and without; how many it took, and the change at its rim [m]."""
+
+    window: Window
+    result: FloodResult
+    plain: FloodResult | None
+    rounds: int
+    reach: float
+
+
+def _wide_enough(
+    scenario: FloodScenario,
+    base: FloodScenario | None,
+    parent: FloodResult,
+    window: Window,
+    live_drains: bool,
+    begin: int,
+    simulate: Simulate,
+    progress: Progress,
+) -> _WindowRun:
+    """Run a window, and a wider one while the change of the water reaches its rim."""
+    from cimdesk.analysis.flood.window import holding_devices, largest_near_rim, rim_cells
+
+    shape = parent.terrain.shape
+    window = holding_devices(window, scenario.devices, shape, MARGIN_CELLS)
+    turn, plain = 0, None
+    while True:
+        turn += 1
+        if base is not None:
+            plain = simulate(_nested(base, parent, window, live_drains, begin), False, _share(progress, 0.0, 0.5))
+        result = simulate(_nested(scenario, parent, window, live_drains, begin), True, _share(progress, 0.5 if base else 0.0, 1.0))
+        before = parent.max_depth[window.part] if plain is None else plain.max_depth
+        reach = largest_near_rim(result.max_depth - before, window.own(rim_cells(scenario, window)), window.shape, RIM_CELLS)
+        wider = holding_devices(window.grown(max(window.shape) // 2, shape), scenario.devices, shape, MARGIN_CELLS)
+        if reach <= RIM_CHANGE or turn == ROUNDS or wider == window:
+            return _WindowRun(window, result, plain, turn, reach)
+        window = wider
 
 
 def _share(progress: Progress, first: float, last: float) -> Progress:

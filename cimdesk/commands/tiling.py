@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, UsageError
 from cimdesk.base.i18n import tr
@@ -16,7 +17,7 @@ from cimdesk.commands.placing import project_crs_for
 from cimdesk.formats.extrusion import Extrusion
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.tiles3d_stated import is_written_tileset
-from cimdesk.services.tiling.inputs import place_of, survey
+from cimdesk.services.tiling.inputs import InputFile, place_of, survey
 from cimdesk.services.tiling.run import TilingRequest, TilingResult, run_tiling
 
 
@@ -69,21 +70,26 @@ def tile_files(
     findings = Findings()
     text = tr("Looking at the file")
     files = tuple(survey(path, findings, crs, part, lambda fraction, _="": progress(0.0, text)) for path in paths)
-    own, place = place_of(files)
-    own = own or crs
-    target, there = None, place
-    if own is not None:
-        target = project_crs_for(own, place)
-        there = own.transform(target, place[None, :])[0]
+    target, there = _target_of(files, crs)
     raised = extrusion or Extrusion(height)
     request = TilingRequest(files, out.absolute(), target, crs, raised, workers, scheduler, plan, grounds)
     try:
-        return run_tiling(request, np.nan_to_num(there, posinf=0.0, neginf=0.0), findings, progress, cancel)
+        return run_tiling(request, there, findings, progress, cancel)
     except OSError as error:
         remedy = "Make room on the disk and start the same again: it goes on where it was."
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
             remedy = "Choose a folder you may write to, with room on the disk."
         raise DataError(out, "the tiles cannot be written ({reason}).", remedy=remedy, reason=error.strerror or error) from error
+
+
+def _target_of(files: Sequence[InputFile], crs: Crs | None) -> tuple[Crs | None, Float]:
+    """Return the system of the tiles, and a place (3,) in it; ``crs`` is that of files that name none."""
+    own, place = place_of(files)
+    own = own or crs
+    if own is None:
+        return None, np.nan_to_num(place, posinf=0.0, neginf=0.0)
+    target = project_crs_for(own, place)
+    return target, np.nan_to_num(own.transform(target, place[None, :])[0], posinf=0.0, neginf=0.0)
 
 
 def _refuse_other(out: Path, paths: Sequence[Path]) -> None:

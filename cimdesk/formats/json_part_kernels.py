@@ -14,6 +14,12 @@ DEPTH, IN_TEXT, ESCAPED, COUNT, IS_FILLED, LAST = range(6)
 
 
 @njit(cache=True, nogil=True)
+def _note(events: AnyArray, n: int, what: int, at: int, count: int) -> int:
+    events[n, 0], events[n, 1], events[n, 2] = what, at, count
+    return n + 1
+
+
+@njit(cache=True, nogil=True)
 def outline(data: AnyArray, base: int, every: int, state: AnyArray, events: AnyArray) -> int:
     """Note what stands in a block of text that begins at byte ``base``; return how many notes there are, -1 when they do not fit.
 
@@ -41,42 +47,35 @@ def outline(data: AnyArray, base: int, every: int, state: AnyArray, events: AnyA
             elif sign == 34:
                 in_text = False
                 if depth == 1:
-                    events[n, 0], events[n, 1], events[n, 2] = QUOTE, base + at, 0
-                    n += 1
+                    n = _note(events, n, QUOTE, base + at, 0)
         elif sign <= 32:
             continue
         elif sign == 34:
             in_text = True
             is_filled = True
             if depth == 1:
-                events[n, 0], events[n, 1], events[n, 2] = QUOTE, base + at, 0
-                n += 1
+                n = _note(events, n, QUOTE, base + at, 0)
         elif sign == 123 or sign == 91:
             is_filled = True
             depth += 1
             if depth == 2:
                 count, is_filled, last = 0, False, base + at
-                events[n, 0], events[n, 1], events[n, 2] = OPEN, base + at, 0
-                events[n + 1, 0], events[n + 1, 1], events[n + 1, 2] = ELEMENT, base + at + 1, 0
-                n += 2
+                n = _note(events, n, OPEN, base + at, 0)
+                n = _note(events, n, ELEMENT, base + at + 1, 0)
         elif sign == 125 or sign == 93:
             depth -= 1
             if depth == 1:
-                events[n, 0], events[n, 1], events[n, 2] = CLOSE, base + at, count + 1 if is_filled else count
-                n += 1
+                n = _note(events, n, CLOSE, base + at, count + 1 if is_filled else count)
             elif depth == 0:
-                events[n, 0], events[n, 1], events[n, 2] = END, base + at, 0
-                n += 1
+                n = _note(events, n, END, base + at, 0)
                 break
         elif depth == 2 and sign == 44:
             count += 1
             last = base + at
             if count % every == 0:
-                events[n, 0], events[n, 1], events[n, 2] = ELEMENT, base + at + 1, count
-                n += 1
+                n = _note(events, n, ELEMENT, base + at + 1, count)
         elif depth == 1 and (sign == 44 or sign == 58):
-            events[n, 0], events[n, 1], events[n, 2] = COMMA if sign == 44 else COLON, base + at, 0
-            n += 1
+            n = _note(events, n, COMMA if sign == 44 else COLON, base + at, 0)
         else:
             is_filled = True
         if n >= room:

@@ -336,15 +336,7 @@ def open_layer(
     DataError
         If it is no quantized-mesh layer, has no tiles, or covers more than can be one terrain.
     """
-    try:
-        layer = TileLayer.parse(json.loads(place.read(name, TILE_BYTES).decode("utf-8-sig")))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataError(
-            path,
-            "this describes terrain tiles that are no quantized meshes; it holds no elevations itself.",
-            where=name[-120:],
-            remedy="Ask the provider for quantized-mesh tiles, or for the terrain as GeoTIFF.",
-        ) from error
+    layer = _layer_of(place, name, path)
     if layer.from_north:
         present = [(z, x, layer.counts(z)[1] - 1 - y) for z, x, y in present]
     layer = replace(layer, templates=(*layer.templates, FLAT_NAME)) if place.knows_files else layer
@@ -372,6 +364,18 @@ def open_layer(
             extent=" × ".join(f"{value:.4g}" for value in (bounds[2] - bounds[0], bounds[3] - bounds[1])),
         )
     return QuantizedMeshSource(meshes, bounds, deepest)
+
+
+def _layer_of(place: TilePlace, name: str, path: Path | None) -> TileLayer:
+    try:
+        return TileLayer.parse(json.loads(place.read(name, TILE_BYTES).decode("utf-8-sig")))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(
+            path,
+            "this describes terrain tiles that are no quantized meshes; it holds no elevations itself.",
+            where=name[-120:],
+            remedy="Ask the provider for quantized-mesh tiles, or for the terrain as GeoTIFF.",
+        ) from error
 
 
 def _stated(layer: TileLayer) -> tuple[Rectangle, int] | None:

@@ -175,21 +175,14 @@ def network_from_lines(
     lines = _lines_of(layer, rows)
     if not len(lines.owners):
         return _empty(utility), (Problem(Severity.WARNING, "no-lines", str(utility), "No line is long enough to be a pipe.", {}),)
-    ends = np.stack([lines.points[lines.offsets[:-1]], lines.points[lines.offsets[1:] - 1]])
-    _apply_levels(ends, layer.features, columns, lines.owners)
     scale = _METRES_PER_DEGREE if crs is not None and crs.is_geographic else 1.0
-    node_of_end = _snap(np.concatenate(ends)[:, :2], tolerance / scale)
+    node_of_end, positions = _joined_ends(lines, layer.features, columns, tolerance / scale)
     count = len(lines.owners)
     start, end = node_of_end[:count], node_of_end[count:]
-    positions = _mean_by(node_of_end, np.concatenate(ends))
-    problems = list(lines.problems)
     diameters, more = _diameters(layer.features, columns.diameter, lines.owners)
-    problems += more
+    problems = (*lines.problems, *more, *_loops(utility, int((start == end).sum())))
     links = layer.features.take(lines.owners)
     nodes = _nodes(positions, _depths(layer.features, columns, lines.owners), node_of_end)
-    closed = int((start == end).sum())
-    if closed:
-        problems.append(Problem(Severity.INFO, "loops", str(utility), "{count} lines end where they begin.", {"count": closed}))
     network = UtilityNetwork(
         utility=utility,
         nodes=nodes,
@@ -205,7 +198,20 @@ def network_from_lines(
         bend_offsets=offsets_from_counts(np.diff(lines.offsets) - 2),
         metadata={"source": "lines", "columns": {k: v for k, v in vars(columns).items() if v}},
     )
-    return network, tuple(problems)
+    return network, problems
+
+
+def _joined_ends(lines: _Lines, table: FeatureTable, columns: PipeColumns, tolerance: float) -> tuple[Int, Float]:
+    """Return (2 M,) the node of the beginning of each line, then of each end, and (N, 3) where the nodes are."""
+    ends = np.stack([lines.points[lines.offsets[:-1]], lines.points[lines.offsets[1:] - 1]])
+    _apply_levels(ends, table, columns, lines.owners)
+    node_of_end = _snap(np.concatenate(ends)[:, :2], tolerance)
+    return node_of_end, _mean_by(node_of_end, np.concatenate(ends))
+
+
+def _loops(utility: Utility, count: int) -> list[Problem]:
+    template = "{count} lines end where they begin."
+    return [Problem(Severity.INFO, "loops", str(utility), template, {"count": count})] if count else []
 
 
 def with_ground(network: UtilityNetwork, ground: Terrain) -> UtilityNetwork:

@@ -34,7 +34,35 @@ class PlaceCard(QWidget):
         self._viewport, self._placing, self._ground, self._left = viewport, placing, ground, left
         title = QLabel(tr("Place {name}").format(name=name))
         title.setStyleSheet("font-weight: 700;")
-        self.fields: dict[str, QDoubleSpinBox] = {}
+        self.fields = self._make_fields()
+        self.to_ground = QPushButton(tr("To the ground"))
+        self.to_ground.clicked.connect(self._on_ground)
+        cancel = QPushButton(tr("Cancel"))
+        cancel.clicked.connect(give_up)
+        self.done = QPushButton(tr("Place"))
+        self.done.setObjectName("primary")
+        self.done.clicked.connect(placing.finish)
+        self.hint = _dim("")
+        self.hint.setWordWrap(True)
+        upper, lower = self._row("east", "north", "height"), self._row("turn", "scale")
+        upper.addWidget(self.to_ground)
+        lower.addStretch(1)
+        lower.addWidget(cancel)
+        lower.addWidget(self.done)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 8, 12, 8)
+        column.setSpacing(5)
+        column.addWidget(title)
+        column.addLayout(upper)
+        column.addLayout(lower)
+        column.addWidget(self.hint)
+        placing.changed = self.refresh
+        self.refresh()
+        self.show()
+        self.raise_()
+
+    def _make_fields(self) -> dict[str, QDoubleSpinBox]:
+        fields = {}
         kinds = (
             ("east", tr("Easting"), -FARTHEST, FARTHEST, 1.0, 2, "E  ", " m"),
             ("north", tr("Northing"), -FARTHEST, FARTHEST, 1.0, 2, "N  ", " m"),
@@ -55,39 +83,17 @@ class PlaceCard(QWidget):
             field.setToolTip(label)
             field.setMinimumWidth(0)
             field.valueChanged.connect(self._on_value)
-            self.fields[key] = field
-        self.fields["turn"].setWrapping(True)
-        self.to_ground = QPushButton(tr("To the ground"))
-        self.to_ground.clicked.connect(self._on_ground)
-        cancel = QPushButton(tr("Cancel"))
-        cancel.clicked.connect(give_up)
-        self.done = QPushButton(tr("Place"))
-        self.done.setObjectName("primary")
-        self.done.clicked.connect(placing.finish)
-        self.hint = _dim("")
-        self.hint.setWordWrap(True)
-        unit = current_theme().px("font_px")
-        upper, lower = QHBoxLayout(), QHBoxLayout()
-        for row, names in ((upper, ("east", "north", "height")), (lower, ("turn", "scale"))):
-            row.setSpacing(6)
-            for name in names:
-                self.fields[name].setFixedWidth(round(unit * WIDTHS[name]))
-                row.addWidget(self.fields[name])
-        upper.addWidget(self.to_ground)
-        lower.addStretch(1)
-        lower.addWidget(cancel)
-        lower.addWidget(self.done)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(12, 8, 12, 8)
-        column.setSpacing(5)
-        column.addWidget(title)
-        column.addLayout(upper)
-        column.addLayout(lower)
-        column.addWidget(self.hint)
-        placing.changed = self.refresh
-        self.refresh()
-        self.show()
-        self.raise_()
+            fields[key] = field
+        fields["turn"].setWrapping(True)
+        return fields
+
+    def _row(self, *names: str) -> QHBoxLayout:
+        unit, row = current_theme().px("font_px"), QHBoxLayout()
+        row.setSpacing(6)
+        for name in names:
+            self.fields[name].setFixedWidth(round(unit * WIDTHS[name]))
+            row.addWidget(self.fields[name])
+        return row
 
     def refresh(self) -> None:
         """Follow the placing."""
