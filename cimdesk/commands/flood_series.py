@@ -10,6 +10,7 @@ import numpy as np
 from cimdesk.base.arrays import Float
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError
+from cimdesk.base.jobs import CancelToken, Progress, no_progress
 from cimdesk.formats.hydrograph_files import chosen, entering, read_hydrographs
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.formats.scenario_inputs import Driving, InflowInput, Points, SeriesInput
@@ -74,20 +75,20 @@ class OtherSeries:
         return chosen(asked.source, self._files[asked.source], quantity, asked.series, asked.reverse)
 
 
-def of_file(path: Path, options: ReadOptions | None = None) -> list[Hydrograph]:
+def of_file(path: Path, progress: Progress = no_progress, cancel: CancelToken | None = None) -> list[Hydrograph]:
     """Return the discharges and levels of a file.
 
     Parameters
     ----------
     path : Path
-    options : ReadOptions or None
-        Who is told how far it is, and asked whether to stop.
+    progress, cancel
+        Told and asked meanwhile.
 
     Raises
     ------
     DataError
     """
-    return read_hydrographs(path, options)
+    return read_hydrographs(path, ReadOptions(progress=progress, cancel=cancel or CancelToken()))
 
 
 def on_run(one: Hydrograph, start: float, duration: float) -> Series:

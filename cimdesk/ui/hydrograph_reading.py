@@ -13,7 +13,6 @@ from cimdesk.base.errors import Cancelled, CimdeskError
 from cimdesk.base.i18n import tr
 from cimdesk.base.jobs import CancelToken, JobSpec, Progress
 from cimdesk.commands.flood_series import of_file
-from cimdesk.formats.registry import ReadOptions
 from cimdesk.model.hydrographs import Hydrograph
 from cimdesk.ui.jobs import ThreadRunner
 from cimdesk.ui.theme import current_theme, icon_pixmap
@@ -78,7 +77,7 @@ class HydrographReading(QWidget):
 
         def work(progress: Progress, cancel: CancelToken) -> _Found:
             try:
-                return of_file(path, ReadOptions(progress=progress, cancel=cancel))
+                return of_file(path, progress, cancel)
             except Cancelled:
                 raise
             except CimdeskError as error:

@@ -161,14 +161,14 @@ def test_a_large_file_of_hydrographs_does_not_hold_up_the_form(qtbot, tmp_path, 
     window.desk.ask.answers["files"] = [unsteady(tmp_path)]
     go_on, asked_to_stop = threading.Event(), threading.Event()
 
-    def slow(path, options):
+    def slow(path, progress, cancel):
         assert threading.current_thread() is not threading.main_thread()
-        options.progress(0.4)
+        progress(0.4)
         while not go_on.wait(0.01):
-            if options.cancel.cancelled:
+            if cancel.cancelled:
                 asked_to_stop.set()
-                options.cancel.raise_if_cancelled()
-        return read_hydrographs(path, options)
+                cancel.raise_if_cancelled()
+        return read_hydrographs(path)
 
     monkeypatch.setattr(hydrograph_reading, "of_file", slow)
     dialog = dialog_of(qtbot, window)
