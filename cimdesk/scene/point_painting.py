@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
@@ -19,6 +19,7 @@ from cimdesk.model.tile_points import PointValues, TilePoints
 from cimdesk.model.tileset import TileBlock, TileSource
 from cimdesk.scene.geometry import cell_of_points, set_point_array
 from cimdesk.scene.look import unit_rgb
+from cimdesk.scene.point_thinning import thinned
 from cimdesk.scene.tile_colors import PALETTE, TileColors
 from cimdesk.scene.visual import Context
 
@@ -40,8 +41,34 @@ class DrawnPoints:
     rows: Int
     low: Float
     high: Float
+    sample: Float32
     shown: Bool | None = None
-    has_cells: bool = False
+    step: int = 1
+    cells: dict[int, Any] = field(default_factory=dict)
+
+    def leave_out(self, shown: Bool | None) -> None:
+        """Draw these points only, (N,); None for all."""
+        is_same = shown is self.shown or (shown is not None and self.shown is not None and np.array_equal(shown, self.shown))
+        if is_same and self.cells:
+            return
+        self.shown = shown
+        self.cells.clear()
+        self._show()
+
+    def draw_every(self, step: int) -> None:
+        """Let one point stand for so many."""
+        if step != self.step:
+            self.step = step
+            self._show()
+
+    def _show(self) -> None:
+        if self.step not in self.cells:
+            count = len(self.cloud)
+            rows = np.arange(count, dtype=np.int32) if self.shown is None else np.flatnonzero(self.shown).astype(np.int32)
+            self.cells = {step: cells for step, cells in self.cells.items() if step == 1}
+            self.cells[self.step] = cell_of_points(thinned(rows, self.step))
+        self.data.SetVerts(self.cells[self.step])
+        self.data.Modified()
 
 
 class PointPainting:
@@ -112,7 +139,8 @@ class PointPainting:
     def _painted(self, tile: DrawnPoints) -> Iterator[None]:
         """Give the points of a tile their colours, bit by bit, and leave out those of features out of sight."""
         texels = self._texels(tile)
-        _leave_out(tile, texels)
+        is_shown = texels[:, 3] > 0
+        tile.leave_out(None if is_shown.all() else np.broadcast_to(is_shown, len(tile.cloud)).copy())
         is_marked = np.isin(tile.rows, self.marked) if len(self.marked) else None
         values = self._values(tile)
         if values is not None:
@@ -143,15 +171,3 @@ class PointPainting:
         rows = tile.rows[:1] if len(tile.cloud.names) == 1 else tile.rows
         texels: UInt8 = self._colors.texture.texels[PALETTE + 2 * rows]
         return texels
-
-
-def _leave_out(tile: DrawnPoints, texels: UInt8) -> None:
-    """Draw the points whose features are in sight."""
-    is_shown = np.broadcast_to(texels[:, 3] > 0, len(tile.cloud))
-    shown = None if is_shown.all() else np.array(is_shown)
-    before = tile.shown
-    is_same = shown is before or (shown is not None and before is not None and np.array_equal(shown, before))
-    if tile.has_cells and is_same:
-        return
-    tile.shown, tile.has_cells = shown, True
-    tile.data.SetVerts(cell_of_points(np.flatnonzero(is_shown).astype(np.int32)))

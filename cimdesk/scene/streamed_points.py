@@ -14,11 +14,14 @@ from cimdesk.model.tile_points import PointNotes
 from cimdesk.model.tileset import TileBlock, TileSource
 from cimdesk.scene.geometry import actor_of, poly_data
 from cimdesk.scene.point_painting import DrawnPoints, PointPainting
+from cimdesk.scene.point_thinning import sample_of, step_for, weight
 from cimdesk.scene.tile_colors import TileColors
 from cimdesk.scene.visual import Context, View
 
 SMALLEST, LARGEST = 2.0, 5.0
 """Sizes of points on the screen [px]: those of coarse tiles grow, so that surfaces stay closed."""
+LARGEST_THINNED = 7.0
+"""Points grow to this where only some of them can be drawn in time [px]."""
 POINTS_PER_TRIANGLE = 3
 """Points that cost about as much to draw as a triangle."""
 MARK_PX = 9.0
@@ -118,7 +121,7 @@ class StreamedPoints:
         actor.GetProperty().SetOpacity(self._opacity)
         actor.SetVisibility(False)
         low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
-        tile = DrawnPoints(block, cloud, actor, data, shift, block.features[cloud.owner], low, high)
+        tile = DrawnPoints(block, cloud, actor, data, shift, block.features[cloud.owner], low, high, sample_of(points))
         self._tiles[block.row] = tile
         if self._painting.is_news():
             self._painting.fall_behind(self._tiles.values())
@@ -142,13 +145,18 @@ class StreamedPoints:
         """Make points as large on the screen as their tile is coarse there, and colour some that are behind."""
         self._painting.catch_up(self._shown)
         self._eye, self._slope = view.eye, view.slope
+        in_sight = [self._tiles[row] for row in self._shown]
+        total = weight([(len(tile.cloud), tile.sample) for tile in in_sight], view.matrix)
+        every = step_for(total, self._context.point_budget(view.is_moving))
         for row in self._shown:
             tile = self._tiles[row]
+            tile.draw_every(every)
             away = np.maximum(np.maximum(tile.low - view.eye, view.eye - tile.high), 0.0)
             error = self._error_of(row)
             step = error if np.isfinite(error) and error > 0.0 else tile.cloud.spacing
             pixels = step / (max(float(np.linalg.norm(away)), 1.0) * view.slope)
             size = np.clip(pixels, SMALLEST * view.pixel_scale, LARGEST * view.pixel_scale)
+            size = min(size * np.sqrt(every), max(size, LARGEST_THINNED * view.pixel_scale))
             tile.actor.GetProperty().SetPointSize(float(size))
 
     def paint(self, opacity: float, marked: Int) -> None:
