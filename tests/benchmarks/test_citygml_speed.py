@@ -85,42 +85,43 @@ def write_themed(path: Path, count: int) -> None:
         file.write("</core:CityModel>\n")
 
 
-def best_of(count: int, work) -> float:
-    times = []
-    for _ in range(count):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return min(times)
+def seconds(work) -> tuple[float, float]:
+    """Return processor time and time by the clock."""
+    start, clock = time.process_time(), time.perf_counter()
+    work()
+    return time.process_time() - start, time.perf_counter() - clock
 
 
-def vtk_seconds(path: Path) -> float:
+def read_with_vtk(path: Path) -> None:
     from vtkmodules.vtkIOCityGML import vtkCityGMLReader
 
-    def read() -> None:
-        reader = vtkCityGMLReader()
-        reader.SetFileName(str(path))
-        reader.SetLOD(2)
-        reader.Update()
-        assert reader.GetOutput().GetNumberOfBlocks() > 0
-
-    return best_of(2, read)
+    reader = vtkCityGMLReader()
+    reader.SetFileName(str(path))
+    reader.SetLOD(2)
+    reader.Update()
+    assert reader.GetOutput().GetNumberOfBlocks() > 0
 
 
-@pytest.mark.parametrize(("write", "ratio"), [(write_blocks, 15.0), (write_themed, 11.0)])
-def test_citygml_is_read_many_times_faster_than_by_vtk(benchmark, tmp_path, write, ratio):
+@pytest.mark.parametrize("write", [write_blocks, write_themed])
+def test_citygml_is_read_many_times_faster_than_by_vtk(benchmark, tmp_path, write):
     path = tmp_path / "city.gml"
     count = 3000
     write(path, count)
     READER.read(path, ReadOptions())
     mesh = READER.read(path, ReadOptions()).sources[0].data.meshes["2"]
     assert len(mesh.triangles) == count * (2 * (CORNERS - 2) + 2 * CORNERS)
-    ours = best_of(5, lambda: READER.read(path, ReadOptions()))
-    theirs = vtk_seconds(path)
-    benchmark.extra_info.update(megabytes=path.stat().st_size / 1e6, ours_s=ours, vtk_s=theirs, ratio=theirs / ours)
+    ours, theirs = [], []
+    for _ in range(3):
+        # In turns, for other work on the machine comes and goes.
+        ours += [seconds(lambda: READER.read(path, ReadOptions())) for _ in range(5)]
+        theirs.append(seconds(lambda: read_with_vtk(path)))
+    (our_s, our_clock_s), (vtk_s, vtk_clock_s) = (np.min(times, axis=0).tolist() for times in (ours, theirs))
+    megabytes, ratio, clock_ratio = path.stat().st_size / 1e6, vtk_s / our_s, vtk_clock_s / our_clock_s
+    benchmark.extra_info.update(megabytes=megabytes, ours_s=our_s, vtk_s=vtk_s, ratio=ratio, clock_ratio=clock_ratio)
     benchmark.pedantic(lambda: READER.read(path, ReadOptions()), rounds=3)
-    print(f"\n{write.__name__}: {path.stat().st_size / 1e6:.1f} MB, {ours:.2f} s, VTK {theirs:.2f} s, {theirs / ours:.1f} times")
-    assert theirs > ratio * ours
+    print(f"\n{write.__name__}: {megabytes:.1f} MB, processor {our_s:.3f} s, VTK {vtk_s:.2f} s, {ratio:.1f} times", end="")
+    print(f"; by the clock {our_clock_s:.3f} s, VTK {vtk_clock_s:.2f} s, {clock_ratio:.1f} times")
+    assert ratio > 15.0
 
 
 PEAK = """
