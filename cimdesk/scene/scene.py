@@ -86,7 +86,7 @@ class Scene:
         self.labels = Labels(self.context)
         self.measures = Measures(self.context)
         self.picker = Picker(self.context, self.canvas, self.visuals)
-        self.smoothing = Smoothing()
+        self.smoothing = Smoothing(self.context.wake)
         self._quality = "still"
         for actor in (*self.ground.actors, *self.measures.actors, *self.marking.actors, self.labels.sprites.actor):
             self.canvas.renderer.AddActor(actor)
@@ -216,6 +216,8 @@ class Scene:
         self.labels.prepare(view, self.visuals.values())
         self.marking.prepare(view)
         self.canvas.set_smooth(self._quality == "still" and self.smoothing.wants(self._is_whole(), self.canvas))
+        if self.smoothing.by_hand:
+            self.smoothing.lettering = np.concatenate([self.labels.boxes(view), *(v.obstacles() for v in self.visuals.values())])
         if more or is_building or self.marking.is_stale:
             self.needs_render.emit(None)
 

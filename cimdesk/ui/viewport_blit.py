@@ -53,6 +53,7 @@ class BlitSurface(QWidget):
         """Show ``scene`` from now on."""
         self._resize_window()
         self._scene = scene
+        scene.smoothing.reads_back = True
         scene.attach(self._window)
 
     def release(self) -> None:
@@ -120,6 +121,7 @@ class BlitSurface(QWidget):
         self._window.Render()
         self._image = self._read(width, height)
         if not self._half:
+            scene.smoothing.smooth(self._array)
             self.frame_seconds = time.perf_counter() - begun
             scene.frame_took(self.frame_seconds)
         self.renders += 1
