@@ -19,7 +19,7 @@ POINT_HEIGHT = "point_height"
 """What colours call the third coordinate of points of tiles, beside what their source says."""
 SAMPLED = 20_000
 """Values kept of each column; up to twice as many."""
-MOST_COLUMNS = 200
+MOST_COLUMNS = 64
 MOST_DISTINCT = 256
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 """Different values of a column up to which all of them are known, however rare."""

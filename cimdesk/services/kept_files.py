@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from cimdesk.base.errors import ServiceError
 from cimdesk.base.jobs import CancelToken, Progress
 from cimdesk.base.paths import cache_dir
 from cimdesk.formats.tiles3d_paths import BrokenPart
-from cimdesk.services.whole_files import FileServer, FileState, PartOnDisk
+from cimdesk.services.whole_files import FileServer, FileState, PartOnDisk, not_kept
 
 KEPT_BYTES = 20 << 30
 """Kept on the disk; the longest unused files go first."""
@@ -91,7 +91,11 @@ def fetch_file(address: str, starts: bytes, progress: Progress, cancel: CancelTo
             _keep_state(folder, found)
     except BrokenPart as broken:
         raise ServiceError(broken.template, remedy=broken.remedy, **broken.values) from broken
-    _tidy(folder)
+    except OSError as error:
+        raise not_kept(file.name, error) from error
+    # Another process may tidy at the same time.
+    with suppress(OSError):
+        _tidy(folder)
     return file
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cimdesk import __version__
 from cimdesk.base.errors import DataError
@@ -104,18 +104,29 @@ class PartOnDisk:
         if needed > shutil.disk_usage(self.path.parent).free:
             room = f"{needed / 2**30:.1f}"
             raise DataError(self.name, "it needs {size} GB of room on disk to be fetched.", remedy="Make room.", size=room)
-        if not size:
-            self.path.unlink(missing_ok=True)
         self.state = state
-        self.note(state)
+        try:
+            if not size:
+                self.path.unlink(missing_ok=True)
+            self.note(state)
+        except OSError as error:
+            raise not_kept(self.name, error) from error
 
-    def add(self, file: Any, chunk: bytes) -> None:
+    def opened(self, size: int) -> BinaryIO:
+        """Return the file open behind its first ``size`` bytes; raises DataError where the disk does not let it."""
+        try:
+            file = self.path.open("r+b" if size else "wb")
+            file.seek(size)
+        except OSError as error:
+            raise not_kept(self.name, error) from error
+        return file
+
+    def add(self, file: BinaryIO, chunk: bytes) -> None:
         """Write some bytes; raises DataError where the disk does not take them."""
         try:
             file.write(chunk)
         except OSError as error:
-            template = "it cannot be kept on the disk ({reason})."
-            raise DataError(self.name, template, remedy="Make room.", reason=plain_reason(error)) from error
+            raise not_kept(self.name, error) from error
 
 
 @dataclass
@@ -185,14 +196,13 @@ class FileServer(RangeServer):
             else:
                 had = 0
             part.begin(state, had)
-            with part.path.open("r+b" if had else "wb") as file:
-                file.seek(had)
+            with part.opened(had) as file:
                 done = self._copied(response, part, file, had, starts, progress)
         if 0 <= state.size != done:
             raise OSError("cut off")
         return FileState(done, state.mark, time.time())
 
-    def _copied(self, response: Any, part: PartOnDisk, file: Any, had: int, starts: bytes, progress: Progress) -> int:
+    def _copied(self, response: Any, part: PartOnDisk, file: BinaryIO, had: int, starts: bytes, progress: Progress) -> int:
         """Write what comes, and return how many bytes there are then."""
         size = part.state.size
         done, slow, since, told = had, SLOWEST, time.monotonic(), 0.0
@@ -231,6 +241,13 @@ class FileServer(RangeServer):
 def too_large(name: str) -> BrokenPart:
     """Return the refusal of a file that is too large."""
     return BrokenPart("too-large", "“{uri}” is larger than {limit} MB.", _CONVERT, uri=name, limit=MOST_BYTES >> 20)
+
+
+def not_kept(name: str, error: OSError) -> DataError:
+    """Return what is said of a file that the disk does not take."""
+    return DataError(
+        name, "it cannot be kept on the disk ({reason}).", remedy="Make room.", reason=plain_reason(error.strerror or error)
+    )
 
 
 def _reason(error: Exception, address: str) -> str:

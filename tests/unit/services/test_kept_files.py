@@ -274,3 +274,18 @@ def test_names_of_files_cannot_leave_their_folder(server, home):
         place = kept_files._place_of(server.url(name))
         assert place.parent.parent == home / "files"
         assert len(place.name) <= 80
+
+
+def test_a_disk_that_takes_nothing_is_told(server, home):
+    (home / "files").write_bytes(b"")
+    with pytest.raises(DataError, match="cannot be kept on the disk") as caught:
+        fetched(server)
+    assert "town centre.laz" in str(caught.value)
+
+
+def test_a_file_that_cannot_be_written_is_no_fault_of_the_server(server):
+    place = kept_files._place_of(server.url(NAME))
+    place.with_name(place.name + ".part").mkdir(parents=True)
+    with pytest.raises(DataError, match="cannot be kept on the disk"):
+        fetched(server)
+    assert server.asked[NAME] == 1
