@@ -245,9 +245,8 @@ def too_large(name: str) -> BrokenPart:
 
 def not_kept(name: str, error: OSError) -> DataError:
     """Return what is said of a file that the disk does not take."""
-    return DataError(
-        name, "it cannot be kept on the disk ({reason}).", remedy="Make room.", reason=plain_reason(error.strerror or error)
-    )
+    reason = plain_reason(error.strerror or error)
+    return DataError(name, "it cannot be kept on the disk ({reason}).", remedy="Make room.", reason=reason)
 
 
 def _reason(error: Exception, address: str) -> str:
