@@ -59,6 +59,8 @@ _KIND_NAMES = {ShapeKind.POINT: "points", ShapeKind.LINE: "lines", ShapeKind.POL
 _ZIPPED = (".shp", ".gpkg", ".geojson", ".kml", ".gml", ".fgb")
 _CRS_MEMBER = re.compile(rb'"crs"\s*:\s*(null|\{\s*"(?:type|properties)"\s*:)')
 _MIXED = ("", "Unknown", "None", "GeometryCollection", "Geometry", "3D Geometry", "2.5D Geometry", "2.5D Unknown")
+OSM_AREAS = "multipolygons"
+"""Table of the areas of OpenStreetMap, as GDAL calls it."""
 MAX_UNZIPPED = 4 << 30
 MAX_RATIO = 1000
 
@@ -326,7 +328,7 @@ def osm_areas(path: Path, rows: int) -> Iterator[tuple[tuple[VectorLayer, ...], 
         If it cannot be read to its end.
     """
     with without_side_effects():
-        for content in stream_areas(path, LayerInfo("multipolygons", "OSM", None, -1), rows):
+        for content in stream_areas(path, LayerInfo(OSM_AREAS, "OSM", None, -1), rows):
             yield content.layers, content.problems
 
 

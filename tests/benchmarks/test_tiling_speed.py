@@ -40,6 +40,42 @@ def write_sequence(path: Path, count: int) -> Path:
     return path
 
 
+def write_object(path: Path, count: int) -> Path:
+    """Write the same houses as one CityJSON object."""
+    path.write_bytes(msgspec.json.encode(gabled_buildings(count)))
+    return path
+
+
+def write_geojson(path: Path, count: int) -> Path:
+    """Write outlines of six corners with five attributes each."""
+    with path.open("w") as file:
+        file.write('{"type":"FeatureCollection","features":[\n')
+        for k in range(count):
+            x, y = 113.0 + k % 2000 * 4e-4, 23.0 + k // 2000 * 4e-4
+            corners = [(0, 0), (2, 0), (2, 1), (2.5, 1.5), (1, 2), (0, 1.5), (0, 0)]
+            ring = [[round(x + a * 1e-4, 7), round(y + b * 1e-4, 7)] for a, b in corners]
+            about = {"id": f"b{k}", "height": 3 + k % 80, "use": "home", "name": f"House {k}", "year": 1900 + k % 120}
+            feature = {"type": "Feature", "properties": about, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+            file.write((",\n" if k else "") + json.dumps(feature))
+        file.write("]}")
+    return path
+
+
+def write_osm(path: Path, count: int) -> Path:
+    """Write square buildings with three tags each."""
+    with path.open("w") as file:
+        file.write('<osm version="0.6">\n')
+        for k in range(4 * count):
+            x, y = 113.0 + k // 4 % 2000 * 4e-4 + (k % 4 in (1, 2)) * 2e-4, 23.0 + k // 8000 * 4e-4 + (k % 4 > 1) * 2e-4
+            file.write(f'<node id="{k + 1}" lat="{y:.7f}" lon="{x:.7f}" version="1"/>\n')
+        for k in range(count):
+            refs = "".join(f'<nd ref="{4 * k + each}"/>' for each in (1, 2, 3, 4, 1))
+            tags = f'<tag k="building" v="yes"/><tag k="building:levels" v="{1 + k % 20}"/><tag k="name" v="H{k}"/>'
+            file.write(f'<way id="{k + 1}" version="1">{refs}{tags}</way>\n')
+        file.write("</osm>")
+    return path
+
+
 def measured(path: Path, out: Path, workers: int) -> tuple[dict, float, int]:
     """Return the answer of the command, its seconds of work on all cores, and the peak memory of all its processes [bytes]."""
     command = [sys.executable, "-m", "cimdesk", "tile", str(path), str(out), "--workers", str(workers), "--json"]
@@ -86,3 +122,21 @@ def test_buildings_per_second_and_core_and_flat_memory(tmp_path):
     assert more_memory < 1.25 * memory
     # Seconds of work, not of waiting; on a busy machine they still stretch, by half and more.
     assert rate > (AIM if os.getloadavg()[0] < 1.5 * len(os.sched_getaffinity(0)) else AIM / 2)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+@pytest.mark.parametrize(
+    ("write", "name", "count"),
+    [(write_object, "a.city.json", 70_000), (write_geojson, "a.geojson", 60_000), (write_osm, "a.osm", 40_000)],
+)
+def test_memory_is_flat_for_files_that_are_no_sequences(tmp_path, write, name, count):
+    """A file four times as long takes no more memory; read at once, 100 MB of CityJSON or GeoJSON took 1.5 and 0.9 GB."""
+    (tmp_path / "short").mkdir()
+    (tmp_path / "long").mkdir()
+    first, _, memory = measured(write(tmp_path / "short" / name, count), tmp_path / "a", 1)
+    second, seconds, more_memory = measured(write(tmp_path / "long" / name, 4 * count), tmp_path / "b", 1)
+    assert (first["features"], second["features"]) == (count, 4 * count)
+    print(
+        f"\n{name}: {memory / 2**20:.0f} MB for {count:,}, {more_memory / 2**20:.0f} MB for {4 * count:,}; {seconds:.0f} s of work"
+    )
+    assert more_memory < min(MEMORY, 1.25 * memory)

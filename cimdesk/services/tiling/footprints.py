@@ -176,9 +176,10 @@ def pieces_of_rows(
             yield piece, crs
 
 
-def is_large_osm(path: Path) -> bool:
-    """Return whether a file is one of OpenStreetMap that is too large to be read at once."""
-    return path.is_file() and path.stat().st_size >= OSM_FROM and vector.is_osm(path)
+def is_large_osm(path: Path, part: str) -> bool:
+    """Return whether the areas are wanted of a file of OpenStreetMap that is too large to be read at once."""
+    is_wanted = part.partition("#")[0] in ("", vector.OSM_AREAS)
+    return is_wanted and path.is_file() and path.stat().st_size >= OSM_FROM and vector.is_osm(path)
 
 
 def place_of_osm(path: Path) -> Float:

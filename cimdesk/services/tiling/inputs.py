@@ -159,7 +159,7 @@ def survey(path: Path, findings: Findings, crs: Crs | None = None, part: str = "
             return InputFile(path, None, glance.crs or crs, glance.extent.mean(axis=0), size, large=large)
         if large is not None:
             return InputFile(path, None, large.crs or crs, large.place, size, large=large)
-    if is_large_osm(path):
+    if is_large_osm(path, part):
         return InputFile(path, None, Crs.epsg(4326), place_of_osm(path), size, (), part)
     layout = layout_of(path, part, findings)
     if layout is not None:
@@ -252,7 +252,7 @@ def pieces_of(
         for city, own in read_pieces(Path(task.path), ReadOptions(progress=progress), findings):
             yield piece_of_city(city), own or crs
         return
-    if is_large_osm(Path(task.path)):
+    if is_large_osm(Path(task.path), part):
         yield from pieces_of_osm(Path(task.path), raising, findings, progress)
         return
     yield from _whole(task, crs, raising, findings, part, progress)
