@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Bool, Float, Float32, Int, Int32, UInt8
+from cimdesk.base.arrays import Bool, Float, Float32, Int, UInt8
 from cimdesk.model.appearance import color_layer
 from cimdesk.model.city import CityModel
 from cimdesk.model.layers import Layer
-from cimdesk.model.mesh import Surface, TriangleMesh
+from cimdesk.model.mesh import TriangleMesh
 from cimdesk.model.style import NEUTRAL, Coloring, rgba
-from cimdesk.scene.cells import CellIndex, meets_box
+from cimdesk.scene.cells import meets_box
+from cimdesk.scene.city_tiles import Tile, TileMaker, tile_rows
 from cimdesk.scene.geometry import (
-    actor_of,
-    hide_lines_by_texels,
     hide_transparent_texels,
-    poly_data,
-    pull_to_eye,
-    set_point_array,
     set_pull,
     sharp_edges,
 )
@@ -32,30 +27,12 @@ from cimdesk.scene.source_look import SourceLook, source_look
 from cimdesk.scene.textures import FeatureTexture
 from cimdesk.scene.visual import Context, Hit, View, Visual
 
-FEATURES_PER_TILE = 2400
 XRAY_OPACITY = 0.22
 EDGE_METRES_PER_PIXEL = 0.9
 MOVING_METRES_PER_PIXEL = 0.15
+"""Edges are drawn where a pixel is smaller than this; farther away they would only make the picture darker."""
 LIGHTER = (np.arange(256) + (255 - np.arange(256)) // 3).astype(np.uint8)
 """Roof component of each wall component."""
-"""Edges are drawn where a pixel is smaller than this; farther away they would only make the picture darker."""
-
-
-@dataclass
-class Tile:
-    """One batch of features; ``covered`` are those of its faces that pictures are drawn instead of, None for none."""
-
-    actor: Any
-    covered: Any
-    edges: Any
-    low: Float
-    high: Float
-    index: CellIndex
-
-    @property
-    def faces(self) -> list[Any]:
-        """Actors of faces."""
-        return [self.actor] if self.covered is None else [self.actor, self.covered]
 
 
 class CityVisual(Visual):
@@ -74,9 +51,8 @@ class CityVisual(Visual):
         self._source = source_look(self.mesh, context.wake) if layer.style.shows_source else None
         self.texture = FeatureTexture(2 * self.count + (0 if self._source is None else len(self._source.colors.colors)))
         self.tiles: list[Tile] = []
-        self._hides = False
-        self._entry = self._entries()
-        self._waiting = _tile_rows(self.mesh, self.count)
+        self._maker = TileMaker(self.mesh, self.count, self.texture, self._source)
+        self._waiting = tile_rows(self.mesh, self.count)
         self.is_pending = bool(self._waiting)
         if len(self.mesh.triangles):
             used = self.mesh.vertices[self.mesh.triangles.ravel()]
@@ -86,8 +62,7 @@ class CityVisual(Visual):
     def advance(self, deadline: float) -> list[Any]:
         joined: list[Any] = []
         while self._waiting:
-            rows = self._waiting.pop()
-            tile = self._tile(rows, self._entry[rows])
+            tile = self._maker.tile(self._waiting.pop())
             self._style(tile)
             self.tiles.append(tile)
             joined += [*tile.faces, tile.edges]
@@ -100,62 +75,6 @@ class CityVisual(Visual):
         self.is_pending = bool(self._waiting) or pictures is not None
         self.actors += joined
         return joined
-
-    def _entries(self) -> Int:
-        """Return (T,) texels: two per feature (walls, roofs), or one per material where the source gives colours."""
-        roof = self.mesh.surface == Surface.ROOF
-        entry: Int = self.mesh.feature_index.astype(np.int64) * 2 + roof
-        return entry if self._source is None else self._source.entries(entry, 2 * self.count)
-
-    def _tile(self, rows: Int, entry: Int) -> Tile:
-        triangles = self.mesh.triangles[rows]
-        # A vertex is shared within a feature's surfaces of one kind only: it carries that texel.
-        code = triangles.astype(np.int64) + entry[:, None] * np.int64(len(self.mesh.vertices))
-        unique, compact = np.unique(code.ravel(), return_inverse=True)
-        points = self.mesh.vertices[unique % len(self.mesh.vertices)]
-        cells = compact.reshape(-1, 3).astype(np.int32)
-        data = poly_data(points, cells)
-        entries = unique // len(self.mesh.vertices)
-        owner = self.mesh.feature_index[rows]
-        low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
-        edges = self._edge_actor(rows, points, cells, owner, entries)
-        coordinates = self.texture.coordinates(entries)
-        index = CellIndex(data, owner)
-        is_covered = None if self._source is None else self._source.is_covered(rows)
-        if is_covered is None or not is_covered.any():
-            return Tile(self._face_actor(data, coordinates), None, edges, low, high, index)
-        plain = self._face_actor(poly_data(points, cells[~is_covered]), coordinates)
-        return Tile(plain, self._face_actor(poly_data(points, cells[is_covered]), coordinates), edges, low, high, index)
-
-    def _face_actor(self, data: Any, coordinates: Float32) -> Any:
-        set_point_array(data, coordinates, "tcoords")
-        actor = actor_of(data)
-        actor.SetTexture(self.texture.texture)
-        actor.GetProperty().SetInterpolationToFlat()
-        if self._hides:
-            hide_transparent_texels(actor)
-        return actor
-
-    def _edge_actor(self, rows: Int, points: Float32, cells: Int32, owner: Int32, entries: Int) -> Any:
-        if len(self.mesh.edges):
-            used = np.zeros(len(self.mesh.vertices), dtype=bool)
-            used[self.mesh.triangles[rows].ravel()] = True
-            edges = self.mesh.edges[used[self.mesh.edges[:, 0]] & used[self.mesh.edges[:, 1]]]
-            kept, compact = np.unique(edges.ravel(), return_inverse=True)
-            data = poly_data(self.mesh.vertices[kept], lines=compact.reshape(-1, 2))
-            owner_of = np.zeros(len(self.mesh.vertices), dtype=np.int64)
-            owner_of[self.mesh.triangles[rows].ravel()] = np.repeat(owner, 3)
-            entries = 2 * owner_of[kept]
-        else:
-            data = poly_data(points, lines=sharp_edges(points, cells, owner))
-        set_point_array(data, self.texture.coordinates(entries), "tcoords")
-        actor = actor_of(data)
-        actor.SetTexture(self.texture.texture)
-        hide_lines_by_texels(actor)
-        actor.GetProperty().LightingOff()
-        actor.PickableOff()
-        pull_to_eye(actor)
-        return actor
 
     def sync(self, layer: Layer) -> None:
         super().sync(layer)
@@ -215,11 +134,11 @@ class CityVisual(Visual):
         if self._source is not None:
             hides |= self._show_source(self._source, np.take(coloring.palette[:, 3], coloring.codes) == 0)
         self.texture.flush()
-        if hides and not self._hides:
+        if hides and not self._maker.hides:
             for tile in self.tiles:
                 for actor in tile.faces:
                     hide_transparent_texels(actor)
-            self._hides = True
+            self._maker.hides = True
 
     def _show_source(self, source: SourceLook, is_hidden: Bool) -> bool:
         """Write the texels of the source's colours; return whether some of them are clear."""
@@ -321,29 +240,3 @@ def shaded_pair(colors: UInt8, look: Look) -> tuple[UInt8, UInt8]:
 
 def _local_mesh(mesh: TriangleMesh, origin: Float) -> TriangleMesh:
     return mesh if np.array_equal(mesh.origin, origin) else mesh.moved_to(origin)
-
-
-def _tile_rows(mesh: TriangleMesh, count: int) -> list[Int]:
-    """Return the triangle rows of each tile: features split by alternate medians of their centres."""
-    if not len(mesh.triangles):
-        return []
-    first = np.full(count, -1, dtype=np.int64)
-    first[mesh.feature_index[::-1]] = np.arange(len(mesh.triangles))[::-1]
-    present = np.flatnonzero(first >= 0)
-    centres = mesh.vertices[mesh.triangles[first[present], 0], :2]
-    tile_of = np.zeros(count, dtype=np.int64)
-    pieces = [np.arange(len(present))]
-    done: list[Int] = []
-    while pieces:
-        piece = pieces.pop()
-        if len(piece) <= FEATURES_PER_TILE:
-            done.append(piece)
-            continue
-        axis = int(np.argmax(np.ptp(centres[piece], axis=0)))
-        order = piece[np.argsort(centres[piece, axis], kind="stable")]
-        pieces += [order[: len(order) // 2], order[len(order) // 2 :]]
-    for number, piece in enumerate(done):
-        tile_of[present[piece]] = number
-    tile = tile_of[mesh.feature_index]
-    order = np.argsort(tile, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(tile, minlength=len(done)))[:-1])

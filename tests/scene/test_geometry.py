@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cimdesk.scene.city_tiles import tile_rows
 from cimdesk.scene.drape import dense_lines, ribbons, subdivided, triangulated
 from cimdesk.scene.geometry import sharp_edges
 from cimdesk.scene.network import tubes
 from cimdesk.scene.plan_picture import PlanGrid, ground_cells, paint
 from cimdesk.scene.textures import WIDTH, FeatureTexture
-from cimdesk.scene.tiles import _tile_rows
 from tests.scene import cities
 
 
@@ -62,7 +62,7 @@ def test_a_box_has_twelve_sharp_edges_and_no_diagonals():
 def test_tiles_hold_every_triangle_once_and_no_feature_twice():
     city = cities.district(cities.river_terrain(), 6000)
     mesh = city.finest
-    tiles = _tile_rows(mesh, len(city.features))
+    tiles = tile_rows(mesh, len(city.features))
     assert len(tiles) > 1
     assert np.array_equal(np.sort(np.concatenate(tiles)), np.arange(len(mesh.triangles)))
     owners = [set(mesh.feature_index[rows].tolist()) for rows in tiles]
