@@ -29,8 +29,6 @@ from cimdesk.model.features import FeatureTable
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.ramps import RAMPS, ramp_levels
 from cimdesk.model.style import MOST_CLASSES, NEUTRAL, Style, StyleMode
-from cimdesk.model.tile_point_columns import POINT_HEIGHT
-from cimdesk.model.tile_point_style import MODES, point_title, settled_by
 from cimdesk.ui.column_box import ColumnBox, column_titles
 from cimdesk.ui.desk import Desk
 from cimdesk.ui.expression_edit import ExpressionEdit
@@ -38,6 +36,7 @@ from cimdesk.ui.rules_edit import RulesEdit
 from cimdesk.ui.style_choices import NUMERIC_MODES, category_swatches, class_swatches, fresh, likely, of_points
 from cimdesk.ui.style_dialog import METHOD_NAMES, MODE_NAMES, PLAIN, RAMP_NAMES, SOURCE, SOURCE_NAME, modes_for
 from cimdesk.ui.style_parts import HistogramView, Swatch, SwatchList, ramp_icon
+from cimdesk.ui.style_points import PointChoices
 from cimdesk.ui.theme import current_theme
 
 
@@ -47,10 +46,9 @@ class StyleHost(Protocol):
     layer: Layer
     style_: Style
     filter_: str
+    points: PointChoices
 
     def table(self) -> FeatureTable | None: ...
-    def colored(self) -> FeatureTable | None: ...
-    def points(self) -> Mapping[str, Any]: ...
     def choose(self, **fields: object) -> None: ...
     def choose_filter(self, expression: str) -> None: ...
     def refresh(self) -> None: ...
@@ -165,8 +163,11 @@ class ColorsPage(Page):
 
     # --- showing ---------------------------------------------------------------------------------------------------------
 
+    def _table(self) -> FeatureTable | None:
+        return self.panel.points.beside(self.panel.table())
+
     def show_style(self, style: Style) -> None:
-        table = self.panel.colored()
+        table = self._table()
         with self.showing():
             self._fill_attributes(style, table)
             self.mode.setCurrentIndex(max(0, self.mode.findData(SOURCE if self._is_source(style) else str(style.mode))))
@@ -193,9 +194,9 @@ class ColorsPage(Page):
         if [self.attribute.itemData(k) for k in range(self.attribute.count())] != names:
             data = self._desk.session.workspace.data(self.panel.layer.id)
             self.attribute.clear()
-            points = self.panel.points()
+            points = self.panel.points
             for name, title in zip(names, column_titles(names, data), strict=True):
-                self.attribute.addItem(point_title(name) if name in points and name != POINT_HEIGHT else title, name)
+                self.attribute.addItem(points.title(name, title), name)
 
     @staticmethod
     def _names(style: Style, table: FeatureTable | None) -> list[str]:
@@ -250,9 +251,9 @@ class ColorsPage(Page):
             self.histogram.show_colors(levels[codes], (low, high))
 
     def _show_swatches(self, style: Style, table: FeatureTable | None) -> None:
-        points = self.panel.points()
-        shown = self._swatches_of(settled_by(style, points), table)
-        if style.mode in MODES and style.attribute in points:
+        points = self.panel.points
+        shown = self._swatches_of(points.settled(style), table)
+        if points.decide(style):
             shown = of_points(shown, style.attribute)
         if shown != self.swatches.swatches():
             self.swatches.show_swatches(shown)
@@ -295,7 +296,7 @@ class ColorsPage(Page):
         fields: dict[str, Any] = {"mode": mode}
         if mode is StyleMode.SINGLE and self._is_source(replace(self.panel.style_, mode=mode)):
             fields["color"] = PLAIN
-        style, table = self.panel.style_, self.panel.colored()
+        style, table = self.panel.style_, self._table()
         names = self._names(Style(mode=mode), table)
         if mode in (StyleMode.CATEGORIES, *NUMERIC_MODES) and style.attribute not in names and names:
             fields |= fresh(likely(mode, table, names))
@@ -309,7 +310,7 @@ class ColorsPage(Page):
         if self._busy:
             return
         method = Method(str(self.method.currentData()))
-        style, table = self.panel.style_, self.panel.colored()
+        style, table = self.panel.style_, self._table()
         breaks: tuple[float, ...] = ()
         if method is Method.MANUAL and table is not None and style.attribute in table.columns:
             breaks = class_breaks(style, table.columns[style.attribute])
@@ -329,7 +330,7 @@ class ColorsPage(Page):
         except ValueError:
             self.panel.refresh()
             return
-        table, style = self.panel.colored(), self.panel.style_
+        table, style = self._table(), self.panel.style_
         now = class_breaks(style, table.columns[style.attribute]) if table is not None else ()
         if breaks and [f"{b:.6g}" for b in breaks] != [f"{b:.6g}" for b in now]:
             self.choose(method=Method.MANUAL, breaks=breaks, class_colors=())
@@ -347,7 +348,7 @@ class ColorsPage(Page):
         self.choose(rules=rules)
 
     def _on_recolored(self, key: str, color: str) -> None:
-        style = settled_by(self.panel.style_, self.panel.points())
+        style = self.panel.points.settled(self.panel.style_)
         if key == "other":
             self.choose(other=color, categories=style.categories)
         elif key in ("color", "missing"):

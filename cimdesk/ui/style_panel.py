@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
@@ -19,7 +19,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from cimdesk.base.arrays import AnyArray
 from cimdesk.base.i18n import language_changed, tr
 from cimdesk.commands import layers
 from cimdesk.model.coloring import settled
@@ -28,13 +27,10 @@ from cimdesk.model.families import styled_features
 from cimdesk.model.features import FeatureTable
 from cimdesk.model.flood import FloodResult
 from cimdesk.model.layers import Layer, LayerKind
-from cimdesk.model.style import Style
-from cimdesk.model.tile_point_columns import PointColumns, with_points
-from cimdesk.model.tile_point_style import settled_by
-from cimdesk.model.tileset import TiledCity
 from cimdesk.ui.desk import Desk, Links
 from cimdesk.ui.flood_page import FloodPage
 from cimdesk.ui.style_pages import ColorsPage, FilterPage, HeightPage, LabelsPage, Page
+from cimdesk.ui.style_points import PointChoices
 from cimdesk.ui.theme import current_theme
 
 PAGES = ("colors", "filter", "labels", "height")
@@ -58,7 +54,7 @@ class StylePanel(QFrame):
         self._links = Links()
         self.layer = layer
         self.style_, self.filter_ = layer.style, layer.filter
-        self._of_points: Mapping[str, AnyArray] = {}
+        self.points = PointChoices(desk, layer)
         self.title = QLabel(layer.name)
         self.title.setObjectName("title")
         self.tabs = QTabBar()
@@ -118,18 +114,6 @@ class StylePanel(QFrame):
         """Return the features that the style is for."""
         return styled_features(self._desk.session.workspace, self.layer.id)
 
-    def colored(self) -> FeatureTable | None:
-        """Return what the colours may follow: the features, and what is known of single points of streamed tiles."""
-        return with_points(self.table(), self.points())
-
-    def points(self) -> Mapping[str, AnyArray]:
-        """Return samples of the columns of points: the same as long as the panel is open, so that limits stay, but for new ones."""
-        data = self._desk.session.workspace.data(self.layer.id)
-        columns = data.tiles.point_columns if isinstance(data, TiledCity) and data.tiles is not None else PointColumns()
-        known = self._of_points
-        self._of_points = {name: known[name] if name in known else columns[name] for name in columns}
-        return self._of_points
-
     def show_page(self, name: str) -> None:
         """Show one of `PAGES`."""
         self.tabs.setCurrentIndex(PAGES.index(name))
@@ -173,8 +157,8 @@ class StylePanel(QFrame):
             self.show_page("filter")
             return
         table = self.table()
-        style = self._settled_by_points()
-        style = settled(style, table) if table is not None and style.attribute not in self._of_points else style
+        style = self.points.settled(self.style_)
+        style = settled(style, table) if table is not None and not self.points.decide(style) else style
         self._close()
         self._desk.attempt(layers.set_look, self._desk.session, self.layer.id, style, self.filter_)
 
@@ -201,10 +185,7 @@ class StylePanel(QFrame):
         return False
 
     def _preview(self) -> None:
-        self._desk.session.workspace.preview(self.layer.id, style=self._settled_by_points(), filter=self.filter_)
-
-    def _settled_by_points(self) -> Style:
-        return settled_by(self.style_, self.points())
+        self._desk.session.workspace.preview(self.layer.id, style=self.points.settled(self.style_), filter=self.filter_)
 
     def _close(self) -> None:
         self._preview_later.stop()
