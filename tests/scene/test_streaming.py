@@ -13,6 +13,7 @@ from cimdesk.commands.session import Session
 from cimdesk.model.selection import AssetRef
 from cimdesk.model.style import Style, StyleMode
 from cimdesk.scene.view import SnapshotRequest, read_pixels, snapshot
+from cimdesk.services import tile_meshes
 from tests.scene.in_window import InWindow
 from tests.scene.tile_towns import write_town
 from tests.unit.formats.tile_files import square_glb, tile, write_tileset
@@ -145,6 +146,24 @@ def test_a_pick_gives_the_attributes_of_the_loaded_tile_and_its_outline(town, st
     before = read_pixels(stage.window)
     stage.scene.set_selection(frozenset([pick.ref]))
     assert not np.array_equal(before, wait_for(stage))
+
+
+def test_the_scene_follows_new_features_without_putting_the_meshes_of_all_tiles_together(town, stage_of, monkeypatch):
+    session = opened(town)
+    stage = stage_of(session.workspace)
+    look(stage, 0.0, 89.0, 300.0, (100.0, 100.0, 0.0))
+    wait_for(stage)
+
+    def put_together(blocks, count):
+        raise AssertionError
+
+    monkeypatch.setattr(tile_meshes, "merged_mesh", put_together)
+    assert tiled.publish(session)
+    wait_for(stage)
+    look(stage, 0.0, 89.0, 300.0, (900.0, 900.0, 0.0))
+    wait_for(stage)
+    assert tiled.publish(session)
+    wait_for(stage)
 
 
 def test_styles_colour_and_hide_features_as_they_arrive(town, stage_of):
