@@ -150,7 +150,9 @@ class TileStore(BlockStore[TileBlock]):
 
     def _decoded(self, row: int) -> tuple[TileBlock | None, tuple[Problem, ...]]:
         """Return a tile with its features among all others, and what is wrong in it; None, and lost, when there is none."""
-        tile = self.decode(row)
+        # Without a view nobody waits for pictures.
+        decode = self.decode if self._wishes else self.stream.decode
+        tile = decode(row)
         if tile.block is not None:
             self.point_columns.note(row, tile.block.cloud, tile.block.origin)
             return replace(tile.block, features=self.features.add(tile.ids, tile.columns)), tile.problems

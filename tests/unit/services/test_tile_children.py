@@ -300,6 +300,14 @@ def test_tiles_are_decoded_here_until_a_child_has_started(children, stream, monk
     assert not children.pids
 
 
+def test_what_is_read_whole_without_a_view_needs_no_process(children, stream):
+    store = TileStore(stream)
+    store.decode = DecodingApart(stream, lambda: store.is_gentle, children)
+    assert len(store.whole().features)
+    time.sleep(2 * tile_children.CALM)
+    assert not children.pids
+
+
 def test_no_more_children_are_started_than_allowed(stream):
     children = TileChildren(1)
     try:
