@@ -11,7 +11,7 @@ COS_CREASE = 0.94
 _STEPS = 2.0**20
 
 
-def crease_edges(points: Float, triangles: Int) -> Int:
+def crease_edges(points: Float, triangles: Int, welded: Int | None = None) -> Int:
     """Return the edges with one face only, or between faces that bend sharply.
 
     Parameters
@@ -19,6 +19,8 @@ def crease_edges(points: Float, triangles: Int) -> Int:
     points : (V, 3) float64
         Vertices, split between faces or not; those closer than a millimetre (in models up to a kilometre) are taken as one.
     triangles : (T, 3) int64
+    welded : (V,) int64 or None
+        What `weld` says of the vertices, where that is known.
 
     Returns
     -------
@@ -34,7 +36,7 @@ def crease_edges(points: Float, triangles: Int) -> Int:
     if not has_area.all():
         corners, normals, lengths = [each[has_area] for each in corners], [each[has_area] for each in normals], lengths[has_area]
     nx, ny, nz = (each / lengths for each in normals)
-    welded = weld(points)
+    welded = weld(points) if welded is None else welded
     begins, ends = half_edges(corners)
     a, b = welded[begins], welded[ends]
     keys = np.minimum(a, b) * len(points) + np.maximum(a, b)

@@ -12,7 +12,7 @@ OPEN_BELOW = 0.45
 """Share of a feature's height below which it may be open: ground plates are often left out, and walls end on sloping ground."""
 
 
-def outward_features(points: Float32, triangles: AnyArray, owner: AnyArray, count: int) -> Bool:
+def outward_features(points: Float32, triangles: AnyArray, owner: AnyArray, count: int, welded: Int | None = None) -> Bool:
     """Return (count,) whether a feature is a skin without holes whose faces all point away from its inside.
 
     Every edge must belong to two faces that run along it in opposite directions, except where the skin is open at its foot; and the
@@ -25,6 +25,8 @@ def outward_features(points: Float32, triangles: AnyArray, owner: AnyArray, coun
     owner : (T,) int
         Feature of each triangle.
     count : int
+    welded : (V,) int64 or None
+        What `weld` says of the vertices, where that is known.
     """
     if not len(triangles):
         return np.zeros(count, dtype=bool)
@@ -36,7 +38,7 @@ def outward_features(points: Float32, triangles: AnyArray, owner: AnyArray, coun
     # Past some two million vertices in thousands of features the key would not be unique; such a mesh is drawn from both sides.
     if int(owner.max()) > (1 << 62) // int(size) ** 2:
         return np.zeros(count, dtype=bool)
-    welded = weld(points)
+    welded = weld(points) if welded is None else welded
     begins, ends = half_edges(corners)
     a, b = welded[begins], welded[ends]
     # A place where two features touch is two places.

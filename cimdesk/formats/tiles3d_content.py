@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Float, Int, Strings
 from cimdesk.formats.b3dm import composite_parts, counted, read_b3dm
-from cimdesk.formats.crease_edges import crease_edges
+from cimdesk.formats.crease_edges import crease_edges, weld
 from cimdesk.formats.findings import Findings
 from cimdesk.formats.gltf import GltfModel, read_gltf
 from cimdesk.formats.gltf_instances import Crowd, repeated
@@ -81,6 +82,11 @@ class TileContent:
         """Number of triangles over all primitives."""
         return sum(len(each) for each in self.triangles)
 
+    @cached_property
+    def welded(self) -> Int:
+        """(V,) rows of the first vertices at the same place, of all ``points`` one below the other."""
+        return weld(np.concatenate(self.points))
+
     def edges(self) -> Int:
         """Return (E, 2) int64 outlines of the faces, as rows of all ``points`` one below the other."""
         starts = np.cumsum([0, *(len(each) for each in self.points[:-1])])
@@ -91,7 +97,7 @@ class TileContent:
         ] if self.points else []  # fmt: skip
         if not rows:
             return np.zeros((0, 2), dtype=np.int64)
-        return crease_edges(np.concatenate(self.points), np.concatenate(rows))
+        return crease_edges(np.concatenate(self.points), np.concatenate(rows), self.welded)
 
 
 @dataclass(frozen=True)

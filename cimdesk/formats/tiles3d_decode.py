@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import AnyArray, Float, Strings
+from cimdesk.base.arrays import AnyArray, Float, Int, Strings
 from cimdesk.base.crs import Crs
 from cimdesk.base.errors import Problem
 from cimdesk.formats.facing import outward_features
@@ -98,7 +98,7 @@ def decode_tile(task: TileTask, place: TilePlace) -> DecodedTile:
         columns.update(_measures(columns["measured_height"], bodies))
     found = cloud_of(opened, task.placed, mesh.origin if len(mesh.triangles) else None, own)
     if found is None:
-        block = block_of(task.row, mesh, own) if len(mesh.triangles) else None
+        block = block_of(task.row, mesh, own, _welded(opened, len(mesh.vertices))) if len(mesh.triangles) else None
         if block is not None and bodies is not None and bodies.tops is not None:
             anchors = (bodies.tops - block.origin).astype(np.float32)
             block = replace(block, anchors=anchors, bodies=bodies.sizes.astype(np.float32))
@@ -160,7 +160,17 @@ def _measures(shown: Float, bodies: StatedBodies) -> dict[str, Float]:
     return found
 
 
-def block_of(row: int, mesh: TriangleMesh, features: int) -> TileBlock:
+def _welded(opened: Sequence[tuple[str, TileContent]], count: int) -> Int | None:
+    """Return what is known of vertices at the same place, of all contents one below the other; None if these are not ``count``."""
+    parts, start = [], 0
+    for _, content in opened:
+        if content.points:
+            parts.append(content.welded + start)
+            start += len(content.welded)
+    return np.concatenate(parts) if parts and start == count else None
+
+
+def block_of(row: int, mesh: TriangleMesh, features: int, welded: Int | None = None) -> TileBlock:
     """Return a mesh as a block: a vertex is shared within one feature's surfaces of one kind and colour only.
 
     Parameters
@@ -170,6 +180,8 @@ def block_of(row: int, mesh: TriangleMesh, features: int) -> TileBlock:
     mesh : TriangleMesh
     features : int
         Number of features ``mesh.feature_index`` counts.
+    welded : (V,) int64 or None
+        Of each vertex, the first one at the same place, where that is known.
     """
     corners = [np.ascontiguousarray(mesh.triangles[:, k]) for k in range(3)]
     palette, color = _palette(mesh)
@@ -190,7 +202,7 @@ def block_of(row: int, mesh: TriangleMesh, features: int) -> TileBlock:
         points,
         lines,
         _tops(mesh, corners, features),
-        outward_features(mesh.vertices, mesh.triangles, mesh.feature_index, features)[mesh.feature_index],
+        outward_features(mesh.vertices, mesh.triangles, mesh.feature_index, features, welded)[mesh.feature_index],
     )
 
 

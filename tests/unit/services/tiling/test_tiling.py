@@ -12,10 +12,13 @@ import pytest
 from cimdesk.base.errors import Cancelled, DataError, UsageError
 from cimdesk.base.jobs import CancelToken
 from cimdesk.commands.tiling import tile_files
-from cimdesk.formats import registry
+from cimdesk.formats import facing, registry, tiles3d_content
 from cimdesk.formats.cityjson import READER as CITYJSON
+from cimdesk.formats.crease_edges import weld
 from cimdesk.formats.registry import ReadOptions
 from cimdesk.formats.tiles3d import READER
+from cimdesk.formats.tiles3d_paths import TilesetFolder
+from cimdesk.formats.tiles3d_stream import TileStream
 from cimdesk.services.tiling import build, inputs, ledger
 from cimdesk.services.tiling.ledger import Ledger
 from tests.unit.services.tiling.sequences import TRIANGLES, house, scattered, write_sequence
@@ -402,3 +405,19 @@ def test_large_citygml_is_read_in_pieces_and_loses_nothing(tmp_path, monkeypatch
     one, other = (each.sources[0].data.city.features for each in (whole, pieces))
     assert set(one.ids) == set(other.ids)
     assert sorted(one.columns["storeysAboveGround"]) == sorted(other.columns["storeysAboveGround"])
+
+
+def test_a_tile_that_is_read_finds_vertices_at_the_same_place_once(tmp_path, monkeypatch):
+    path = write_sequence(tmp_path / "a.city.jsonl", scattered(12, across=300.0))
+    tile_files([path], tmp_path / "out", workers=1)
+    stream = TileStream(TilesetFolder.of(tmp_path / "out" / "tileset.json"), "tileset.json")
+    for row in np.flatnonzero(stream.tileset.is_stub).tolist():
+        stream.expand(row)
+    (row,) = np.flatnonzero(~stream.tileset.is_empty).tolist()
+    calls = []
+    for module in (tiles3d_content, facing):
+        monkeypatch.setattr(module, "weld", lambda points: calls.append(len(points)) or weld(points))
+    block = stream.decode(row).block
+    assert len(calls) == 1
+    assert block.is_outward.all()
+    assert len(block.edges)
