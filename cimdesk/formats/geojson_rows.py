@@ -13,11 +13,13 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from cimdesk.base.crs import Crs
-from cimdesk.formats.json_parts import EVERY, Part, json_lines, json_parts, text_of, value_of
+from cimdesk.formats.json_parts import Part, json_lines, json_parts, text_of, value_of
 from cimdesk.formats.vector_gdal import ID_NAMES, LayerInfo, as_data_errors, info_of
 
 SCAN_FROM = 16 << 20
 """Size from which a file is read stretch by stretch where rows are asked for [bytes]."""
+SAMPLE = 1000
+"""Features that are looked at to know their columns; a multiple of those at which stretches begin."""
 LINES = (".geojsonl", ".geojsons", ".ndjson")
 _NAME = "rows"
 
@@ -65,7 +67,7 @@ class FeatureRows:
         """What GDAL says of the first features."""
         with as_data_errors(self.path), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return info_of(self.text(0, min(EVERY, self.count)), _NAME, None)
+            return info_of(self.text(0, min(SAMPLE, self.count)), _NAME, None)
 
     @cached_property
     def naming(self) -> str:
@@ -82,14 +84,14 @@ class FeatureRows:
         return ""
 
     def _places(self) -> Iterable[int]:
-        return dict.fromkeys(max(at, 0) // EVERY * EVERY for at in (0, self.count // 2, self.count - 1))
+        return dict.fromkeys(max(at, 0) // SAMPLE * SAMPLE for at in (0, self.count // 2, self.count - 1))
 
     def _values(self, start: int, field: str) -> list[object]:
         import pyogrio
 
         with as_data_errors(self.path), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            text = self.text(start, min(start + EVERY, self.count))
+            text = self.text(start, min(start + SAMPLE, self.count))
             columns = pyogrio.raw.read(text, columns=[field], read_geometry=False)[3]
         return list(columns[0].tolist()) if columns and columns[0].dtype.kind != "f" else [None]
 

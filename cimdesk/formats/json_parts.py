@@ -12,7 +12,7 @@ import numpy as np
 
 from cimdesk.base.arrays import AnyArray, Int
 
-EVERY = 1000
+EVERY = 100
 """One element in so many is remembered."""
 BLOCK = 16 << 20
 MOST_NOTES = 1 << 16

@@ -16,8 +16,10 @@ from msgspec import Raw
 
 from cimdesk.base.arrays import Float, Int
 from cimdesk.base.crs import Crs
+from cimdesk.base.errors import DataError
 from cimdesk.base.jobs import CancelToken, Progress
 from cimdesk.formats.cityjson.builder import decode_vertices
+from cimdesk.formats.cityjson.encoding import without_not_numbers
 from cimdesk.formats.cityjson.flat import FlatBuilder, decode_many_vertices
 from cimdesk.formats.cityjson.header import read_crs, read_metadata, read_transform
 from cimdesk.formats.cityjson.reader import decode_objects
@@ -34,6 +36,7 @@ VERTEX_TEXT = 4 << 20
 """Bytes of vertices decoded at a time."""
 HEAD_TEXT = 64 << 20
 """Bytes that materials or templates may have."""
+NOT_NUMBERS = "{count} numbers are NaN or Infinity, which JSON does not have."
 _HEAD = ("version", "transform", "metadata", "appearance", "geometry-templates")
 
 
@@ -75,9 +78,8 @@ class LargeObject:
             for start, stop in self.vertices.stretches(VERTEX_TEXT):
                 cancel.raise_if_cancelled()
                 progress(start / self.vertices.count)
-                text = Raw(b"[" + self.vertices.text(self.path, start, stop) + b"]")
-                found = decode_many_vertices([text])
-                file.write((decode_vertices(text, findings) if found is None else found[1]).astype("<f8").tobytes())
+                text = b"[" + self.vertices.text(self.path, start, stop) + b"]"
+                file.write(_decoded_vertices(text, stop - start, findings).astype("<f8").tobytes())
         temporary.replace(vertices)
         head.write_bytes(self.head)
         return msgspec.json.encode([str(head), str(vertices)])
@@ -130,8 +132,28 @@ def read_objects(path: Path, start: int, stop: int, prepared: bytes, findings: F
         text = b"{" + file.read(stop - start).rstrip().removesuffix(b",") + b"}"
     said = PARTS.decode(_head(head))
     builder = _StretchBuilder(said, Path(vertices), findings)
-    builder.add(decode_objects(path, Raw(text), findings))
+    try:
+        objects = decode_objects(path, Raw(text), findings)
+    except DataError:
+        text, count = without_not_numbers(text)
+        if not count:
+            raise
+        findings.add("not-a-number", "", NOT_NUMBERS, count=count)
+        objects = decode_objects(path, Raw(text), findings)
+    builder.add(objects)
     return builder.piece()
+
+
+def _decoded_vertices(text: bytes, count: int, findings: Findings) -> Float:
+    """Return so many vertices (count, 3), whatever is wrong with them: those after them must keep their numbers."""
+    found = decode_many_vertices([Raw(text)])
+    if found is not None and len(found[1]) == count:
+        return found[1]
+    text, odd = without_not_numbers(text)
+    if odd:
+        findings.add("not-a-number", "", NOT_NUMBERS, count=odd)
+    vertices = decode_vertices(Raw(text), findings)
+    return vertices if len(vertices) == count else np.full((count, 3), np.nan)
 
 
 @lru_cache(maxsize=1)

@@ -142,3 +142,14 @@ def test_laying_down_vertices_can_be_cancelled(tmp_path):
     with pytest.raises(Cancelled):
         large_object(path).prepare(tmp_path, "x", Findings(), no_progress, token)
     assert not (tmp_path / "x.vertices").exists()
+
+
+def test_numbers_that_json_does_not_have_cost_as_much_as_ever(tmp_path, monkeypatch):
+    document = city(30)
+    document["vertices"][15] = [float("nan"), 1, 2]
+    document["CityObjects"]["house-00020"]["attributes"]["storeys"] = float("inf")
+    whole, here, at_once, result = both(tmp_path, write(tmp_path / "a.city.json", document), monkeypatch)
+    assert sorted(here.features.ids) == sorted(whole.features.ids)
+    assert result.triangles == at_once.triangles
+    assert np.allclose(here.bounds, whole.bounds, atol=0.001)
+    assert {problem.code for problem in result.problems} == {problem.code for problem in at_once.problems}

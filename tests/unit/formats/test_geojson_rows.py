@@ -15,7 +15,7 @@ from cimdesk.formats.vector_gdal import Stretch
 @pytest.fixture(autouse=True)
 def _small_stretches(monkeypatch):
     monkeypatch.setattr(geojson_rows, "SCAN_FROM", 100)
-    monkeypatch.setattr(geojson_rows, "EVERY", 10)
+    monkeypatch.setattr(geojson_rows, "SAMPLE", 10)
     monkeypatch.setattr(json_parts, "EVERY", 10)
 
 

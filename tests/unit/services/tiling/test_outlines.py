@@ -141,7 +141,7 @@ def test_large_geojson_in_stretches_has_every_outline_once(tmp_path, short, monk
     tile_files([path], tmp_path / "whole", workers=1)
     monkeypatch.setattr(geojson_rows, "SCAN_FROM", 100)
     monkeypatch.setattr(json_parts, "EVERY", 10)
-    monkeypatch.setattr(geojson_rows, "EVERY", 10)
+    monkeypatch.setattr(geojson_rows, "SAMPLE", 10)
     result = tile_files([path], tmp_path / "out", workers=1)
     assert (result.features, result.problems) == (COUNT, [])
     assert heights_of(tiled(tmp_path / "out")) == pytest.approx({str(k): 3.0 + k for k in range(COUNT)}, abs=0.01)
