@@ -5,6 +5,7 @@ All objects of such a file share one list of vertices. It is laid down once as n
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -82,7 +83,8 @@ class LargeObject:
                 file.write(_decoded_vertices(text, stop - start, findings).astype("<f8").tobytes())
         temporary.replace(vertices)
         head.write_bytes(self.head)
-        return msgspec.json.encode([str(head), str(vertices)])
+        # Another run may lay down others under the same name.
+        return msgspec.json.encode([str(head), str(vertices), hashlib.sha256(self.head).hexdigest()])
 
 
 def large_object(path: Path) -> LargeObject | None:
@@ -126,11 +128,11 @@ def read_objects(path: Path, start: int, stop: int, prepared: bytes, findings: F
     DataError
         If what is there is no JSON.
     """
-    head, vertices = msgspec.json.decode(prepared)
+    head, vertices, digest = msgspec.json.decode(prepared)
     with path.open("rb") as file:
         file.seek(start)
         text = b"{" + file.read(stop - start).rstrip().removesuffix(b",") + b"}"
-    said = PARTS.decode(_head(head))
+    said = PARTS.decode(_head(head, digest))
     builder = _StretchBuilder(said, Path(vertices), findings)
     try:
         objects = decode_objects(path, Raw(text), findings)
@@ -157,7 +159,7 @@ def _decoded_vertices(text: bytes, count: int, findings: Findings) -> Float:
 
 
 @lru_cache(maxsize=1)
-def _head(path: str) -> bytes:
+def _head(path: str, digest: str) -> bytes:
     return Path(path).read_bytes()
 
 

@@ -153,3 +153,14 @@ def test_numbers_that_json_does_not_have_cost_as_much_as_ever(tmp_path, monkeypa
     assert result.triangles == at_once.triangles
     assert np.allclose(here.bounds, whole.bounds, atol=0.001)
     assert {problem.code for problem in result.problems} == {problem.code for problem in at_once.problems}
+
+
+def test_another_file_tiled_to_the_same_place_has_its_own_materials(tmp_path, monkeypatch):
+    monkeypatch.setattr(inputs, "OBJECT_FROM", 100)
+    for name, color in (("a", [1, 0, 0]), ("b", [0, 0, 1])):
+        document = city(10, appearance={"materials": [{"name": "paint", "diffuseColor": color}]})
+        for item in document["CityObjects"].values():
+            item["geometry"][0]["material"] = {"theme": {"value": 0}}
+        tile_files([write(tmp_path / f"{name}.city.json", document)], tmp_path / "out", workers=1)
+    colors = READER.read(tmp_path / "out", ReadOptions(max_error=0.0)).sources[0].data.city.meshes["tiles"].colors
+    assert (colors[:, 2] > colors[:, 0] + 100).all()
