@@ -55,6 +55,8 @@ class LargeObject:
     crs : Crs or None
     place : (3,) float64
         A place in it; NaN without vertices.
+    is_pictured : bool
+        Whether pictures lie on its faces; they are left out.
     """
 
     path: Path
@@ -63,6 +65,7 @@ class LargeObject:
     head: bytes
     crs: Crs | None
     place: Float
+    is_pictured: bool = False
 
     def stretches(self) -> list[tuple[int, int]]:
         """Return first and last bytes of stretches of objects."""
@@ -73,6 +76,8 @@ class LargeObject:
 
     def prepare(self, folder: Path, name: str, findings: Findings, progress: Progress, cancel: CancelToken) -> bytes:
         """Lay down in a folder what stretches need; return what `read_objects` has to know of it."""
+        if self.is_pictured:
+            findings.info("no-pictures", "", "The file is so large that the pictures on its faces are left out.")
         vertices, head = folder / f"{name}.vertices", folder / f"{name}.head"
         temporary = vertices.with_suffix(".part")
         with temporary.open("wb") as file:
@@ -108,7 +113,9 @@ def large_object(path: Path) -> LargeObject | None:
     if len(first):
         transform = read_transform(said, Findings())
         place = first[0] if transform is None else first[0] * transform[0] + transform[1]
-    return LargeObject(path, objects, vertices, head, read_crs(read_metadata(said), Findings()), place)
+    appearance = decode_any(said.get("appearance"))
+    is_pictured = isinstance(appearance, dict) and bool(appearance.get("textures"))
+    return LargeObject(path, objects, vertices, head, read_crs(read_metadata(said), Findings()), place, is_pictured)
 
 
 def read_objects(path: Path, start: int, stop: int, prepared: bytes, findings: Findings) -> CityPiece:

@@ -48,6 +48,8 @@ MAX_LINE = 64 << 20
 """Bytes a line may have: a longer one is no city object."""
 OBJECT_FROM = 64 << 20
 """Size from which CityJSON is read stretch by stretch [bytes]."""
+PICTURED_FROM = 256 << 20
+"""The same where pictures lie on faces, whose colours only who reads it whole has [bytes]."""
 STREAM_FROM = 100 << 20
 """Size from which CityGML is read in pieces [bytes]."""
 MOST_TEXT = 8 << 20
@@ -155,6 +157,8 @@ def survey(path: Path, findings: Findings, crs: Crs | None = None, part: str = "
                 return InputFile(path, None, own or crs, city.bounds.mean(axis=0), size)
     if isinstance(registry.reader_for(path), CityJSONReader):
         large = large_object(path) if size >= OBJECT_FROM else None
+        if large is not None and large.is_pictured and size < PICTURED_FROM:
+            large = None
         if (glance := glance_at(path)) is not None:
             return InputFile(path, None, glance.crs or crs, glance.extent.mean(axis=0), size, large=large)
         if large is not None:

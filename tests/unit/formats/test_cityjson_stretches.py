@@ -164,3 +164,14 @@ def test_another_file_tiled_to_the_same_place_has_its_own_materials(tmp_path, mo
         tile_files([write(tmp_path / f"{name}.city.json", document)], tmp_path / "out", workers=1)
     colors = READER.read(tmp_path / "out", ReadOptions(max_error=0.0)).sources[0].data.city.meshes["tiles"].colors
     assert (colors[:, 2] > colors[:, 0] + 100).all()
+
+
+def test_pictures_are_kept_until_the_file_is_very_large(tmp_path, monkeypatch):
+    monkeypatch.setattr(inputs, "OBJECT_FROM", 100)
+    picture = {"type": "PNG", "image": "none.png"}
+    path = write(tmp_path / "a.city.json", city(10, appearance={"textures": [picture], "vertices-texture": [[0, 0]]}))
+    assert inputs.survey(path, Findings()).large is None
+    monkeypatch.setattr(inputs, "PICTURED_FROM", 100)
+    assert inputs.survey(path, Findings()).large is not None
+    result = tile_files([path], tmp_path / "out", workers=1)
+    assert [problem.code for problem in result.problems] == ["no-pictures"]
