@@ -27,6 +27,7 @@ from cimdesk.model.flood_maps import map_legend, map_named, shown_map
 from cimdesk.model.imagery import Imagery
 from cimdesk.model.layers import Layer, LayerKind
 from cimdesk.model.lifecycle import STAGE_PALETTE
+from cimdesk.model.made_names import made_names
 from cimdesk.model.network import NODE_PREFIX as NODE_PREFIX
 from cimdesk.model.network import LinkKind, NodeKind, Utility, UtilityNetwork
 from cimdesk.model.plants import PLANT, plant_words
@@ -353,6 +354,8 @@ def _card_title(layer: Layer, data: Any) -> str:
     if mode is StyleMode.RULES:
         return layer.name
     name = title_of(layer.style, data) or layer.style.attribute
+    if isinstance(data, CityModel | TiledCity):
+        name = made_names().get(name, (name, ""))[0]
     return f"{layer.name} · {dimension_title(name) if layer.kind is LayerKind.POINTS else name}"
 
 

@@ -9,11 +9,10 @@ from cimdesk.base.i18n import tr
 from cimdesk.base.units import format_number, format_quantity
 from cimdesk.model.city import CityModel
 from cimdesk.model.features import plain_value
-from cimdesk.model.flood_areas import CLASS, FROM, TO
+from cimdesk.model.made_names import made_names
 from cimdesk.model.network import UtilityNetwork
 from cimdesk.model.point_style import class_name, dimension_named, dimension_title
 from cimdesk.model.points import CLASSIFICATION, HEIGHT
-from cimdesk.model.tile_point_columns import POINT_HEIGHT
 from cimdesk.model.tileset import TiledCity
 
 SUFFIXES = {
@@ -45,7 +44,7 @@ def readable_name(column: str, data: object = None) -> tuple[str, str]:
 
     ``attributes.floor_area_m2`` is ("floor area", "m²").
     """
-    if isinstance(data, CityModel | TiledCity) and (made := _made_names().get(column)):
+    if isinstance(data, CityModel | TiledCity) and (made := made_names().get(column)):
         return made
     if column.endswith(_UNIT) and column != _UNIT:
         return tr("{name}: unit").format(name=readable_name(column.removesuffix(_UNIT), data)[0]), ""
@@ -56,19 +55,6 @@ def readable_name(column: str, data: object = None) -> tuple[str, str]:
         name, unit = stem, SUFFIXES[suffix.casefold()]
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name).replace("_", " ").strip()
     return (spaced.lower() if spaced != name and spaced.isascii() else spaced or column), unit
-
-
-def _made_names() -> dict[str, tuple[str, str]]:
-    """Return names and units of the columns that the program adds to those of a city's file."""
-    return {
-        "type": (tr("type"), ""),
-        POINT_HEIGHT: (tr("height of points"), "m"),
-        "measured_height": (tr("height (measured on the model)"), "m"),
-        "ground_elevation": (tr("ground elevation (measured on the model)"), "m"),
-        CLASS: (tr("depth class"), ""),
-        FROM: (tr("depth from"), "m"),
-        TO: (tr("depth to"), "m"),
-    }
 
 
 def titled(column: str, data: object = None) -> str:

@@ -132,6 +132,15 @@ def test_a_model_of_land_and_water_is_coloured_by_type():
     assert style.categories["WaterBody"] == "#9cc3dd"
 
 
+def test_a_legend_calls_the_columns_the_program_adds_by_their_names():
+    table = FeatureTable.from_rows(["a", "b"], [{"type": "Building"}, {"type": "WaterBody"}])
+    city = CityModel(table, np.full(2, -1, np.int32))
+    workspace, layer = Workspace(), Layer("town", "town", LayerKind.BUILDINGS, "", style=default_style(LayerKind.BUILDINGS, city))
+    workspace.apply((workspace.document.put("layer", "town", layer.to_record()),), {"town": city})
+    set_language("zh_CN")
+    assert [card.title for card in legend_cards(workspace, 0.0)] == ["town · 类型"]
+
+
 @pytest.mark.parametrize(
     ("layer", "feature", "name"),
     [
