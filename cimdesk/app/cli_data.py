@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 def add_commands(commands: Any) -> None:
     """Add the commands to the parser."""
     check = commands.add_parser("check", help="tell what a file holds and every problem in it")
-    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files, or folders of a tileset")
     add_json_option(check)
     check.set_defaults(handler=run_check)
 
     add = commands.add_parser("import", help="add files to a project as layers; makes the project when there is none")
-    add.add_argument("project", type=Path)
-    add.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    add.add_argument("project", type=Path, help="project file")
+    add.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files, or folders of a tileset")
     add.add_argument("--crs", default="", metavar="EPSG:n", help="reference system of files that name none")
     add.add_argument("--at", default="", metavar="E,N[,H]", help="put models that do not say where they are at this place")
     add.add_argument("--turn", type=float, default=0.0, metavar="DEG", help="turn them clockwise")
@@ -38,9 +38,14 @@ def add_commands(commands: Any) -> None:
     add.set_defaults(handler=run_import)
 
     export = commands.add_parser("export", help="write a layer to a file; the suffix names the format")
-    export.add_argument("project", type=Path)
+    export.add_argument("project", type=Path, help="project file")
     export.add_argument("layer", help="name or id of the layer")
-    export.add_argument("out", type=Path)
+    export.add_argument(
+        "out",
+        type=Path,
+        help="buildings: .city.json, .city.jsonl, .glb, .3tz or a folder (3D Tiles); with attributes: .gpkg, .geojson, .csv; "
+        "terrain: .tif, .asc",
+    )
     export.add_argument("--ids", nargs="+", metavar="ID", help="only these features, with their parts")
     export.add_argument("--stages", action="store_true", help="with the lifecycle stage of each asset as an attribute")
     add_json_option(export)

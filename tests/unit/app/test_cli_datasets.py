@@ -55,3 +55,12 @@ def test_files_without_outlines_cannot_be_extruded(tmp_path: Path, capsys: pytes
     city = samples.city_json(tmp_path / "city.city.json")
     assert main(["import", str(tmp_path / "p.gpkg"), str(city), "--extrude"]) == 2
     assert "no layer" in capsys.readouterr().err.lower()
+
+
+def test_help_of_export_names_every_format(capsys: pytest.CaptureFixture[str]):
+    from cimdesk.commands.export import CITY_SUFFIXES, TERRAIN_SUFFIXES, VECTOR_SUFFIXES
+
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    said = capsys.readouterr().out
+    assert [suffix for suffix in (*CITY_SUFFIXES, *VECTOR_SUFFIXES, *TERRAIN_SUFFIXES) if suffix not in said] == []
