@@ -162,6 +162,9 @@ def add_files(desk: Desk, paths: Sequence[Path], crs: str = "") -> None:
     def done(loaded: list[sources.LoadedSource]) -> None:
         if job.done is not None:
             job.done(loaded)
+        # What was just added is what Style, Table, Export and Card are wanted for next.
+        if fresh := [layer.id for layer in desk.session.workspace.layers() if layer.id not in known and layer.visible]:
+            desk.select_layer(fresh[0])
         handlers_place.offer(desk, known)
 
     desk.run(replace(job, done=done))

@@ -198,5 +198,3 @@ class TablePanel(QWidget):
             self._fill_layers()
             gone = self._desk.session.workspace.features(self.model.layer) is None
             self.show_layer("" if gone else self.model.layer)
-            if gone:
-                self.model.set_table(self._desk.session.workspace.features(self.model.layer))

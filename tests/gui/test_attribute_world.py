@@ -278,3 +278,13 @@ def test_a_scattered_selection_of_many_thousand_rows_is_marked_without_a_stall()
     model.mark(np.arange(0, count, 2))
     assert model.data(model.index(0, 0), Qt.ItemDataRole.BackgroundRole) is not None
     assert model.data(model.index(1, 0), Qt.ItemDataRole.BackgroundRole) is None
+
+
+def test_what_was_added_first_has_named_columns_and_is_chosen_for_the_next_command(qtbot, tmp_path):
+    window = open_window(qtbot)
+    open_sample(qtbot, window, tmp_path, "city")
+    wait_for_jobs(qtbot, window)
+    assert window.desk.current_layer == layer_named(window, "buildings")
+    assert window.actions_["layer.style"].isEnabled()
+    model = window.findChild(FeatureModel)
+    assert model.data_of is window.desk.session.workspace.data(model.layer)
