@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cimdesk.base.arrays import Float, Float32, Int, Int32
+from cimdesk.base.arrays import Float, Float32, Int, Int32, offsets_from_counts
 from cimdesk.model.mesh import Surface, TriangleMesh
 from cimdesk.scene.cells import CellIndex
 from cimdesk.scene.geometry import (
@@ -57,6 +57,13 @@ class TileMaker:
         self._texture = texture
         self._source = source
         self._entry = _entries(mesh, count, source)
+        self._owner_of_vertex = np.full(len(mesh.vertices), -1, dtype=np.int64)
+        self._owner_of_vertex[mesh.triangles.ravel()] = np.repeat(mesh.feature_index, 3)
+        # Outlines of one feature after the other, and where those of each begin.
+        edges = mesh.edges[(self._owner_of_vertex[mesh.edges] >= 0).all(axis=1)]
+        owners = self._owner_of_vertex[edges[:, 0]]
+        self._edges = edges[np.argsort(owners, kind="stable")]
+        self._first_edge = offsets_from_counts(np.bincount(owners, minlength=count))
 
     def tile(self, rows: Int) -> Tile:
         """Return the actors of some triangles."""
@@ -71,7 +78,7 @@ class TileMaker:
         entries = unique // len(self._mesh.vertices)
         owner = self._mesh.feature_index[rows]
         low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
-        edges = self._edge_actor(rows, points, cells, owner, entries)
+        edges = self._edge_actor(points, cells, owner, entries)
         coordinates = self._texture.coordinates(entries)
         index = CellIndex(data, owner)
         is_covered = None if self._source is None else self._source.is_covered(rows)
@@ -89,16 +96,16 @@ class TileMaker:
             hide_transparent_texels(actor)
         return actor
 
-    def _edge_actor(self, rows: Int, points: Float32, cells: Int32, owner: Int32, entries: Int) -> Any:
+    def _edge_actor(self, points: Float32, cells: Int32, owner: Int32, entries: Int) -> Any:
         if len(self._mesh.edges):
-            used = np.zeros(len(self._mesh.vertices), dtype=bool)
-            used[self._mesh.triangles[rows].ravel()] = True
-            edges = self._mesh.edges[used[self._mesh.edges[:, 0]] & used[self._mesh.edges[:, 1]]]
+            features = np.unique(owner)
+            starts = self._first_edge[features]
+            counts = self._first_edge[features + 1] - starts
+            among = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+            edges = self._edges[np.repeat(starts, counts) + among]
             kept, compact = np.unique(edges.ravel(), return_inverse=True)
             data = poly_data(self._mesh.vertices[kept], lines=compact.reshape(-1, 2))
-            owner_of = np.zeros(len(self._mesh.vertices), dtype=np.int64)
-            owner_of[self._mesh.triangles[rows].ravel()] = np.repeat(owner, 3)
-            entries = 2 * owner_of[kept]
+            entries = 2 * self._owner_of_vertex[kept]
         else:
             data = poly_data(points, lines=sharp_edges(points, cells, owner))
         set_point_array(data, self._texture.coordinates(entries), "tcoords")
