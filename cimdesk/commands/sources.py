@@ -396,6 +396,8 @@ def _place(path: Path, source: Source, result: ReadResult, frame: LocalFrame, fa
                 "The file names no coordinate reference system; its coordinates are taken as they are. Give one with --crs.",
             ),
         )
+    elif source.crs is not None and frame.crs is None:
+        problems = (*problems, _unplaced(source, source.crs))
     chosen = fallback.definition if result.crs is None and fallback is not None else ""
     data = place(source.data, crs, frame)
     if isinstance(data, Terrain):
@@ -403,6 +405,18 @@ def _place(path: Path, source: Source, result: ReadResult, frame: LocalFrame, fa
     if crs is not None and _is_somewhere(source.data) and not _is_somewhere(data):
         problems = (*problems, _outside(source, crs))
     return LoadedSource(path, source, data, problems, chosen, frame)
+
+
+def _unplaced(source: Source, crs: Crs) -> Problem:
+    """Return what is told of a source whose system a project without one cannot use."""
+    return Problem(
+        Severity.WARNING,
+        "crs-unused",
+        source.name,
+        "The project has no coordinate reference system, for its first file names none: coordinates in {crs} are taken as they "
+        "are, and tables exported of them name no system. Make a new project with this file first.",
+        {"crs": crs.code or crs.name},
+    )
 
 
 def _is_somewhere(data: LayerData) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +144,15 @@ def test_one_place_that_cannot_be_expressed_does_not_lose_the_layer(session: Ses
     (layer,) = sources.import_files(session, [tmp_path / "points.csv"], "EPSG:4490")
     assert "outside-crs" not in [problem.code for problem in session.workspace.problems(layer.id)]
     assert np.isfinite(session.workspace.data(layer.id).shapes.bounds[:, :2]).all()
+
+
+def test_a_file_with_a_system_in_a_project_without_one_is_told(tmp_path: Path):
+    session = Session()
+    first = tmp_path / "local.city.json"
+    record = json.loads(samples.city_json(tmp_path / "city.city.json").read_text(encoding="utf-8"))
+    record["metadata"].pop("referenceSystem")
+    first.write_text(json.dumps(record), encoding="utf-8")
+    sources.import_files(session, [first])
+    sources.import_files(session, [tmp_path / "city.city.json"])
+    told = [session.workspace.problems(layer.id)[0].code for layer in session.workspace.layers()]
+    assert sorted(told) == ["crs-unused", "no-crs"]
