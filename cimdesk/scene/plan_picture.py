@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -64,13 +66,24 @@ def paint(shapes: Shapes, grid: PlanGrid, colors: UInt8) -> UInt8:
         if len(rings) == 1:
             draw.polygon(rings[0], fill=color)
             continue
-        mask = Image.new("1", picture.size, 0)
-        stencil = ImageDraw.Draw(mask)
-        stencil.polygon(rings[0], fill=1)
-        for hole in rings[1:]:
-            stencil.polygon(hole, fill=0)
-        picture.paste(color, (0, 0), mask)
+        mask, corner = _stencil(rings)
+        picture.paste(color, corner, mask)
     return np.array(picture, dtype=np.uint8)
+
+
+def _stencil(rings: list[list[float]]) -> tuple[Any, tuple[int, int]]:
+    """Return the mask of a polygon with holes, no larger than it is, and where its corner lies in the picture."""
+    from PIL import Image, ImageDraw
+
+    x, y = rings[0][::2], rings[0][1::2]
+    # Whole pixels: painted elsewhere, a polygon covers the same ones.
+    left, top = math.floor(min(x)) - 1, math.floor(min(y)) - 1
+    mask = Image.new("1", (math.ceil(max(x)) - left + 2, math.ceil(max(y)) - top + 2), 0)
+    stencil = ImageDraw.Draw(mask)
+    for number, ring in enumerate(rings):
+        moved = [value - (top if k % 2 else left) for k, value in enumerate(ring)]
+        stencil.polygon(moved, fill=int(number == 0))
+    return mask, (left, top)
 
 
 def ground_cells(picture: UInt8, grid: PlanGrid) -> tuple[Float, Int, Float]:
