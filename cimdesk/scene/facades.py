@@ -160,10 +160,14 @@ class Facades:
                 if pixels is None:
                     return
                 if page.spots:
-                    self._ready.append(self._page(page, pixels))
-                    self._wake()
+                    self._tell(self._page(page, pixels))
         finally:
-            self._ready.append(None)
+            self._tell(None)
+
+    def _tell(self, ready: ReadyPage | None) -> None:
+        """Hand over a page, unless the scene has let go of the pictures: nobody may be there to wake any longer."""
+        if not self._is_stopped.is_set():
+            self._ready.append(ready)
             self._wake()
 
     def _page(self, page: Page, pixels: UInt8) -> ReadyPage:

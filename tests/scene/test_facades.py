@@ -17,6 +17,7 @@ from cimdesk.model.pictured import FacePictures, PictureFile
 from cimdesk.model.selection import AssetRef
 from cimdesk.scene import facade_pages
 from cimdesk.scene.facade_pages import PAGE, RIM, painted_page, plan_pages
+from cimdesk.scene.facades import Facades
 from tests.scene import cities
 
 RED, GREEN, BLUE, WHITE = (220, 20, 20), (20, 180, 20), (20, 20, 220), (240, 240, 240)
@@ -215,3 +216,15 @@ def test_files_are_found_once_however_often_they_are_named(tmp_path):
     assert [folder.number("a.png", False) for _ in range(3)] == [0, 0, 0]
     assert folder.number("a.png", True) == 1
     assert len(folder.files) == 2
+
+
+def test_nobody_is_woken_once_pictures_are_no_longer_wanted(tmp_path):
+    mesh = next(iter(plates([picture(tmp_path / "a.png")]).meshes.values()))
+    assert mesh.pictures is not None
+    woken: list[int] = []
+    facades = Facades(mesh, mesh.pictures, lambda: woken.append(1))
+    facades.stop()
+    facades.start()
+    assert facades._thread is not None
+    facades._thread.join(10.0)
+    assert not woken
