@@ -143,9 +143,9 @@ def _planned(session: Session, layer_id: str, path: Path, options: ExportOptions
     if ids and features is not None and ids.isdisjoint(features.ids):
         named = ", ".join(sorted(ids)[:MOST_NAMED])
         raise UsageError("Layer {name} has no feature {ids}.", name=layer.name, ids=named)
-    crs = workspace.frame.crs if workspace.frame else None
     columns = _stage_columns(session, layer_id) if options.stages else {}
     chosen = Crs.parse(layer.crs)
+    crs = workspace.frame.crs if workspace.frame is not None and workspace.frame.crs is not None else chosen
     excerpt = _excerpt(data, ids, columns, chosen)
     source = None if options.project_crs else _source_of(session, layer, _EXACT)
     plain = excerpt.ids is None and not excerpt.attributes and not excerpt.lifts

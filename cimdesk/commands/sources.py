@@ -399,6 +399,9 @@ def _place(path: Path, source: Source, result: ReadResult, frame: LocalFrame, fa
     elif source.crs is not None and frame.crs is None:
         problems = (*problems, _unplaced(source, source.crs))
     chosen = fallback.definition if result.crs is None and fallback is not None else ""
+    if source.crs is not None and frame.crs is None:
+        # Where the project has no system, the layer itself knows in which one its coordinates are.
+        chosen = source.crs.definition
     data = place(source.data, crs, frame)
     if isinstance(data, Terrain):
         data = data.raised(height_offset(source.options))
@@ -414,7 +417,7 @@ def _unplaced(source: Source, crs: Crs) -> Problem:
         "crs-unused",
         source.name,
         "The project has no coordinate reference system, for its first file names none: coordinates in {crs} are taken as they "
-        "are, and tables exported of them name no system. Make a new project with this file first.",
+        "are and may lie elsewhere than those of other files. Make a new project with this file first.",
         {"crs": crs.code or crs.name},
     )
 

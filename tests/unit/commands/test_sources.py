@@ -12,6 +12,7 @@ from cimdesk.base.crs import Crs
 from cimdesk.base.errors import DataError, UsageError
 from cimdesk.base.jobs import CancelToken
 from cimdesk.commands import sources
+from cimdesk.commands.export import export_layer
 from cimdesk.commands.session import Session
 from cimdesk.model.layers import LayerKind
 from tests import samples
@@ -156,3 +157,24 @@ def test_a_file_with_a_system_in_a_project_without_one_is_told(tmp_path: Path):
     sources.import_files(session, [tmp_path / "city.city.json"])
     told = [session.workspace.problems(layer.id)[0].code for layer in session.workspace.layers()]
     assert sorted(told) == ["crs-unused", "no-crs"]
+
+
+def test_exports_of_a_layer_know_its_system_where_the_project_has_none(tmp_path: Path):
+    import pyogrio
+
+    session = Session()
+    first = tmp_path / "local.city.json"
+    record = json.loads(samples.city_json(tmp_path / "city.city.json").read_text(encoding="utf-8"))
+    system = record["metadata"].pop("referenceSystem")
+    first.write_text(json.dumps(record), encoding="utf-8")
+    (local,) = sources.import_files(session, [first])
+    (known,) = sources.import_files(session, [tmp_path / "city.city.json"])
+    for layer, expected in ((local, None), (known, system.rpartition("/")[2])):
+        export_layer(session, layer.id, tmp_path / f"{layer.id}.gpkg")
+        told = pyogrio.read_info(tmp_path / f"{layer.id}.gpkg")["crs"]
+        assert (told or "").endswith(expected or "")
+        assert bool(told) == (expected is not None)
+    export_layer(session, known.id, tmp_path / "out.geojson")
+    west, south, east, north = pyogrio.read_info(tmp_path / "out.geojson", force_total_bounds=True)["total_bounds"]
+    assert -180 <= west <= east <= 180
+    assert -90 <= south <= north <= 90
