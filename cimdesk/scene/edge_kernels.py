@@ -65,8 +65,8 @@ def smooth_edges(pixels: AnyArray, kept: AnyArray) -> None:
     is_kept = np.zeros((rows, columns), dtype=np.bool_)
     for k in range(len(kept)):
         is_kept[max(kept[k, 1], 0) : max(kept[k, 3], 0), max(kept[k, 0], 0) : max(kept[k, 2], 0)] = True
-    blended = np.empty((rows * columns // 4 + 1, 5), dtype=np.int32)
-    count = 0
+    # Edges are looked for and blended in the picture as it was.
+    plain = pixels.copy()
     for y in range(1, rows - 1):
         for x in range(1, columns - 1):
             m = int(luma[y, x])
@@ -98,12 +98,7 @@ def smooth_edges(pixels: AnyArray, kept: AnyArray) -> None:
             part = min(max(1.5 * abs(around - m) / spread - 0.51, 0.0), 1.0)
             part = part * part * (3.0 - 2.0 * part)
             share = max(share, part * part * SUBPIXEL)
-            if share > 0.0 and count < len(blended):
-                blended[count, 0], blended[count, 1] = y, x
+            if share > 0.0:
                 for c in range(3):
-                    own, other = float(pixels[y, x, c]), float(pixels[y + side_y, x + side_x, c])
-                    blended[count, 2 + c] = int(own + (other - own) * share + 0.5)
-                count += 1
-    for k in range(count):
-        for c in range(3):
-            pixels[blended[k, 0], blended[k, 1], c] = blended[k, 2 + c]
+                    own, other = float(plain[y, x, c]), float(plain[y + side_y, x + side_x, c])
+                    pixels[y, x, c] = np.uint8(own + (other - own) * share + 0.5)

@@ -79,7 +79,9 @@ class BlitSurface(QWidget):
             if not self._dirty:
                 break
         self._window.Render()
-        picture = self._read(width, height).copy()
+        image = self._read(width, height)
+        self._scene.smoothing.smooth(self._array)
+        picture = image.copy()
         self.request()
         return picture
 
