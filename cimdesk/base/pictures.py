@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +15,20 @@ from cimdesk.base.arrays import UInt8
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 """What Pillow is allowed to take a picture for."""
+_PLUGINS = ("Png", "Jpeg", "WebP", "Tiff", "Bmp", "Gif")
 MAX_PIXELS = 64_000_000
 """Pixels that one picture may have."""
 _DAMAGED = (OSError, ValueError, SyntaxError, EOFError, struct.error)
 """What Pillow raises on damaged files."""
+
+
+def _opened(source: Path | io.BytesIO) -> Any:
+    from PIL import Image
+
+    # Asked for a kind it has not met, Pillow loads the code of all kinds, which takes longer than a picture does.
+    for plugin in _PLUGINS:
+        import_module(f"PIL.{plugin}ImagePlugin")
+    return Image.open(source, formats=FORMATS)
 
 
 def picture_size(path: Path) -> tuple[int, int] | None:
@@ -26,7 +38,7 @@ def picture_size(path: Path) -> tuple[int, int] | None:
     try:
         with (
             warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
-            Image.open(path, formats=FORMATS) as image,
+            _opened(path) as image,
         ):
             return int(image.width), int(image.height)
     except Image.DecompressionBombError:
@@ -46,7 +58,7 @@ def read_picture(source: Path | bytes, size: tuple[int, int]) -> UInt8:
     from PIL import Image
 
     try:
-        with Image.open(source if isinstance(source, Path) else io.BytesIO(source), formats=FORMATS) as image:
+        with _opened(source if isinstance(source, Path) else io.BytesIO(source)) as image:
             # A JPEG can be read at a half, a quarter or an eighth of its size in a fraction of the time.
             image.draft("RGB", size)
             whole = image.convert("RGBA")
