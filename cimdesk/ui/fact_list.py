@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
@@ -50,7 +51,7 @@ class FactList(QWidget):
             value.setVisible(shown)
             if shown:
                 fact = facts[k]
-                label.setText(_breakable(fact.label))
+                label.setText(_INSIDE.sub("\u200b", _breakable(fact.label)))
                 value.setText(_breakable(fact.value))
                 color = theme.ink(fact.token or "text").name()
                 value.setStyleSheet(f"color: {color};" + ("font-weight: 600;" if fact.token else ""))
@@ -110,6 +111,10 @@ class StageRow(QWidget):
 
 def _mix(first: QColor, second: QColor, share: float) -> QColor:
     return QColor(*(round(a * share + b * (1 - share)) for a, b in zip(first.getRgb()[:3], second.getRgb()[:3], strict=True)))  # type: ignore[index]
+
+
+_INSIDE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_]{12})(?=[^\W\d_]{4})")
+"""Where names of attributes break, which may be longer than their column: between their words, else after twelve letters."""
 
 
 def _breakable(text: str) -> str:

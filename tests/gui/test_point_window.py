@@ -48,7 +48,7 @@ def test_a_click_on_a_point_shows_its_attributes(qtbot, window):
     session.selection.set([pick.ref])
     inspector = window.inspector
     qtbot.waitUntil(lambda: inspector.attributes.isVisibleTo(inspector), timeout=5_000)
-    texts = {label.text(): value.text() for label, value in inspector.attributes._rows if label.text()}
+    texts = {label.text().replace("\u200b", ""): value.text() for label, value in inspector.attributes._rows if label.text()}
     assert texts["Intensity"] == "700"
     assert texts["Class"] in ("Building (6)", "Ground (2)")
     assert texts["Source"] == "town.laz"
