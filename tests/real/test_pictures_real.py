@@ -70,4 +70,4 @@ def test_models_of_their_own_have_their_pictures_whole(real_data, path, size):
     (file,) = mesh.pictures.files
     assert file.size == size
     (page,) = plan_pages([file], np.zeros(1, dtype=bool), np.ones(1, dtype=bool))
-    assert len(np.unique(painted_page(page, [file]).reshape(-1, 3), axis=0)) > 100
+    assert len(np.unique(painted_page(page, [file])[::8, ::8].reshape(-1, 3), axis=0)) > 50
