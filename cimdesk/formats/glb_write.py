@@ -172,8 +172,7 @@ def _pictured(
     """
     primitives: list[dict[str, Any]] = []
     materials: list[dict[str, Any]] = []
-    for number, file in enumerate(laid.files):
-        mine = np.flatnonzero(laid.file_of == number)
+    for file, mine in zip(laid.files, laid.rows_by_file(), strict=True):
         material = shelf.material(file, builder.view) if len(mine) else None
         if material is None:
             continue

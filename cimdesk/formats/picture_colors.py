@@ -69,8 +69,7 @@ def colored_by_pictures(mesh: TriangleMesh) -> TriangleMesh:
         return mesh
     colors = np.full((len(mesh.triangles), 4), 255, dtype=np.uint8) if mesh.colors is None else mesh.colors.copy()
     small = SmallPictures()
-    for number, file in enumerate(laid.files):
-        mine = np.flatnonzero(laid.file_of == number)
+    for file, mine in zip(laid.files, laid.rows_by_file(), strict=True):
         found = small.means(file, laid.places[mine].astype(np.float64)) if len(mine) else None
         if found is not None:
             colors[laid.triangles[mine]] = found

@@ -63,6 +63,12 @@ class FacePictures:
         require_shape("file_of", self.file_of, len(self.triangles))
         require_shape("places", self.places, len(self.triangles), 3, 2)
 
+    def rows_by_file(self) -> list[Int]:
+        """Return for each picture which of the K rows have it, in ascending order."""
+        order = np.argsort(self.file_of, kind="stable")
+        counts = np.bincount(self.file_of, minlength=len(self.files))
+        return np.split(order, np.cumsum(counts)[:-1])
+
     def kept(self, is_kept: Bool) -> FacePictures | None:
         """Return what is left when the mesh keeps only some of its (T,) triangles; None when no picture is."""
         mine = is_kept[self.triangles]

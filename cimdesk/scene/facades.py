@@ -154,13 +154,14 @@ class Facades:
             repeated = np.array([each.is_repeated for each in pictures.files], dtype=bool)
             goes_on = np.zeros(len(pictures.files), dtype=bool)
             goes_on[pictures.file_of[beyond]] = True
-            used = np.bincount(pictures.file_of, minlength=len(pictures.files)) > 0
+            rows = pictures.rows_by_file()
+            used = np.array([len(each) > 0 for each in rows], dtype=bool)
             for page in plan_pages(pictures.files, goes_on & repeated, used):
                 pixels = painted_page(page, pictures.files, lambda: not self._is_stopped.is_set())
                 if pixels is None:
                     return
                 if page.spots:
-                    self._tell(self._page(page, pixels))
+                    self._tell(self._page(page, pixels, rows))
         finally:
             self._tell(None)
 
@@ -170,18 +171,14 @@ class Facades:
             self._ready.append(ready)
             self._wake()
 
-    def _page(self, page: Page, pixels: UInt8) -> ReadyPage:
+    def _page(self, page: Page, pixels: UInt8, rows: list[Int]) -> ReadyPage:
         pictures, mesh = self._pictures, self._mesh
-        rows, coordinates = [], []
-        for spot in page.spots:
-            mine = np.flatnonzero(pictures.file_of == spot.picture)
-            rows.append(pictures.triangles[mine])
-            coordinates.append(page.placed(spot, pictures.places[mine].astype(np.float64)).reshape(-1, 2))
-        triangles = np.concatenate(rows)
+        coordinates = [page.placed(spot, pictures.places[rows[spot.picture]].astype(np.float64)) for spot in page.spots]
+        triangles = pictures.triangles[np.concatenate([rows[spot.picture] for spot in page.spots])]
         return ReadyPage(
             page,
             pixels,
             mesh.vertices[mesh.triangles[triangles].ravel()],
-            np.concatenate(coordinates).astype(np.float32),
+            np.concatenate(coordinates).reshape(-1, 2).astype(np.float32),
             mesh.feature_index[triangles],
         )

@@ -285,3 +285,7 @@ def test_merged_and_repeated_pictures_keep_their_files(laid):
     np.testing.assert_array_equal(twice.triangles + 4, merged.triangles)
     np.testing.assert_array_equal(twice.file_of, merged.file_of)
     assert FacePictures.merged([(None, 3)]) is None
+
+
+def test_rows_of_each_picture_are_found_at_once(laid):
+    assert [rows.tolist() for rows in laid.rows_by_file()] == [[0, 3], [2], [1]]
